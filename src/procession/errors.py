@@ -1,0 +1,52 @@
+"""Every exception of ours but shutdown's own. Each words itself from facts.
+
+A message says: subject, what happened, what was expected, what to do next. Errors of this module
+are the user's to mend, so the command line shows their text without a traceback; anything else
+that escapes is our own mistake and keeps its cause.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class ProcessionError(Exception):
+    """Base: `except ProcessionError` catches every error this package raises on purpose."""
+
+
+def _sentence(subject: str, happened: str, expected: str, do_next: str) -> str:
+    text = f"{subject}: {happened}"
+    if expected:
+        text += f"; expected {expected}"
+    if do_next:
+        text += f". {do_next}"
+    return text
+
+
+class UsageError(ProcessionError):
+    """The command line, or a call, asks for what cannot be. Exit status 2."""
+
+    def __init__(self, subject: str, happened: str, expected: str = "", do_next: str = "") -> None:
+        self.subject = subject
+        self.happened = happened
+        self.expected = expected
+        self.do_next = do_next
+        super().__init__(_sentence(subject, happened, expected, do_next))
+
+
+class ConfigError(ProcessionError):
+    """A configuration file has problems. `problems` holds all of them, worded, in file order."""
+
+    def __init__(self, file: str, problems: Sequence[object]) -> None:
+        self.file = file
+        self.problems = tuple(problems)
+        super().__init__("\n".join(str(p) for p in self.problems))
+
+
+class HostError(ProcessionError):
+    """This host cannot give what was asked of it (a limit, a mechanism, a place to write)."""
+
+    def __init__(self, subject: str, happened: str, expected: str = "", do_next: str = "") -> None:
+        super().__init__(_sentence(subject, happened, expected, do_next))
