@@ -1,0 +1,1 @@
+"""The pure core: what happened goes in, what to do comes out. No clock, system or randomness."""

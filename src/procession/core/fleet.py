@@ -1,0 +1,95 @@
+"""All replicas of a project, and what their ends mean for the whole. Deterministic; no clock.
+
+`handle(event, now)` gives the actions in order. The fleet is the one mutable thing of the core:
+copying ten thousand replicas for every event would make each event dearer the more there are.
+"""
+
+from __future__ import annotations
+
+from procession.core import events as ev
+from procession.core.actions import Action, Finish, StopBegan
+from procession.core.states import Completed, Failed, ReplicaState, Stopped
+from procession.core.table import step
+from procession.spec import Project
+
+Happening = ev.Event | ev.BeginAll | ev.StopAllAsked | ev.ForceAllAsked
+
+
+class Fleet:
+    """The replicas of one running project. Owned by one thread.
+
+    After a Finish action nothing more happens: further events give no actions.
+    """
+
+    def __init__(self, project: Project) -> None:
+        self.replicas: dict[str, ReplicaState] = {
+            task.name: ReplicaState(task.name, task) for task in project.tasks
+        }
+        self._open = len(self.replicas)  # how many have not ended
+        self._first_failure: tuple[int, str] | None = None
+        self._verdict: tuple[int, str] | None = None  # what the whole ends with, once it is known
+        self._finished = False
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the whole project is on its way down."""
+        return self._verdict is not None
+
+    def handle(self, event: Happening, now: float) -> list[Action]:
+        """What is to be done because of `event`. Raises KeyError for an unknown replica."""
+        if self._finished:
+            return []
+        actions: list[Action] = []
+        if isinstance(event, ev.Event):
+            self._step(event, now, actions)
+        elif isinstance(event, ev.BeginAll):
+            for name in self.replicas:
+                self._step(ev.Begin(name), now, actions)
+        else:
+            forced = isinstance(event, ev.ForceAllAsked)
+            self._stop_all(event.reason, 0, now, actions, forced=forced)
+        if self._open == 0:
+            self._finished = True
+            status, reason = self._verdict or self._first_failure or (0, "all tasks ended")
+            actions.append(Finish(status, reason))
+        return actions
+
+    def _step(self, event: ev.Event, now: float, actions: list[Action]) -> None:
+        before = self.replicas[event.replica]
+        if self.stopping and isinstance(event, ev.StartAsked | ev.Begin):
+            return  # the last wish for the whole project outlives a wish for one task
+        after, more = step(before, event, now)
+        self.replicas[event.replica] = after
+        actions.extend(more)
+        self._open += before.ended - after.ended
+        if after.ended and not before.ended:
+            self._one_ended(after, now, actions)
+
+    def _one_ended(self, replica: ReplicaState, now: float, actions: list[Action]) -> None:
+        phase = replica.phase
+        if isinstance(phase, Stopped) or self.stopping:
+            return
+        if replica.task.quit_on_terminate:
+            reason = f"{replica.replica} ended ({replica.why}), and the project with it"
+            self._stop_all(reason, _status_of(phase), now, actions, forced=False)
+        elif isinstance(phase, Failed) and self._first_failure is None:
+            # a code outside success-exit-codes may be 0: a failure must not look like success
+            status = phase.status or 1
+            self._first_failure = (status, f"{replica.replica} failed: {replica.why}")
+
+    def _stop_all(
+        self, reason: str, status: int, now: float, actions: list[Action], *, forced: bool
+    ) -> None:
+        if self._verdict is None:
+            self._verdict = (status, reason)
+        actions.append(StopBegan(reason, forced))
+        ask = ev.ForceAsked if forced else ev.StopAsked
+        for name, replica in self.replicas.items():
+            if not replica.ended:
+                self._step(ask(name, reason), now, actions)
+
+
+def _status_of(phase: object) -> int:
+    if isinstance(phase, Completed):
+        return phase.exit.shell_status
+    return phase.status if isinstance(phase, Failed) else 0
