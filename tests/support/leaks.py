@@ -1,0 +1,403 @@
+"""Fails a test that leaves the process, or the machine, other than it found it.
+
+A plugin: `tests/conftest.py` loads it. Around every test it compares what the process holds:
+descriptors, children (zombies too), processes further down that were let go, threads, signal
+handlers and the signal mask, the wakeup descriptor, environment, working directory, umask,
+resource limits, the subreaper flag, and the temporary folder. What a test left is named, and
+mended as far as that is safe, so that one leak fails one test.
+
+Kept out on purpose: `multiprocessing`'s resource tracker and fork server, which Python keeps for
+the life of the process, and the few descriptors an interpreter opens once (see `_KEPT_OPEN`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import gc
+import os
+import select
+import signal
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, Generic, NamedTuple, TypeVar
+
+import pytest
+
+T = TypeVar("T")
+
+# Every process a test starts inherits this, unless it empties the environment.
+MARK = "PROCESSION_TEST_SESSION"
+
+# A thread or a stray process may be about to end by itself when the test returns.
+GRACE_SECONDS = 2.0
+
+_KEPT_OPEN = ("/dev/urandom", "/dev/random", "/memfd:libffi")  # opened once, by the interpreter
+_OWN_VARIABLES = {"PYTEST_CURRENT_TEST"}
+_ON_LINUX = sys.platform == "linux"
+
+
+class Aspect(Generic[T]):
+    """One thing a test could leave behind."""
+
+    def __init__(
+        self,
+        take: Callable[[], T],
+        leaked: Callable[[T, T], list[str]],
+        mend: Callable[[T, T], None] | None = None,
+        settle: Callable[[T], None] | None = None,
+    ) -> None:
+        self.take = take
+        self.leaked = leaked
+        self.mend = mend
+        self.settle = settle
+
+
+# --- descriptors
+
+
+def _fd_target(fd: int) -> str:
+    try:
+        return os.readlink(f"/proc/self/fd/{fd}")
+    except FileNotFoundError:
+        if _ON_LINUX:
+            raise
+    found = os.fstat(fd)
+    return f"mode {found.st_mode:o}, inode {found.st_ino}"
+
+
+def open_descriptors() -> dict[int, str]:
+    """Every open descriptor of this process, with what it refers to."""
+    found = {}
+    for name in os.listdir("/proc/self/fd" if _ON_LINUX else "/dev/fd"):
+        with contextlib.suppress(OSError):  # the one that lists the folder is closed by now
+            found[int(name)] = _fd_target(int(name))
+    return found
+
+
+def _kept_by_multiprocessing(attribute: str) -> set[int]:
+    kept = set()
+    for module, keeper in (
+        ("multiprocessing.resource_tracker", "_resource_tracker"),
+        ("multiprocessing.forkserver", "_forkserver"),
+    ):
+        if module in sys.modules:
+            value = getattr(getattr(sys.modules[module], keeper), attribute, None)
+            kept |= {value} if isinstance(value, int) else set()
+    return kept
+
+
+def _leaked_descriptors(before: dict[int, str], after: dict[int, str]) -> list[str]:
+    kept = _kept_by_multiprocessing("_fd") | _kept_by_multiprocessing("_forkserver_alive_fd")
+    return [
+        f"descriptor {fd}: {target}"
+        for fd, target in sorted(after.items())
+        if before.get(fd) != target and fd not in kept and not target.startswith(_KEPT_OPEN)
+    ]
+
+
+# --- processes
+
+
+def child_processes(pid: int | str = "self") -> set[int]:
+    """Children of every thread of a process, the unreaped ones too."""
+    found: set[int] = set()
+    with contextlib.suppress(FileNotFoundError):
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            with (
+                contextlib.suppress(FileNotFoundError, ProcessLookupError),
+                open(f"/proc/{pid}/task/{thread}/children", "rb") as file,
+            ):
+                found.update(map(int, file.read().split()))
+    return found
+
+
+def _read_proc(pid: int, name: str) -> bytes:
+    try:
+        with open(f"/proc/{pid}/{name}", "rb") as file:
+            return file.read()
+    except (FileNotFoundError, ProcessLookupError, PermissionError):
+        return b""
+
+
+def _describe(pid: int) -> str:
+    state = _read_proc(pid, "stat").rpartition(b")")[2].split()[:1]
+    words = _read_proc(pid, "cmdline").replace(b"\0", b" ").decode(errors="replace").strip()
+    unreaped = " (ended, not reaped)" if state == [b"Z"] else ""
+    return f"{pid}{unreaped} {words or _read_proc(pid, 'comm').decode(errors='replace').strip()}"
+
+
+def _leaked_children(before: set[int], after: set[int]) -> list[str]:
+    return [f"child process {_describe(pid)}" for pid in sorted(_new_children(before, after))]
+
+
+def _new_children(before: set[int], after: set[int]) -> set[int]:
+    return (
+        after
+        - before
+        - _kept_by_multiprocessing("_pid")
+        - _kept_by_multiprocessing("_forkserver_pid")
+    )
+
+
+def _end_children(before: set[int], after: set[int]) -> None:
+    for pid in _new_children(before, after):  # ours and unreaped: the number cannot be another's
+        with contextlib.suppress(ProcessLookupError, ChildProcessError):
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+
+
+def _all_processes() -> set[int]:
+    if not _ON_LINUX:
+        return set()
+    return {int(name) for name in os.listdir("/proc") if name.isdecimal()}
+
+
+def _strays(before: set[int], after: set[int]) -> list[int]:
+    """Live processes that carry our mark, are new, and are not our children."""
+    mark = f"{MARK}={os.environ.get(MARK, '')}".encode()
+    own = child_processes() | {os.getpid()}
+    kept = _kept_by_multiprocessing("_pid") | _kept_by_multiprocessing("_forkserver_pid")
+    return [
+        pid
+        for pid in sorted(after - before - own - kept)
+        if mark in _read_proc(pid, "environ").split(b"\0")
+    ]
+
+
+def _leaked_strays(before: set[int], after: set[int]) -> list[str]:
+    return [f"process let go {_describe(pid)}" for pid in _strays(before, after)]
+
+
+def _await_strays(before: set[int]) -> None:
+    deadline = time.monotonic() + GRACE_SECONDS
+    for pid in _strays(before, _all_processes()):
+        with contextlib.suppress(ProcessLookupError):
+            pidfd = os.pidfd_open(pid)
+            try:
+                select.select([pidfd], [], [], max(0.0, deadline - time.monotonic()))
+            finally:
+                os.close(pidfd)
+
+
+def _end_strays(before: set[int], after: set[int]) -> None:
+    for pid in _strays(before, after):
+        with contextlib.suppress(ProcessLookupError):
+            pidfd = os.pidfd_open(pid)  # pinned first, then asked again whether it is ours
+            try:
+                if pid in _strays(before, {pid}):
+                    signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+            finally:
+                os.close(pidfd)
+
+
+# --- threads
+
+
+def _threads() -> dict[int, str]:
+    """Every thread that runs Python, those of `_thread` too, with a name to tell it by."""
+    names = {t.ident: t.name + (" (daemon)" if t.daemon else "") for t in threading.enumerate()}
+    return {ident: names.get(ident, f"raw thread {ident}") for ident in sys._current_frames()}
+
+
+def _await_threads(before: dict[int, str]) -> None:
+    deadline = time.monotonic() + GRACE_SECONDS
+    for thread in threading.enumerate():
+        if thread.ident not in before and thread is not threading.current_thread():
+            thread.join(max(0.0, deadline - time.monotonic()))
+
+
+def _leaked_threads(before: dict[int, str], after: dict[int, str]) -> list[str]:
+    return [f"thread {name}" for ident, name in sorted(after.items()) if ident not in before]
+
+
+# --- what belongs to the whole process
+
+
+def _handlers() -> dict[signal.Signals | int, Any]:
+    return {number: signal.getsignal(number) for number in signal.valid_signals()}
+
+
+_INTERNAL = (1 << 31) | (1 << 32)  # 32 and 33: the C library takes them when it first needs them
+
+
+def _dispositions() -> dict[str, str]:
+    """What the kernel was told, which also shows handlers that were not set from Python."""
+    if not _ON_LINUX:
+        return {}
+    with open("/proc/self/status") as file:
+        fields = dict(line.rstrip("\n").split(":\t", 1) for line in file if ":\t" in line)
+    return {name: f"{int(fields[name], 16) & ~_INTERNAL:x}" for name in ("SigIgn", "SigCgt")}
+
+
+class _Signals(NamedTuple):
+    handlers: dict[Any, Any]
+    kernel: dict[str, str]
+
+
+def _leaked_signals(before: _Signals, after: _Signals) -> list[str]:
+    told = [
+        f"signal handler of {signal.Signals(number).name}: {after.handlers[number]!r}"
+        f" in place of {handler!r}"
+        for number, handler in before.handlers.items()
+        if after.handlers[number] != handler
+    ]
+    if not told and before.kernel != after.kernel:
+        told = [f"signal dispositions became {after.kernel}, were {before.kernel}"]
+    return told
+
+
+def _restore_signals(before: _Signals, after: _Signals) -> None:
+    for number, handler in before.handlers.items():
+        if after.handlers[number] != handler and handler is not None:
+            signal.signal(number, handler)
+
+
+def _wakeup_fd() -> int:
+    fd = signal.set_wakeup_fd(-1)
+    if fd != -1:
+        with contextlib.suppress(OSError, ValueError):  # closed under its owner: told by number
+            signal.set_wakeup_fd(fd)
+    return fd
+
+
+def _umask() -> int:
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
+
+
+def _limits() -> dict[str, tuple[int, int]]:
+    try:
+        import resource
+    except ImportError:
+        return {}
+    names = [name for name in dir(resource) if name.startswith("RLIMIT_")]
+    return {name: resource.getrlimit(getattr(resource, name)) for name in names}
+
+
+def _subreaper() -> bool:
+    if not _ON_LINUX:
+        return False
+    flag = ctypes.c_int()
+    get_child_subreaper = 37  # prctl(2)
+    ctypes.CDLL(None).prctl(get_child_subreaper, ctypes.byref(flag), 0, 0, 0)
+    return bool(flag.value)
+
+
+def _environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name not in _OWN_VARIABLES}
+
+
+def _leaked_environment(before: dict[str, str], after: dict[str, str]) -> list[str]:
+    told = [f"variable {name}={after[name]!r} was set" for name in after.keys() - before.keys()]
+    told += [f"variable {name} was removed" for name in before.keys() - after.keys()]
+    told += [
+        f"variable {name} became {after[name]!r}, was {before[name]!r}"
+        for name in before.keys() & after.keys()
+        if before[name] != after[name]
+    ]
+    return sorted(told)
+
+
+def _restore_environment(before: dict[str, str], after: dict[str, str]) -> None:
+    for name in after.keys() - before.keys():
+        del os.environ[name]
+    os.environ.update(before)
+
+
+def _temporary() -> set[str]:
+    return set(os.listdir(tempfile.gettempdir()))
+
+
+def _leaked_temporary(before: set[str], after: set[str]) -> list[str]:
+    folder = tempfile.gettempdir()
+    return [f"temporary file {os.path.join(folder, name)}" for name in sorted(after - before)]
+
+
+def _remove_temporary(before: set[str], after: set[str]) -> None:
+    import shutil
+
+    for name in after - before:
+        path = os.path.join(tempfile.gettempdir(), name)
+        if os.path.isdir(path) and not os.path.islink(path):
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            with contextlib.suppress(OSError):
+                os.unlink(path)
+
+
+def _plain(take: Callable[[], T], words: str, mend: Callable[[T], object] | None) -> Aspect[T]:
+    """An aspect that is one value: told as it was and as it is."""
+    return Aspect(
+        take,
+        lambda before, after: (
+            [] if before == after else [f"{words} became {after!r}, was {before!r}"]
+        ),
+        None if mend is None else lambda before, _: mend(before) and None,
+    )
+
+
+ASPECTS: tuple[Aspect[Any], ...] = (
+    Aspect(_all_processes, _leaked_strays, _end_strays, _await_strays),
+    Aspect(child_processes, _leaked_children, _end_children),
+    Aspect(_threads, _leaked_threads, None, _await_threads),
+    # A leaked descriptor is not closed: its owner may close that number again, then another's.
+    Aspect(open_descriptors, _leaked_descriptors),
+    Aspect(lambda: _Signals(_handlers(), _dispositions()), _leaked_signals, _restore_signals),
+    _plain(
+        lambda: signal.pthread_sigmask(signal.SIG_BLOCK, ()),
+        "the signal mask",
+        lambda mask: signal.pthread_sigmask(signal.SIG_SETMASK, mask),
+    ),
+    _plain(_wakeup_fd, "the wakeup descriptor", signal.set_wakeup_fd),
+    _plain(os.getcwd, "the working directory", os.chdir),
+    _plain(_umask, "the umask", os.umask),
+    _plain(_limits, "the resource limits", None),
+    _plain(_subreaper, "the subreaper flag", None),
+    Aspect(_environment, _leaked_environment, _restore_environment),
+    Aspect(_temporary, _leaked_temporary, _remove_temporary),
+)
+
+
+class Watch:
+    """What the process held at one moment, to be compared with what it holds later."""
+
+    def __init__(self) -> None:
+        self._before = [aspect.take() for aspect in ASPECTS]
+
+    def _compare(self, settle: bool) -> list[str]:
+        told = []
+        for aspect, before in zip(ASPECTS, self._before, strict=True):
+            if settle and aspect.settle is not None:
+                aspect.settle(before)
+            told += aspect.leaked(before, aspect.take())
+        return told
+
+    def leaks(self) -> list[str]:
+        """What was left, each in a line; empty where nothing was. Waits up to a few seconds for
+        what is about to end by itself, only where something was left."""
+        if not self._compare(settle=False):
+            return []
+        gc.collect()  # an object in a cycle may hold it; its ResourceWarning names the owner
+        return self._compare(settle=True)
+
+    def mend(self) -> None:
+        """Put back what can be put back."""
+        for aspect, before in zip(ASPECTS, self._before, strict=True):
+            if aspect.mend is not None:
+                aspect.mend(before, aspect.take())
+
+
+@pytest.fixture(autouse=True)
+def leaves_no_trace() -> Iterator[None]:
+    """Every test: what it opened is closed, what it started has ended, what it set is back."""
+    watch = Watch()
+    yield
+    told = watch.leaks()
+    if told:
+        watch.mend()
+        pytest.fail("the test left behind:\n  " + "\n  ".join(told), pytrace=False)

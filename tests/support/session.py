@@ -1,0 +1,97 @@
+"""The folder and the environment in which the tests of one session run.
+
+A plugin: `tests/conftest.py` loads it. Temporary files, `HOME` and pytest's own folders lie in
+one folder that goes when all is green and stays, by name, when not. So no test writes into the
+home of who runs it, and none sees the settings of who runs it.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.leaks import MARK
+
+# Settings of a service manager above us, of a terminal, or of our own: tests set them themselves.
+_SCRUBBED = (
+    "COLUMNS",
+    "FORCE_COLOR",
+    "INVOCATION_ID",
+    "JOURNAL_STREAM",
+    "LINES",
+    "LISTEN_FDS",
+    "LISTEN_PID",
+    "NO_COLOR",
+    "NOTIFY_SOCKET",
+    "WATCHDOG_PID",
+    "WATCHDOG_USEC",
+)
+_SCRUBBED_PREFIXES = ("PROCESSION_", "XDG_")
+
+
+class _Session:
+    """Makes the folder, and takes it away again."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._environment = dict(os.environ)
+        self.folder = tempfile.mkdtemp(prefix="procession-")
+        os.chmod(self.folder, 0o711)  # ordinary users get through to what is opened for them
+        temporary = os.path.join(self.folder, "tmp")
+        home = os.path.join(self.folder, "home")
+        os.mkdir(home)
+        os.mkdir(temporary)
+        os.chmod(temporary, 0o1777)
+        if config.option.basetemp is None:
+            config.option.basetemp = os.path.join(self.folder, "t")
+        for name in list(os.environ):
+            if name in _SCRUBBED or name.startswith(_SCRUBBED_PREFIXES):
+                del os.environ[name]
+        os.environ.update({"TMPDIR": temporary, "HOME": home})
+        os.environ[MARK] = os.path.basename(self.folder)
+        tempfile.tempdir = None  # computed once: now from TMPDIR
+
+    def close(self, keep: bool) -> None:
+        os.environ.clear()
+        os.environ.update(self._environment)
+        tempfile.tempdir = None
+        if not keep:
+            shutil.rmtree(self.folder)
+
+
+_KEY = pytest.StashKey[_Session]()
+_KEPT = pytest.StashKey[bool]()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[_KEY] = _Session(config)
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, exitstatus: int, config: pytest.Config
+) -> None:
+    if exitstatus == pytest.ExitCode.TESTS_FAILED:
+        terminalreporter.write_line(f"files of this session: {config.stash[_KEY].folder}")
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    session.config.stash[_KEPT] = session.testsfailed > 0
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if _KEY in config.stash:
+        config.stash[_KEY].close(keep=config.stash.get(_KEPT, False))
+
+
+@pytest.fixture
+def open_folder() -> Iterator[str]:
+    """A folder that every user of the machine reaches and may write to, with a short path."""
+    folder = tempfile.mkdtemp()
+    os.chmod(folder, 0o777)
+    yield folder
+    shutil.rmtree(folder)
