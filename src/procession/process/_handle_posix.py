@@ -1,0 +1,154 @@
+"""`Handle` by waitid(WNOWAIT) and wait4, on a pidfd where the host has one, else on the pid.
+
+Roads not taken: `waitpid(WNOHANG)` reaps, which frees pid and group while the group may live on;
+SIGCHLD and `waitpid(-1)` belong to the host application; `os.kill` by a remembered pid signals
+strangers. wait4 is the one call that gives the resource usage, so reaping goes by pid, right after
+waitid has said, on the pidfd, that the zombie with this pid is ours.
+"""
+
+from __future__ import annotations
+
+import sys
+
+if sys.platform == "win32":
+    raise ImportError("for POSIX only")
+
+import os
+import signal
+from _thread import allocate_lock
+
+from procession.process import host
+from procession.process._waitid import waitid
+from procession.process.handle import UNKNOWN, ExitStatus, Handle, Usage
+
+# macOS counts ru_maxrss in bytes, everybody else in KiB (getrusage(2) of each).
+_RSS_UNIT = 1 if sys.platform == "darwin" else 1024
+
+
+def exit_status(code: int, status: int) -> ExitStatus:
+    """From si_code and si_status of waitid(2)."""
+    if code == os.CLD_EXITED:
+        return ExitStatus(code=status)
+    return ExitStatus(signal=status, core_dumped=code == os.CLD_DUMPED)
+
+
+class PosixHandle(Handle):
+    """See `Handle`. Build it right after the spawn, while the process cannot have been reaped."""
+
+    __slots__ = ("_exit", "_lock", "_reaped", "_start_time", "_usage", "own_group", "pid", "pidfd")
+
+    def __init__(self, pid: int, pidfd: int | None, *, own_group: bool) -> None:
+        self.pid = pid
+        self.pidfd = pidfd
+        self.own_group = own_group
+        self._lock = allocate_lock()
+        self._exit: ExitStatus | None = None
+        self._usage: Usage | None = None
+        self._reaped = False
+        self._start_time: int | None = None
+
+    def __repr__(self) -> str:
+        state = "running" if self._exit is None else str(self._exit)
+        return f"<Handle {self.pid} {state}{', reaped' if self._reaped else ''}>"
+
+    @property
+    def start_time(self) -> int | None:
+        with self._lock:
+            # Read when first asked: until it is reaped the pid cannot be anybody else's.
+            if self._start_time is None and not self._reaped:
+                self._start_time = _start_time(self.pid)
+            return self._start_time
+
+    @property
+    def reaped(self) -> bool:
+        return self._reaped
+
+    def poll_exit(self) -> ExitStatus | None:
+        with self._lock:
+            return self._poll()
+
+    def _poll(self) -> ExitStatus | None:
+        if self._exit is not None:
+            return self._exit
+        try:
+            seen = waitid(self.pid, self.pidfd)
+        except ChildProcessError:
+            # No such child, living or dead: SIGCHLD is ignored or another waiter took it.
+            self._exit = UNKNOWN
+            self._reaped = True
+        else:
+            if seen is not None:
+                self._exit = exit_status(*seen)
+        return self._exit
+
+    def reap(self) -> Usage | None:
+        with self._lock:
+            if self._reaped:
+                return self._usage
+            if self._poll() is None:
+                raise RuntimeError(f"process {self.pid} still runs: there is nothing to reap")
+            if self._reaped:
+                return None
+            self._reaped = True
+            if self._stolen():
+                return None
+            try:
+                _, _, used = os.wait4(self.pid, 0)
+            except ChildProcessError:
+                return None
+            self._usage = Usage(
+                used.ru_utime, used.ru_stime, used.ru_maxrss * _RSS_UNIT, used.ru_majflt
+            )
+            return self._usage
+
+    def _stolen(self) -> bool:
+        """Did somebody else reap the zombie since we saw it? Then its pid may be a new child's."""
+        if self.pidfd is None:
+            return False
+        try:
+            return waitid(self.pid, self.pidfd) is None
+        except ChildProcessError:
+            return True
+
+    def send(self, number: int) -> bool:
+        with self._lock:
+            if self._poll() is not None:
+                return False
+            try:
+                if self.pidfd is not None and sys.platform == "linux":
+                    signal.pidfd_send_signal(self.pidfd, number)
+                else:
+                    os.kill(self.pid, number)
+            except ProcessLookupError:
+                return False
+            return True
+
+    def kill_group(self, number: int) -> bool:
+        if not self.own_group:
+            raise ValueError(f"process {self.pid} shares the group of its parent")
+        with self._lock:
+            self._poll()
+            if self._reaped:
+                return False
+            try:
+                os.killpg(self.pid, number)
+            except ProcessLookupError:
+                return False
+            return True
+
+    def close(self) -> None:
+        with self._lock:
+            fd, self.pidfd = self.pidfd, None
+            if fd is not None:
+                os.close(fd)
+
+
+def _start_time(pid: int) -> int | None:
+    if sys.platform != "linux" or not host.has_proc():
+        return None
+    from procession.process import _linux
+
+    try:
+        return _linux.stat(pid).start_time
+    except ProcessLookupError:
+        return None  # reaped by somebody else

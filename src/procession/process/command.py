@@ -1,0 +1,35 @@
+"""What to start, spelled out: nothing is looked up, expanded or inherited behind the caller."""
+
+from __future__ import annotations
+
+from procession._record import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class Command(Record):
+    """One program to start.
+
+    argv        what the program sees as its arguments, its own name first; not empty
+    executable  absolute path of the file to execute; no PATH is searched
+    cwd         directory to start in; None: the caller's
+    env         the whole environment; None: the caller's. Hidden from repr: it holds secrets
+    stdin, stdout, stderr
+                descriptors the program gets as 0, 1, 2, left open in the caller; None: /dev/null
+    session     lead a new session and process group (needed to signal the group safely)
+    pass_fds    more descriptors to inherit, under their own numbers; nothing else is inherited
+    """
+
+    argv: tuple[str, ...]
+    executable: str
+    cwd: str | None = None
+    env: Mapping[str, str] | None = None
+    stdin: int | None = None
+    stdout: int | None = None
+    stderr: int | None = None
+    session: bool = True
+    pass_fds: tuple[int, ...] = ()
+
+    _hidden = frozenset({"env"})

@@ -1,0 +1,133 @@
+"""A process we started: how it is watched, signalled and taken off the process table.
+
+The contract is `Handle`; a platform file implements it. What holds everywhere:
+
+- An exit is *observed* by `poll_exit()`, as often as one likes, and changes nothing: the process
+  stays a zombie, so neither its pid nor its group can be given to anybody else.
+- Only `reap()` lets go of the pid. It is the one reaper; nothing here ever waits for "any child".
+- A signal goes out under the lock that reaps, so it cannot reach a stranger with the same number.
+- The status is memoised; when somebody else reaped the process it is *unknown*, never 0.
+"""
+
+from __future__ import annotations
+
+import signal as _signal
+from abc import ABC, abstractmethod
+
+from procession._record import Record
+
+
+def signal_name(number: int) -> str:
+    """`SIGTERM`, `SIGRTMIN+3`, or `signal 99` for one that this host has no name for."""
+    try:
+        return _signal.Signals(number).name
+    except ValueError:
+        first: int = getattr(_signal, "SIGRTMIN", 0)
+        if first and first < number <= getattr(_signal, "SIGRTMAX", 0):
+            return f"SIGRTMIN+{number - first}"
+        return f"signal {number}"
+
+
+class ExitStatus(Record):
+    """How a process ended: by `code`, by `signal`, or nobody knows (both None)."""
+
+    code: int | None = None
+    signal: int | None = None
+    core_dumped: bool = False
+
+    @property
+    def unknown(self) -> bool:
+        """Somebody else reaped it, so that its status is lost. Never to be taken for success."""
+        return self.code is None and self.signal is None
+
+    @property
+    def success(self) -> bool:
+        """It ended by itself, with 0."""
+        return self.code == 0
+
+    @property
+    def shell_status(self) -> int:
+        """What a shell would show: the code, 128 + signal, and 255 for an unknown status."""
+        if self.code is not None:
+            return self.code
+        return 255 if self.signal is None else 128 + self.signal
+
+    @property
+    def returncode(self) -> int | None:
+        """As `subprocess` says it: the code, minus the signal, None for an unknown status."""
+        if self.code is not None:
+            return self.code
+        return None if self.signal is None else -self.signal
+
+    def __str__(self) -> str:
+        if self.code is not None:
+            return f"exited with {self.code}"
+        if self.signal is not None:
+            core = " (core dumped)" if self.core_dumped else ""
+            return f"killed by {signal_name(self.signal)}{core}"
+        return "status unknown"
+
+
+UNKNOWN = ExitStatus()
+
+
+class Usage(Record):
+    """What a process and its waited-for descendants consumed. Seconds, bytes, counts."""
+
+    user: float
+    system: float
+    max_rss: int
+    major_faults: int = 0
+
+
+class Handle(ABC):
+    """One started process. All methods may be called from any thread, none from a signal handler
+    (they take a lock). The handle belongs to the process that spawned; a forked copy is useless.
+    """
+
+    pid: int
+    pidfd: int | None
+    own_group: bool
+
+    @property
+    @abstractmethod
+    def start_time(self) -> int | None:
+        """Clock ticks after boot (Linux), so that (pid, start_time) names one process for ever;
+        None where this cannot be told or the process was reaped before anybody asked."""
+
+    @abstractmethod
+    def poll_exit(self) -> ExitStatus | None:
+        """The status once the process ended, else None. Does not reap, does not block."""
+
+    @abstractmethod
+    def reap(self) -> Usage | None:
+        """Take the ended process off the table; from here on its pid is not ours.
+
+        Idempotent: the same answer each time. None: somebody else had reaped it. Raises
+        RuntimeError when the process still runs: `reap` never waits.
+        """
+
+    @property
+    @abstractmethod
+    def reaped(self) -> bool:
+        """Has the pid been let go of, by us or by somebody else?"""
+
+    @abstractmethod
+    def send(self, number: int) -> bool:
+        """Send a signal to this process alone. False: it has ended, nothing was sent.
+
+        Raises PermissionError when it runs as somebody we may not signal.
+        """
+
+    @abstractmethod
+    def kill_group(self, number: int) -> bool:
+        """Send a signal to the group this process leads, also while it is an unreaped zombie.
+
+        False: it was reaped, or the group is empty but for zombies we cannot tell apart. Raises
+        PermissionError when not one member may be signalled, and ValueError when the process
+        was not started as the leader of a group of its own.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """Close the descriptor. Idempotent. An unreaped process stays what it is."""
