@@ -33,7 +33,7 @@ T = TypeVar("T")
 MARK = "PROCESSION_TEST_SESSION"
 
 # A thread or a stray process may be about to end by itself when the test returns.
-GRACE_SECONDS = 2.0
+GRACE_SECONDS = 1.0
 
 _KEPT_OPEN = ("/dev/urandom", "/dev/random", "/memfd:libffi")  # opened once, by the interpreter
 _OWN_VARIABLES = {"PYTEST_CURRENT_TEST"}
@@ -217,25 +217,31 @@ def _leaked_threads(before: dict[int, str], after: dict[int, str]) -> list[str]:
 # --- what belongs to the whole process
 
 
-def _handlers() -> dict[signal.Signals | int, Any]:
-    return {number: signal.getsignal(number) for number in signal.valid_signals()}
-
-
 _INTERNAL = (1 << 31) | (1 << 32)  # 32 and 33: the C library takes them when it first needs them
 
 
-def _dispositions() -> dict[str, str]:
+def _dispositions() -> dict[str, int]:
     """What the kernel was told, which also shows handlers that were not set from Python."""
     if not _ON_LINUX:
         return {}
     with open("/proc/self/status") as file:
         fields = dict(line.rstrip("\n").split(":\t", 1) for line in file if ":\t" in line)
-    return {name: f"{int(fields[name], 16) & ~_INTERNAL:x}" for name in ("SigIgn", "SigCgt")}
+    return {name: int(fields[name], 16) & ~_INTERNAL for name in ("SigIgn", "SigCgt")}
 
 
 class _Signals(NamedTuple):
     handlers: dict[Any, Any]
-    kernel: dict[str, str]
+    kernel: dict[str, int]
+
+
+def _signals() -> _Signals:
+    """pytest-timeout's alarm is left out: it comes and, when a test fails, goes as it likes."""
+    handlers = {number: signal.getsignal(number) for number in signal.valid_signals()}
+    kernel = _dispositions()
+    if "pytest_timeout" in sys.modules:
+        del handlers[signal.SIGALRM]
+        kernel = {name: bits & ~(1 << (signal.SIGALRM - 1)) for name, bits in kernel.items()}
+    return _Signals(handlers, kernel)
 
 
 def _leaked_signals(before: _Signals, after: _Signals) -> list[str]:
@@ -245,9 +251,11 @@ def _leaked_signals(before: _Signals, after: _Signals) -> list[str]:
         for number, handler in before.handlers.items()
         if after.handlers[number] != handler
     ]
-    if not told and before.kernel != after.kernel:
-        told = [f"signal dispositions became {after.kernel}, were {before.kernel}"]
-    return told
+    return told or [
+        f"signal dispositions: {name} became {after.kernel[name]:x}, was {bits:x}"
+        for name, bits in before.kernel.items()
+        if after.kernel[name] != bits
+    ]
 
 
 def _restore_signals(before: _Signals, after: _Signals) -> None:
@@ -347,7 +355,7 @@ ASPECTS: tuple[Aspect[Any], ...] = (
     Aspect(_threads, _leaked_threads, None, _await_threads),
     # A leaked descriptor is not closed: its owner may close that number again, then another's.
     Aspect(open_descriptors, _leaked_descriptors),
-    Aspect(lambda: _Signals(_handlers(), _dispositions()), _leaked_signals, _restore_signals),
+    Aspect(_signals, _leaked_signals, _restore_signals),
     _plain(
         lambda: signal.pthread_sigmask(signal.SIG_BLOCK, ()),
         "the signal mask",
