@@ -198,7 +198,9 @@ def _end_strays(before: set[int], after: set[int]) -> None:
 
 
 def _threads() -> dict[int, str]:
-    """Every thread that runs Python, those of `_thread` too, with a name to tell it by."""
+    """Every thread that runs Python, those of `_thread` too, with a name to tell it by.
+
+    Not what has not yet run its first line, and not what libraries start below Python."""
     names = {t.ident: t.name + (" (daemon)" if t.daemon else "") for t in threading.enumerate()}
     return {ident: names.get(ident, f"raw thread {ident}") for ident in sys._current_frames()}
 

@@ -39,7 +39,7 @@ _LEAKS = {
         "threading.Thread(target=NEVER.wait, name='lingerer', daemon=True).start()",
         r"thread lingerer \(daemon\)",
     ),
-    "raw_thread": ("_thread.start_new_thread(NEVER.wait, ())", "thread raw thread"),
+    "raw_thread": ("_thread.start_new_thread(linger, ()); BEGUN.wait()", "thread raw thread"),
     "handler": ("signal.signal(signal.SIGTERM, print)", "handler of SIGTERM: .*print.*SIG_DFL"),
     "handler_of_c": (
         "ctypes.CDLL(None).signal(signal.SIGUSR2, ctypes.c_void_p(1))",
@@ -73,7 +73,10 @@ _CLEAN = {
 _HEAD = """
 import _thread, ctypes, os, resource, signal, socket, subprocess, tempfile, threading
 KEPT = []
-NEVER = threading.Event()
+NEVER, BEGUN = threading.Event(), threading.Event()
+def linger():
+    BEGUN.set()
+    NEVER.wait()
 SLEEPER = ["sleep", "600"]
 GIVEN, GIVEN_WRITE = os.pipe()
 ENDED = os.WEXITED | os.WNOWAIT

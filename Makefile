@@ -1,0 +1,50 @@
+# One-word tasks. Each sets up what it needs in a virtual environment of its own:
+# nothing but Python >= 3.11, make and the package index is asked for.
+#
+#   make test PYTHON=python3.12 VENV=.venv-3.12 PYTEST_ARGS="-m quick -x"
+
+PYTHON ?= python3
+VENV ?= .venv
+PYTEST_ARGS ?=
+BENCH_ARGS ?=
+
+BIN := $(VENV)/bin
+SETUP = @command -v $(PYTHON) >/dev/null || \
+	{ echo "no $(PYTHON) here: name a Python >= 3.11, as in: make $@ PYTHON=python3.12" >&2; exit 1; }; \
+	$(PYTHON) .ci/venv.py $(VENV)
+
+.PHONY: help demo test check format bench clean
+
+help: ## what there is to say
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+
+demo: ## two HTTP servers and a client: up in order, asked, and gracefully down
+	$(SETUP) run
+	$(BIN)/procession up -f examples/web/procession.yaml --log-dir build/demo
+
+test: ## the whole suite; choose with PYTEST_ARGS="-m quick"
+	$(SETUP) test
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+check: ## style, types on three platforms, and who imports whom
+	$(SETUP) dev
+	$(BIN)/ruff check src tests examples bench
+	$(BIN)/ruff format --check src tests examples bench
+	$(BIN)/mypy --platform linux
+	$(BIN)/mypy --platform darwin
+	$(BIN)/mypy --platform win32
+	$(BIN)/lint-imports --no-logo
+
+format: ## put the code into the house's form
+	$(SETUP) dev
+	$(BIN)/ruff check --fix src tests examples bench
+	$(BIN)/ruff format src tests examples bench
+
+bench: ## every table of bench/, with modest settings; see bench/README.md
+	$(SETUP) test
+	@set -e; for script in bench/bench_*.py; do \
+		echo "== $$script"; $(BIN)/python $$script $(BENCH_ARGS); done
+
+clean: ## away with the environment, caches and what the demo wrote
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find src tests bench examples .ci -name __pycache__ -type d -prune -exec rm -rf {} +
