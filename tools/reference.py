@@ -81,7 +81,7 @@ def main() -> int:
     if "--check" in sys.argv[1:]:
         if PAGE.read_text() == page():
             return 0
-        print(f"{PAGE} is not what the model says: run python tools/reference.py")
+        sys.stderr.write(f"{PAGE} is not what the model says: run python tools/reference.py\n")
         return 1
     PAGE.write_text(page())
     return 0
