@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from procession.core import events as ev
 from procession.core.actions import Action, Finish, StopBegan
-from procession.core.states import Completed, Failed, ReplicaState, Stopped
+from procession.core.states import Completed, Failed, Phase, ReplicaState, Stopped
 from procession.core.table import step
 from procession.spec import Project
 
@@ -26,8 +26,9 @@ class Fleet:
             task.name: ReplicaState(task.name, task) for task in project.tasks
         }
         self._open = len(self.replicas)  # how many have not ended
-        self._first_failure: tuple[int, str] | None = None
+        self._failures: dict[str, tuple[int, str]] = {}  # of those that failed and stay so
         self._verdict: tuple[int, str] | None = None  # what the whole ends with, once it is known
+        self._forced = False
         self._finished = False
 
     @property
@@ -50,8 +51,8 @@ class Fleet:
             self._stop_all(event.reason, 0, now, actions, forced=forced)
         if self._open == 0:
             self._finished = True
-            status, reason = self._verdict or self._first_failure or (0, "all tasks ended")
-            actions.append(Finish(status, reason))
+            first_failure = next(iter(self._failures.values()), None)
+            actions.append(Finish(*(self._verdict or first_failure or (0, "all tasks ended"))))
         return actions
 
     def _step(self, event: ev.Event, now: float, actions: list[Action]) -> None:
@@ -64,6 +65,9 @@ class Fleet:
         self._open += before.ended - after.ended
         if after.ended and not before.ended:
             self._one_ended(after, now, actions)
+        elif before.ended and not after.ended:
+            # somebody saw the failure and mended it: what it comes to now is what counts
+            self._failures.pop(after.replica, None)
 
     def _one_ended(self, replica: ReplicaState, now: float, actions: list[Action]) -> None:
         phase = replica.phase
@@ -72,24 +76,27 @@ class Fleet:
         if replica.task.quit_on_terminate:
             reason = f"{replica.replica} ended ({replica.why}), and the project with it"
             self._stop_all(reason, _status_of(phase), now, actions, forced=False)
-        elif isinstance(phase, Failed) and self._first_failure is None:
-            # a code outside success-exit-codes may be 0: a failure must not look like success
-            status = phase.status or 1
-            self._first_failure = (status, f"{replica.replica} failed: {replica.why}")
+        elif isinstance(phase, Failed):
+            reason = f"{replica.replica} failed: {replica.why}"
+            self._failures[replica.replica] = (_status_of(phase), reason)
 
     def _stop_all(
         self, reason: str, status: int, now: float, actions: list[Action], *, forced: bool
     ) -> None:
-        if self._verdict is None:
-            self._verdict = (status, reason)
-        actions.append(StopBegan(reason, forced))
+        if self.stopping and not forced:
+            return  # all are on their way down; some managers repeat themselves every second
+        if not self._forced:
+            actions.append(StopBegan(reason, forced))
+        self._verdict = self._verdict or (status, reason)
+        self._forced = self._forced or forced
         ask = ev.ForceAsked if forced else ev.StopAsked
         for name, replica in self.replicas.items():
             if not replica.ended:
                 self._step(ask(name, reason), now, actions)
 
 
-def _status_of(phase: object) -> int:
+def _status_of(phase: Phase) -> int:
     if isinstance(phase, Completed):
         return phase.exit.shell_status
-    return phase.status if isinstance(phase, Failed) else 0
+    # a code outside success-exit-codes may be 0: a failure must not look like success
+    return phase.status or 1 if isinstance(phase, Failed) else 0
