@@ -21,9 +21,13 @@ def quick_ends(before: int, lasted: float) -> int:
     return 1 if lasted >= STABLE_AFTER else before + 1
 
 
-def delay(restart: Restart, quick: int) -> float:
-    """Seconds until the next run, after `quick` ends in a row (at least 1)."""
+def delay(restart: Restart, quick: int, *, ran: bool = True) -> float:
+    """Seconds until the next run, after `quick` ends in a row (at least 1).
+
+    `ran` is False for a spawn that failed: where no pause is asked for, nothing but this one
+    keeps the supervisor from trying again for ever and doing nothing else.
+    """
     if restart.delay is not None:
-        return restart.delay
+        return restart.delay if ran or restart.delay > 0 else FIRST_DELAY
     # 2.0 ** 1024 overflows, and a task may fail for days
     return min(LONGEST_DELAY, FIRST_DELAY * 2.0 ** min(quick - 1, 16))

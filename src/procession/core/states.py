@@ -25,11 +25,15 @@ class Starting(Phase):
 
 
 class Running(Phase):
-    """The leader lives; or it ended, and the run waits for its descendants (`leftover: wait`)."""
+    """The leader lives; or it ended, and the run waits for its descendants (`leftover: wait`) or
+    for the end of its output. `again` is the reason in words where a new run was asked for since.
+    """
 
     pid: int
     since: float
     exit: ExitStatus | None = None
+    exit_at: float | None = None  # when the end of the leader was heard of
+    again: str | None = None
 
 
 class Backoff(Phase):
@@ -51,8 +55,9 @@ class Stopping(Phase):
     climb: Climb | None
     asked: bool
     exit: ExitStatus | None = None
+    exit_at: float | None = None
     forced: bool = False
-    again: str = ""
+    again: str | None = None
 
 
 class End(Phase):
@@ -96,6 +101,7 @@ class ReplicaState(Record):
     timer: int = 0  # the number of the timer set last; others are stale
     quick: int = 0  # quick ends in a row, see core.restart
     restarts: int = 0  # runs that followed another without anybody asking
+    survivors: bool = False  # what its latest run left could not be killed: no run beside that
 
     @property
     def ended(self) -> bool:

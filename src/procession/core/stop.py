@@ -87,11 +87,18 @@ def force(climb: Climb, now: float) -> tuple[Climb, Move]:
     return _on(climb.replace(rung=len(climb.ladder.steps), forced=True), now)
 
 
-def grown(climb: Climb) -> Move:
-    """Somebody who did not hear of this stop came to light: tell them too, or kill them."""
+def grown(climb: Climb, *, leader_lives: bool) -> Move | None:
+    """Somebody who did not hear of this stop came to light: tell them too, or kill them.
+
+    None while the leader lives and the rung speaks to it or its group: a shell that hears the
+    signal starts the programs of its own clean-up, and these must not be signalled away.
+    """
     if climb.killing:
         return Kill()
-    return Ask(climb.ladder.steps[climb.rung].signal, "tree", unheard=True)
+    step = climb.ladder.steps[climb.rung]
+    if leader_lives and step.to != "tree":
+        return None
+    return Ask(step.signal, "tree", unheard=True)
 
 
 def _on(climb: Climb, now: float) -> tuple[Climb, Move]:

@@ -49,8 +49,8 @@ def step(state: ReplicaState, event: ev.Event, now: float) -> tuple[ReplicaState
 _AT_REST: dict[type[ev.Event], Handler] = {
     ev.Begin: on.ignore,
     ev.StartAsked: on.start,
-    ev.StopAsked: on.ignore,
-    ev.ForceAsked: on.ignore,
+    ev.StopAsked: on.unwanted,
+    ev.ForceAsked: on.unwanted,
     ev.TimerFired: on.ignore,
     ev.Spawned: on.ignore,
     ev.SpawnFailed: on.ignore,
@@ -86,14 +86,14 @@ ROWS: dict[type[Phase], dict[type[ev.Event], Handler]] = {
     },
     Running: {
         ev.Begin: on.ignore,
-        ev.StartAsked: on.ignore,
+        ev.StartAsked: on.start_running,
         ev.StopAsked: on.stop_running,
         ev.ForceAsked: on.force_running,
         ev.TimerFired: on.ignore,
         ev.Spawned: on.ignore,
         ev.SpawnFailed: on.ignore,
         ev.LeaderExited: on.leader_exited,
-        ev.TreeGrew: on.ignore,
+        ev.TreeGrew: on.grown_running,
         ev.TreeEmpty: on.run_over,
     },
     Backoff: {

@@ -54,7 +54,14 @@ def begin(s: ReplicaState, e: ev.Begin, now: float) -> Outcome:
 
 
 def start(s: ReplicaState, e: ev.StartAsked, now: float) -> Outcome:
+    if s.survivors:
+        return s.replace(why="not started: what its last run left could not be killed"), []
     return _spawn(s.replace(quick=0), e.reason)
+
+
+def unwanted(s: ReplicaState, e: ev.StopAsked | ev.ForceAsked, now: float) -> Outcome:
+    """It has ended already, and how it ended stays told; only the wish is new."""
+    return s.replace(wanted=False), []
 
 
 def timer_starts(s: ReplicaState, e: ev.TimerFired, now: float) -> Outcome:
@@ -86,6 +93,13 @@ def spawn_failed(s: ReplicaState, e: ev.SpawnFailed, now: float) -> Outcome:
 # --- a run under way -------------------------------------------------------------------------
 
 
+def start_running(s: ReplicaState, e: ev.StartAsked, now: float) -> Outcome:
+    if _running(s).exit is None:
+        return s, []  # it is up
+    s = s.replace(wanted=True, quick=0, why=f"{e.reason}, once its tree is empty")
+    return _with_phase(s, again=e.reason), []
+
+
 def stop_running(s: ReplicaState, e: ev.StopAsked, now: float) -> Outcome:
     running = _running(s)
     to = None if running.exit is None else "tree"  # the group may be gone with its leader
@@ -102,37 +116,61 @@ def force_running(s: ReplicaState, e: ev.ForceAsked, now: float) -> Outcome:
 
 
 def leader_exited(s: ReplicaState, e: ev.LeaderExited, now: float) -> Outcome:
-    running = _running(s).replace(exit=e.status)
-    s = s.replace(phase=running, why=str(e.status))
+    running = _running(s)
+    if running.exit is not None:
+        return s, []  # how a leader ended is told once
+    s = s.replace(phase=running.replace(exit=e.status, exit_at=now), why=str(e.status))
     if e.left == 0:
         return s, []  # TreeEmpty follows as soon as the output is read
+    return _left_behind(s, f"{_processes(e.left)} it left", now)
+
+
+def grown_running(s: ReplicaState, e: ev.TreeGrew, now: float) -> Outcome:
+    """A tree may grow as it likes; but what outlives its leader is left behind, however late it
+    comes to light: one look at a tree that is forking can miss a part of it."""
+    if _running(s).exit is None:
+        return s, []
+    return _left_behind(s, "what it left", now)
+
+
+def _left_behind(s: ReplicaState, what: str, now: float) -> Outcome:
+    running = _running(s)
     if s.task.leftover == "leave":
-        s, actions = _ended_by_itself(s, running, now)
-        return s, [Release(s.replica, e.run, False), *actions]
+        after, actions = _run_over(s, running, now)
+        return after, [Release(s.replica, s.run, False), *actions]
     if s.task.leftover == "wait":
-        why = f"leader {e.status}, waits for {_processes(e.left)} it left"
-        return s.replace(why=why), []
+        if running.again is None:
+            s = s.replace(why=f"leader {running.exit}, waits for {what}")
+        return s, []
     climb, move = stop.begin(stop.ladder_of(s.task.stop, to="tree"), now)
-    why = f"leader {e.status}, stops {_processes(e.left)} it left"
+    why = f"leader {running.exit}, stops {what}"
     return _descend(s.replace(why=why), running, climb, move, False, now)
 
 
 def run_over(s: ReplicaState, e: ev.TreeEmpty, now: float) -> Outcome:
-    return _ended_by_itself(s, _running(s), now)
+    return _run_over(s, _running(s), now)
 
 
 def _descend(
     s: ReplicaState, running: Running, climb: stop.Climb, move: stop.Move, asked: bool, now: float
 ) -> Outcome:
-    s = s.replace(phase=Stopping(running.pid, running.since, climb, asked, running.exit))
-    return _carry_out(s, climb, move, now)
+    phase = Stopping(
+        running.pid,
+        running.since,
+        climb,
+        asked,
+        exit=running.exit,
+        exit_at=running.exit_at,
+        again=None if asked else running.again,
+    )
+    return _carry_out(s.replace(phase=phase), climb, move, now)
 
 
 # --- a tree on its way down ------------------------------------------------------------------
 
 
 def stop_stopping(s: ReplicaState, e: ev.StopAsked, now: float) -> Outcome:
-    return _with_phase(s.replace(wanted=False, why=e.reason), asked=True, again=""), []
+    return _with_phase(s.replace(wanted=False, why=e.reason), asked=True, again=None), []
 
 
 def start_stopping(s: ReplicaState, e: ev.StartAsked, now: float) -> Outcome:
@@ -145,9 +183,9 @@ def force_stopping(s: ReplicaState, e: ev.ForceAsked, now: float) -> Outcome:
     phase = _stopping(s)
     s = s.replace(wanted=False, why=e.reason)
     if phase.climb is None:
-        return _with_phase(s, asked=True, forced=True, again=""), []
+        return _with_phase(s, asked=True, forced=True, again=None), []
     climb, move = stop.force(phase.climb, now)
-    s = _with_phase(s, asked=True, climb=climb, forced=True, again="")
+    s = _with_phase(s, asked=True, climb=climb, forced=True, again=None)
     if climb == phase.climb:  # killing already: its deadline stands, so its timer does
         return s, _moves(s, move)
     return _carry_out(s, climb, move, now)
@@ -173,56 +211,81 @@ def spawned_late(s: ReplicaState, e: ev.Spawned, now: float) -> Outcome:
 
 
 def spawn_failed_late(s: ReplicaState, e: ev.SpawnFailed, now: float) -> Outcome:
-    return stop_over(s, e, now)
+    if _stopping(s).climb is not None:
+        return s, []  # it did start: its tree's end is what counts
+    return _down(s, now)
 
 
 def leader_exited_stopping(s: ReplicaState, e: ev.LeaderExited, now: float) -> Outcome:
-    s = _with_phase(s, exit=e.status)
-    climb = _stopping(s).climb
-    if e.left == 0 or climb is None:
+    phase = _stopping(s)
+    if phase.climb is None or phase.exit is not None:
+        return s, []  # not of this run, or told before
+    s = _with_phase(s, exit=e.status, exit_at=now)
+    if e.left == 0:
         return s, []
-    return s, _moves(s, stop.grown(climb))
+    return s, _moves(s, stop.grown(phase.climb, leader_lives=False))
 
 
 def grown(s: ReplicaState, e: ev.TreeGrew, now: float) -> Outcome:
-    climb = _stopping(s).climb
-    return s, [] if climb is None else _moves(s, stop.grown(climb))
+    phase = _stopping(s)
+    if phase.climb is None:
+        return s, []
+    return s, _moves(s, stop.grown(phase.climb, leader_lives=phase.exit is None))
 
 
-def stop_over(s: ReplicaState, e: ev.Event, now: float) -> Outcome:
+def stop_over(s: ReplicaState, e: ev.TreeEmpty, now: float) -> Outcome:
+    if _stopping(s).climb is None:
+        return s, []  # a tree that is not known to have begun cannot have ended
+    return _down(s, now)
+
+
+def _down(s: ReplicaState, now: float) -> Outcome:
     phase = _stopping(s)
     if not s.wanted:
         s = s.replace(phase=Stopped(), why=f"{s.why} ({_how_it_ended(phase)})", timer=s.timer + 1)
         return s, []
-    if phase.again:
-        return _spawn(s, phase.again)
-    return _ended_by_itself(s, Running(phase.pid or 0, phase.since, phase.exit), now)
+    ended = Running(phase.pid or 0, phase.since, phase.exit, phase.exit_at, phase.again)
+    return _run_over(s, ended, now)
 
 
 def _give_up(s: ReplicaState) -> Outcome:
     # whatever was wanted next, another run beside processes that cannot be killed is not
+    phase = _stopping(s)
+    s = s.replace(timer=s.timer + 1, survivors=True)
     release = Release(s.replica, s.run, True)
-    if s.wanted:
+    if not s.wanted:
+        why = f"{s.why} (what is left could not be killed)"
+        return s.replace(phase=Stopped(), why=why), [release]
+    ended = phase.exit or ExitStatus()
+    good = ended.succeeded(s.task.success_exit_codes)
+    if phase.again is not None or policy.wanted_again(s.task.restart, succeeded=good):
         why = "not started again: what its last run left could not be killed"
-        return s.replace(phase=Failed(1), why=why, timer=s.timer + 1), [release]
-    why = f"{s.why} (what is left could not be killed)"
-    return s.replace(phase=Stopped(), why=why, timer=s.timer + 1), [release]
+    else:
+        why = f"{ended}, and what it left could not be killed"
+    # losing hold of processes is a failure, also of a leader that ended well
+    return s.replace(phase=Failed(ended.shell_status or 1), why=why), [release]
 
 
 def cancel_starting(s: ReplicaState, e: ev.StopAsked | ev.ForceAsked, now: float) -> Outcome:
     forced = isinstance(e, ev.ForceAsked)
-    phase = Stopping(None, now, None, True, None, forced)
+    phase = Stopping(None, now, None, True, forced=forced)
     return s.replace(phase=phase, wanted=False, why=e.reason), []
 
 
 # --- what follows an end ---------------------------------------------------------------------
 
 
-def _ended_by_itself(s: ReplicaState, ended: Running, now: float) -> Outcome:
+def _run_over(s: ReplicaState, ended: Running, now: float) -> Outcome:
+    """Nothing of the run is left, or watched; nobody asked for its end."""
+    if ended.again is not None:
+        return _spawn(s, ended.again)
     status = ended.exit or ExitStatus()
     good = status.succeeded(s.task.success_exit_codes)
+    # Neither what clearing away took nor the reading of the output counts as a stable time:
+    # a crash loop that leaves deaf processes behind would never be slowed down.
+    until = now if s.task.leftover == "wait" or ended.exit_at is None else ended.exit_at
     return _run_ended(
-        s, str(status), good, status.shell_status, lasted=now - ended.since, now=now, ended=status
+        s, str(status), good, status.shell_status, lasted=until - ended.since, now=now, ended=status
     )
 
 
@@ -238,7 +301,7 @@ def _run_ended(
 ) -> Outcome:
     s = s.replace(quick=policy.quick_ends(s.quick, lasted), timer=s.timer + 1)
     if policy.wanted_again(s.task.restart, succeeded=good):
-        pause = policy.delay(s.task.restart, s.quick)
+        pause = policy.delay(s.task.restart, s.quick, ran=ended is not None)
         if pause <= 0:
             return _spawn(s.replace(restarts=s.restarts + 1), f"restarted: {why}")
         s = s.replace(phase=Backoff(why), why=f"{why}; the next run is due in {_seconds(pause)}")
@@ -260,7 +323,9 @@ def _carry_out(s: ReplicaState, climb: stop.Climb, move: stop.Move, now: float) 
     return s, [*_moves(s, move), *alarm]
 
 
-def _moves(s: ReplicaState, move: stop.Move) -> list[Action]:
+def _moves(s: ReplicaState, move: stop.Move | None) -> list[Action]:
+    if move is None:
+        return []
     if isinstance(move, stop.Ask):
         return [SignalTree(s.replica, s.run, move.signal, move.to, move.unheard)]
     return [KillTree(s.replica, s.run)]
