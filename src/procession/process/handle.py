@@ -15,6 +15,9 @@ import signal as _signal
 from abc import ABC, abstractmethod
 
 from procession._record import Record
+from procession.core.status import ExitStatus
+
+__all__ = ["UNKNOWN", "ExitStatus", "Handle", "Usage", "signal_name", "signal_number"]
 
 
 def signal_name(number: int) -> str:
@@ -28,47 +31,17 @@ def signal_name(number: int) -> str:
         return f"signal {number}"
 
 
-class ExitStatus(Record):
-    """How a process ended: by `code`, by `signal`, or nobody knows (both None)."""
-
-    code: int | None = None
-    signal: int | None = None
-    core_dumped: bool = False
-
-    @property
-    def unknown(self) -> bool:
-        """Somebody else reaped it, so that its status is lost. Never to be taken for success."""
-        return self.code is None and self.signal is None
-
-    @property
-    def success(self) -> bool:
-        """It ended by itself, with 0."""
-        return self.code == 0
-
-    @property
-    def shell_status(self) -> int:
-        """What a shell would show: the code, 128 + signal, and 255 for an unknown status."""
-        if self.code is not None:
-            return self.code
-        return 255 if self.signal is None else 128 + self.signal
-
-    @property
-    def returncode(self) -> int | None:
-        """As `subprocess` says it: the code, minus the signal, None for an unknown status."""
-        if self.code is not None:
-            return self.code
-        return None if self.signal is None else -self.signal
-
-    def __str__(self) -> str:
-        if self.code is not None:
-            return f"exited with {self.code}"
-        if self.signal is not None:
-            core = " (core dumped)" if self.core_dumped else ""
-            return f"killed by {signal_name(self.signal)}{core}"
-        return "status unknown"
+def signal_number(name: str) -> int:
+    """The number of `SIGTERM`, `SIGRTMIN+3`. Raises ValueError for a name this host lacks."""
+    base, plus, offset = name.partition("+")
+    try:
+        number = int(_signal.Signals[base])
+    except KeyError:
+        raise ValueError(f"this host has no signal {name!r}") from None
+    return number + (int(offset) if plus else 0)
 
 
-UNKNOWN = ExitStatus()
+UNKNOWN = ExitStatus()  # somebody else reaped it; never to be taken for success
 
 
 class Usage(Record):
