@@ -115,7 +115,7 @@ def create(folder):
         ours = any(os.path.exists(os.path.join(folder, name)) for name in (BUSY, "pyvenv.cfg"))
         if not ours and os.listdir(folder):
             sys.exit("%s is there and is no virtual environment: name another, VENV=..." % folder)
-        shutil.rmtree(folder)
+        discard(folder)
     version = "%d.%d.%d" % tuple(sys.version_info[:3])
     print("making %s with Python %s" % (os.path.relpath(folder), version), flush=True)
     os.makedirs(folder)
@@ -146,6 +146,15 @@ def create(folder):
         "On Debian or Ubuntu: apt install python3-venv. Elsewhere: %s -m pip install virtualenv."
         % ("\n".join(told), sys.executable)
     )
+
+
+def discard(folder):
+    """Out of the way first: what is left of a killed set-up may still be writing into it."""
+    aside = "%s.%d.old" % (folder, os.getpid())
+    os.rename(folder, aside)
+    shutil.rmtree(aside, ignore_errors=True)
+    if os.path.exists(aside):
+        shutil.rmtree(aside)
 
 
 def run(command):
