@@ -1,0 +1,156 @@
+"""The folder with the log files of one supervisor: `<base>/<project>/<project>-<date>--<time>/`."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from procession.errors import HostError
+from procession.logs.sink import FLAGS, Sink
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Post = Callable[[Sink, bytes], None]
+
+EVENTS = "procession.log"  # no task may be called so
+LATEST = "latest"
+_STREAM_ENDINGS = (".stdout", ".stderr")
+
+
+class LogFolder:
+    """A new folder for each supervisor, private to the user, and the files in it.
+
+    `event` from any thread, the rest from the one that made it.
+    """
+
+    def __init__(self, path: str, note: str | None = None) -> None:
+        """For an existing folder. HostError when the event log cannot be opened."""
+        self.path = path
+        self.note = note  # what did not work and costs no log: for the user to hear once
+        self._sinks: dict[tuple[str, str], Sink] = {}
+        self._events = Sink(EVENTS, path=os.path.join(path, EVENTS))
+        self._post: Post | None = None
+        trouble = self._events.open(time.monotonic())
+        if trouble is not None:
+            raise HostError("log folder", f"{path}: {trouble}", "a place to write", _ELSEWHERE)
+
+    @staticmethod
+    def create(base: str | None, project: str, now: float) -> LogFolder:
+        """Make the folder of a supervisor that starts `now` (seconds since the epoch).
+
+        `base` None is the user's log folder of the platform. Two supervisors in one second get
+        two folders: mkdir is exclusive. HostError says what could not be made, and where.
+        """
+        if base is None:
+            # imported here: it costs 16 ms
+            from platformdirs import user_log_dir
+
+            base = user_log_dir("procession", appauthor=False)
+        if project in (".", "..") or os.path.basename(project) != project or not project:
+            raise HostError("log folder", f"{project!r} cannot be the name of a folder")
+        parent = os.path.join(os.path.abspath(base), project)
+        stamp = time.strftime("%Y-%m-%d--%H-%M-%S", time.localtime(now))
+        try:
+            _make_private(parent)
+            path = _make_new(os.path.join(parent, f"{project}-{stamp}"))
+        except OSError as e:
+            happened = f"{e.filename or parent} cannot be made: {e.strerror}"
+            raise HostError("log folder", happened, "a place to write", _ELSEWHERE) from e
+        return LogFolder(path, _point_latest(parent, os.path.basename(path)))
+
+    def file_of(self, replica: str, stream: str) -> str:
+        """The name of the file of a stream ("stdout" or "stderr").
+
+        `<replica>.log` and `<replica>.stderr.log`; a replica whose own name ends in `.stdout` or
+        `.stderr` has its stdout in `<replica>.stdout.log`, so that no two streams share a file.
+        """
+        if stream == "stderr" or replica.lower().endswith(_STREAM_ENDINGS):
+            return f"{replica}.{stream}.log"
+        return f"{replica}.log"
+
+    def sink(self, replica: str, stream: str) -> Sink:
+        """The file of a stream, for `Capture.add`: opened when that is reached, in its thread."""
+        key = replica, stream
+        if key not in self._sinks:
+            name = self.file_of(replica, stream)
+            self._sinks[key] = Sink(name, path=os.path.join(self.path, name))
+        return self._sinks[key]
+
+    def open_stream(self, replica: str, stream: str) -> int:
+        """The file of a stream, open for appending (mode 0600, not inherited); yours to close."""
+        path = os.path.join(self.path, self.file_of(replica, stream))
+        try:
+            return os.open(path, FLAGS, 0o600)
+        except OSError as e:
+            raise HostError("log file", f"{path} cannot be opened: {e.strerror}") from e
+
+    def event(self, line: str) -> None:
+        """Append a line, with date and time, to `procession.log`, by one write. Never raises.
+
+        After `write_through` it does not block on the disk either.
+        """
+        now = time.time()
+        local = time.localtime(now)
+        zone = time.strftime("%z", local)
+        stamp = f"{time.strftime('%Y-%m-%dT%H:%M:%S', local)}.{int(now % 1 * 1000):03d}"
+        text = line.replace("\n", "\n    ")
+        data = f"{stamp}{zone[:3]}:{zone[3:]} {text}\n".encode("utf-8", "backslashreplace")
+        if self._post is not None:
+            self._post(self._events, data)
+        else:
+            self.note = self._events.write(data, time.monotonic()) or self.note
+
+    def write_through(self, post: Post | None) -> None:
+        """Let `post` (`Capture.post`) write the events, in its thread: a disk may be slow."""
+        self._post = post
+
+    def close(self) -> str | None:
+        """Close all files; a sentence if something was lost. After the capture was closed."""
+        told = [sink.close() for sink in (*self._sinks.values(), self._events)]
+        self._sinks.clear()
+        return "; ".join(t for t in told if t) or None
+
+
+_ELSEWHERE = "Name another place with --log-dir"
+
+
+def _make_private(path: str) -> None:
+    """Make a folder and what leads to it; what we make is for the user alone."""
+    if os.path.isdir(path):
+        return
+    _make_private(os.path.dirname(path))
+    try:
+        os.mkdir(path, 0o700)
+    except FileExistsError:
+        if not os.path.isdir(path):
+            raise
+
+
+def _make_new(path: str) -> str:
+    number = 1
+    while True:
+        candidate = path if number == 1 else f"{path}-{number}"
+        try:
+            os.mkdir(candidate, 0o700)
+        except FileExistsError:
+            number += 1
+        else:
+            return candidate
+
+
+def _point_latest(parent: str, name: str) -> str | None:
+    """Let `latest` lead to the folder, at no moment to nothing. A sentence where it cannot."""
+    link = os.path.join(parent, LATEST)
+    new = f"{link}.{name}"  # the name is ours alone: its folder was made exclusively
+    try:
+        os.symlink(name, new)
+        try:
+            os.replace(new, link)
+        except OSError:
+            os.unlink(new)
+            raise
+    except OSError as e:  # a file system without links, or something else is called so
+        return f"{link} does not lead to the newest logs: {e.strerror}"
+    return None
