@@ -10,7 +10,10 @@ from __future__ import annotations
 from procession._record import Record
 
 TASK_NAME_PATTERN = r"[A-Za-z0-9][A-Za-z0-9._-]*"
+MAX_NAME = 100  # characters: a name is part of file names, which end at 255 bytes
 RESERVED_NAMES = frozenset({"procession"})  # our own line in the logs and on the terminal
+
+EXTENSION_PREFIX = "x-"  # top-level keys that begin so are the file's own: a place for anchors
 
 POLICIES = ("no", "on-failure", "always")
 TARGETS = ("leader", "group", "tree")

@@ -1,0 +1,101 @@
+"""Where the problems of one file are gathered, each with its path and its place."""
+
+from __future__ import annotations
+
+from procession.config.scalars import BOOLEAN, NULL, TEXT
+from procession.config.source import Mark, Problem, quoted
+from procession.config.yaml import Mapping, Scalar, kind_of, mark_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from procession.config.source import Source
+    from procession.config.yaml import Node
+
+# More than anybody reads; what is left is counted. Each costs a search for what was meant.
+MAX_PROBLEMS = 500
+
+
+def described(node: Node) -> str:
+    """What a node is, as the subject of a problem: "the number `5`", "a list"."""
+    if not isinstance(node, Scalar):
+        return "a mapping" if isinstance(node, Mapping) else "a list"
+    kind = kind_of(node)
+    if kind == TEXT:
+        return f"the text {quoted(node.value)}" if node.value else "an empty text"
+    if kind == NULL:
+        return f"{quoted(node.value)}, which means no value" if node.value else "no value"
+    return f"the {'boolean' if kind == BOOLEAN else 'number'} {quoted(node.value)}"
+
+
+class Report:
+    """The problems found so far, and where the reader is: `prefix`, `key` and `key_node`."""
+
+    def __init__(self, source: Source, told: list[Problem]) -> None:
+        self.source = source
+        self.prefix = ""  # of the mapping being read, such as `tasks.web`
+        self.key = ""  # the key being read, as the table calls it
+        self.key_node: Node | None = None
+        # NUL cannot stand in the text itself, so without one of these no value has one
+        self.may_hold_nul = any(
+            escape in source.text for escape in ("\\0", "\\x00", "\\u0000", "\\U00000000")
+        )
+        self._placed = [(p.line, p.column, p) for p in told]
+        self.shell_words: dict[str, tuple[str, ...]] = {}  # what shlex made of which text
+        # what YAML itself found wrong there is not told again in other words
+        self._closed = {(p.line, p.column) for p in told}
+        self._seen: set[tuple[int, int, str]] = set()
+        self._left_out = 0
+
+    def path(self, tail: str = "") -> str:
+        """Where the reader is, in words: `tasks.web.args[2]`."""
+        dot = "." if self.prefix and self.key else ""
+        return f"{self.prefix}{dot}{self.key}{tail}"
+
+    def bad(
+        self,
+        node: Node,
+        what: str,
+        expected: str = "",
+        suggestion: str = "",
+        *,
+        tail: str = "",
+        key: Node | None = None,
+    ) -> None:
+        """`node`, met where the reader is and `tail` below, is a problem. The same is told once.
+
+        (A mapping that many tasks merge is read for each of them.) A value that is not there at
+        all is told at its key, `key` or the reader's: its own place is just a colon's end.
+        """
+        mark = mark_of(node)
+        if (mark.line, mark.column) in self._closed:
+            return
+        if isinstance(node, Mapping) and self.source.text_at(mark).startswith("{{"):
+            expected, suggestion = "quotes around text that begins with `{{`", ""
+        key = key or (None if tail else self.key_node)
+        if key is not None and isinstance(node, Scalar) and not node.value and node.implicit[0]:
+            mark = mark_of(key)
+        self.at(mark, what, expected, suggestion, self.path(tail))
+
+    def at(self, mark: Mark, what: str, expected: str, suggestion: str, path: str) -> None:
+        """A problem at a place of the source."""
+        once = (mark.line, mark.column, what)
+        if once in self._seen:
+            return
+        self._seen.add(once)
+        if len(self._placed) >= MAX_PROBLEMS:
+            self._left_out += 1
+            return
+        self.add(mark, self.source.problem(mark, what, expected, suggestion, path))
+
+    def add(self, mark: Mark, problem: Problem) -> None:
+        """A problem, of another file perhaps, that belongs to this place of the source."""
+        self._placed.append((mark.line, mark.column, problem))
+
+    def problems(self) -> list[Problem]:
+        """All problems in the order of their places."""
+        found = [p for _, _, p in sorted(self._placed, key=lambda placed: placed[:2])]
+        if self._left_out:
+            last = found[-1]
+            what = f"and {self._left_out} more problems in this file"
+            found.append(Problem(self.source.name, last.line, last.column, "", what))
+        return found

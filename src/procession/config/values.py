@@ -1,0 +1,377 @@
+"""One function for each kind of value a key may hold: a node in, what it means out.
+
+Each takes the report, the node and the key's line of the table in `spec`; each returns None after
+it has told what is wrong, and goes on past the first mistake of a list. Where text is expected a
+plain number or boolean is taken as written (`1.10` stays `1.10`, `true` is the program of that
+name); nothing at all is not.
+"""
+
+from __future__ import annotations
+
+import os
+
+from procession import spec
+from procession.config import scalars
+from procession.config.names import fit_name, is_name
+from procession.config.report import Report, described
+from procession.config.scalars import BOOLEAN, FLOAT, INTEGER, NULL, TEXT
+from procession.config.source import quoted
+from procession.config.suggest import closest
+from procession.config.yaml import Mapping, Scalar, Sequence, kind_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from procession.config.yaml import Node
+
+    Reader = Callable[[Report, Node, spec.Field, str], object]
+
+_RESTART_WORDS = {
+    "unless-stopped": "always",
+    "yes": "always",
+    "on": "always",
+    "never": "no",
+    "off": "no",
+    "none": "no",
+    "on-error": "on-failure",
+    "on-crash": "on-failure",
+    "unexpected": "on-failure",
+}
+_YES_NO = {"yes": "true", "on": "true", "y": "true", "1": "true"}
+_YES_NO |= {"no": "false", "off": "false", "n": "false", "0": "false"}
+
+
+def words_for(choices: tuple[str, ...]) -> str:
+    """`a`, `b` or `c`."""
+    shown = [f"`{c}`" for c in choices]
+    return ", ".join(shown[:-1]) + " or " + shown[-1] if len(shown) > 1 else shown[0]
+
+
+def is_null(node: Node) -> bool:
+    """Is nothing there: an empty value, `~` or `null`?"""
+    return isinstance(node, Scalar) and kind_of(node) == NULL
+
+
+def written(
+    report: Report, node: Node, expected: str, tail: str = "", key: Node | None = None
+) -> str | None:
+    """The text of a scalar as it is written in the file. `key`, `tail`: see `Report.bad`."""
+    if not isinstance(node, Scalar):
+        report.bad(node, described(node), expected, tail=tail)
+        return None
+    value = node.value
+    if node.implicit[0] and kind_of(node) == NULL:
+        quotes = f"{expected}; in quotes if that is what {quoted(value)} means"
+        report.bad(node, described(node), quotes if value else expected, tail=tail, key=key)
+        return None
+    if report.may_hold_nul and "\0" in value:
+        # no argument, path or variable of any system can hold one: it would end there
+        report.bad(node, "a NUL character in the text", expected, tail=tail)
+        return None
+    return value
+
+
+def text(report: Report, node: Node, field: spec.Field, folder: str) -> str | None:
+    """Text that is not empty: `program`."""
+    return _full(report, node, "text")
+
+
+def _full(report: Report, node: Node, expected: str, tail: str = "") -> str | None:
+    value = written(report, node, expected, tail)
+    if value is not None and not value.strip():
+        report.bad(node, "an empty text", expected, tail=tail)
+        return None
+    if value is not None and value.startswith(("~/", "~\\")):
+        full = os.path.expanduser(value)
+        report.bad(node, "`~` stands for nothing here", "the path in full", full, tail=tail)
+        return None
+    return value
+
+
+def path(report: Report, node: Node, field: spec.Field, folder: str) -> str | None:
+    """A path, absolute: `cwd`."""
+    return _path(report, node, folder, "")
+
+
+def paths(report: Report, node: Node, field: spec.Field, folder: str) -> tuple[str, ...] | None:
+    """A path or a list of them, each absolute: `env-file`."""
+    if is_null(node):
+        return ()
+    found = [_path(report, item, folder, tail) for item, tail in _items(node)]
+    return _whole(found)
+
+
+def _path(report: Report, node: Node, folder: str, tail: str) -> str | None:
+    value = _full(report, node, "a path", tail)
+    if value is None:
+        return None
+    while value.startswith("./"):
+        value = value[2:].lstrip("/")
+    # not normpath: `a/../b` is another file than `b` where `a` is a symbolic link
+    return os.path.join(folder, value) if value not in ("", ".") else folder
+
+
+def _items(node: Node) -> Iterator[tuple[Node, str]]:
+    """The items of a list with their tails `[0]`, `[1]`; one value that is no list has none."""
+    if type(node) is Sequence:
+        for i, item in enumerate(node.items):
+            yield item, f"[{i}]"
+    else:
+        yield node, ""
+
+
+def _whole(found: list[str | None]) -> tuple[str, ...] | None:
+    """The list, if none of its items was wrong."""
+    good = tuple(x for x in found if x is not None)
+    return good if len(good) == len(found) else None
+
+
+def name(report: Report, node: Node, field: spec.Field, folder: str) -> str | None:
+    """A name that can stand in file names, commands and log lines."""
+    expected = "letters, digits, `.`, `_` and `-`, a letter or digit first"
+    value = written(report, node, expected)
+    if value is None:
+        return None
+    if not is_name(value):
+        fit = fit_name(value)
+        if len(value) > spec.MAX_NAME:
+            report.bad(node, f"a name of {len(value)} characters", f"at most {spec.MAX_NAME}")
+        else:
+            what = f"the name {quoted(value)}" if value else "an empty name"
+            report.bad(node, what, expected, fit)
+        return None
+    return value
+
+
+def args(report: Report, node: Node, field: spec.Field, folder: str) -> tuple[str, ...] | None:
+    """Arguments: a string split by shell rules, a list of scalars, or one scalar."""
+    if is_null(node):
+        return ()
+    if type(node) is Sequence:
+        expected = "text, a number or a boolean"
+        return _whole([written(report, n, expected, tail) for n, tail in _items(node)])
+    value = written(report, node, "a string, or a list of strings, numbers and booleans")
+    if value is None:
+        return None
+    if "'" not in value and '"' not in value and "\\" not in value:
+        # what shlex does with such a string, without the 8 ms that its import takes
+        plain = value.replace("\t", " ").replace("\n", " ").replace("\r", " ")
+        return tuple(word for word in plain.split(" ") if word)
+    return _shell_words(report, node, value)
+
+
+def _shell_words(report: Report, node: Node, value: str) -> tuple[str, ...] | None:
+    known = report.shell_words.get(value)
+    if known is None:
+        import shlex
+
+        try:
+            known = tuple(shlex.split(value))
+        except ValueError as error:
+            escape = "escaped" in str(error)
+            report.bad(
+                node,
+                "a backslash at the end" if escape else "a quote that is not closed",
+                "shell quoting, or a list of arguments",
+            )
+            return None
+        # kept: one string may be the arguments of many tasks by an alias
+        report.shell_words[value] = known
+    return known
+
+
+Pairs = tuple[tuple[str, str], ...]
+
+
+def environment(report: Report, node: Node, field: spec.Field, folder: str) -> Pairs | None:
+    """Variables: a mapping, or a list of `NAME=VALUE`."""
+    if is_null(node):
+        return ()
+    if isinstance(node, Mapping):
+        return _environment_mapping(report, node)
+    if not isinstance(node, Sequence):
+        expected = "a mapping of names and values, or a list of `NAME=VALUE`"
+        report.bad(node, described(node), expected)
+        return None
+    found: dict[str, str] = {}
+    good = True
+    for item, tail in _items(node):
+        expected = "`NAME=VALUE`"
+        if isinstance(item, Mapping):
+            expected += ", or no `- ` before the names"
+        value = written(report, item, expected, tail)
+        if value is None:
+            good = False
+        elif "=" not in value:
+            # the text is not repeated: a lone word may be a secret in the wrong place
+            report.bad(item, "no `=`", expected, tail=tail)
+            good = False
+        else:
+            key, _, content = value.partition("=")
+            good = _variable(report, item, key, key in found, tail) and good
+            found.setdefault(key, content)
+    return tuple(found.items()) if good else None
+
+
+def _environment_mapping(report: Report, node: Mapping) -> Pairs | None:
+    found: dict[str, str] = {}
+    good = True
+    own = len(node.items)
+    pairs = node.items + node.merged
+    for i in range(0, len(pairs), 2):
+        key, value = pairs[i], pairs[i + 1]
+        if not isinstance(key, Scalar):
+            report.bad(key, f"{described(key)} as the name of a variable", "a name")
+            good = False
+            continue
+        variable = key.value
+        if i >= own and variable in found:
+            continue  # what a merge brings gives way
+        if not _variable(report, key, variable, variable in found, f".{variable}"):
+            good = False
+            continue
+        hint = 'text (`""` for an empty value)'
+        content = written(report, value, hint, f".{variable}", key)
+        good = good and content is not None
+        found[variable] = content or ""
+    return tuple(found.items()) if good else None
+
+
+def _variable(report: Report, node: Node, variable: str, twice: bool, tail: str) -> bool:
+    """Can this be a variable's name, and is it the first of that name?"""
+    if twice:
+        report.bad(node, f"{quoted(variable)} is given twice", "each variable once", tail=tail)
+    elif not variable or "=" in variable or "\0" in variable or variable.split() != [variable]:
+        what = f"{quoted(variable)} as the name of a variable" if variable else "an empty name"
+        report.bad(node, what, "a name without `=` and blanks", tail=tail)
+    else:
+        return True
+    return False
+
+
+def duration(report: Report, node: Node, field: spec.Field, folder: str) -> float | None:
+    """A time: seconds, or `1m30s`, `250ms`, `2h`."""
+    expected = "seconds (`0.5`), or a time such as `250ms`, `1m30s`, `2h`"
+    if not isinstance(node, Scalar) or kind_of(node) in (NULL, BOOLEAN):
+        report.bad(node, described(node), expected)
+        return None
+    try:
+        return scalars.seconds(node.value, kind_of(node))
+    except scalars.BadDurationError as error:
+        report.bad(node, f"{quoted(node.value)} {error.what}", expected, error.suggestion)
+        return None
+
+
+def boolean(report: Report, node: Node, field: spec.Field, folder: str) -> bool | None:
+    """`true` or `false`."""
+    if isinstance(node, Scalar) and kind_of(node) == BOOLEAN:
+        return node.value in scalars.TRUE
+    meant = ""
+    if isinstance(node, Scalar):
+        meant = closest(node.value, ("true", "false"), _YES_NO) if node.value else ""
+    report.bad(node, described(node), "`true` or `false`", meant)
+    return None
+
+
+def choice(report: Report, node: Node, field: spec.Field, folder: str) -> str | None:
+    """One of the field's words."""
+    return _choice(report, node, field, words_for(field.choices), {})
+
+
+def restart(report: Report, node: Node, field: spec.Field, folder: str) -> str | None:
+    """A restart policy: a word, or a boolean for the two plain ones."""
+    if isinstance(node, Scalar) and kind_of(node) == BOOLEAN:
+        return "always" if node.value in scalars.TRUE else "no"
+    expected = words_for((*field.choices, "true", "false"))
+    return _choice(report, node, field, expected, _RESTART_WORDS)
+
+
+def _choice(
+    report: Report, node: Node, field: spec.Field, expected: str, others: dict[str, str]
+) -> str | None:
+    if isinstance(node, Scalar) and kind_of(node) == TEXT and node.value in field.choices:
+        return node.value
+    meant = closest(node.value, field.choices, others) if isinstance(node, Scalar) else ""
+    report.bad(node, described(node), expected, meant)
+    return None
+
+
+def words(report: Report, node: Node, field: spec.Field, folder: str) -> tuple[str, ...] | None:
+    """Words without blanks and commas: one, or a list."""
+    if is_null(node):
+        return ()
+    found: list[str | None] = []
+    for item, tail in _items(node):
+        value = _full(report, item, "a word, or a list of words", tail)
+        if value is not None and value.replace(",", " ").split() != [value]:
+            parts = ", ".join(value.replace(",", " ").split())
+            report.bad(
+                item, described(item), "words without blanks and commas", f"[{parts}]", tail=tail
+            )
+            value = None
+        found.append(value)
+    whole = _whole(found)
+    return None if whole is None else tuple(dict.fromkeys(whole))
+
+
+def codes(report: Report, node: Node, field: spec.Field, folder: str) -> tuple[int, ...] | None:
+    """Exit codes: one, or a list that is not empty."""
+    expected = "an exit code from 0 to 255, or a list of them"
+    found: list[int] = []
+    good = True
+    for item, tail in _items(node):
+        value = -1
+        if isinstance(item, Scalar) and kind_of(item) == INTEGER:
+            value = scalars.integer(item.value)
+        if 0 <= value <= 255:
+            found.append(value)
+            continue
+        report.bad(item, described(item), expected, tail=tail)
+        good = False
+    if good and not found:
+        report.bad(node, "an empty list: no run could ever succeed", expected)
+        return None
+    return tuple(dict.fromkeys(found)) if good else None
+
+
+def signal_name(report: Report, node: Node, field: spec.Field, folder: str) -> str | None:
+    """A signal of this system, by name with or without SIG, or by number."""
+    expected = "a signal such as `SIGTERM`, `INT` or `15`"
+    if not isinstance(node, Scalar) or kind_of(node) in (NULL, BOOLEAN, FLOAT):
+        report.bad(node, described(node), expected)
+        return None
+    import signal  # 6 ms, for the few files that name one
+
+    value = node.value
+    if kind_of(node) == INTEGER or (value.isascii() and value.isdigit()):
+        wanted = scalars.integer(value)
+        for known in signal.Signals:
+            if known.value == wanted:
+                return known.name
+        report.bad(node, f"no signal has the number {quoted(value)} on this system", expected)
+        return None
+    full = value.upper() if value.upper().startswith("SIG") else "SIG" + value.upper()
+    members = signal.Signals.__members__
+    if full in members:
+        return members[full].name  # SIGIOT is SIGABRT
+    near = closest(full, [m for m in members if not m.startswith("SIGRT")])
+    report.bad(node, f"no signal is called {quoted(value)} on this system", expected, near)
+    return None
+
+
+READERS: dict[str, Reader] = {
+    "args": args,
+    "boolean": boolean,
+    "choice": choice,
+    "codes": codes,
+    "duration": duration,
+    "environment": environment,
+    "name": name,
+    "path": path,
+    "paths": paths,
+    "restart": restart,
+    "signal": signal_name,
+    "text": text,
+    "words": words,
+}
