@@ -16,6 +16,8 @@ if sys.platform != "linux":
 
 import errno
 import os
+import signal
+import time
 
 from procession._record import Record
 
@@ -35,6 +37,8 @@ SI_TKILL = -6
 
 _SIGINFO_SIZE = 128  # sizeof(struct signalfd_siginfo), fixed by the ABI
 _SIGSET_SIZE = 128  # sizeof(sigset_t) of glibc and musl; the kernel reads only the first 8 bytes
+
+_TICKS = os.sysconf("SC_CLK_TCK")  # 100 for user space, whatever the kernel was built with
 
 _libc_handle: ctypes.CDLL | None = None
 
@@ -57,12 +61,14 @@ class ProcStat(Record):
     ppid: int
     pgrp: int
     session: int
+    threads: int
     start_time: int
 
     @property
     def dead(self) -> bool:
-        """A zombie, or on its way out: it runs no more code and hears no signal."""
-        return self.state in ("Z", "X", "x")
+        """It runs no more code. `Z` alone does not say so: it speaks of the main thread only,
+        which may have ended while others live on."""
+        return self.state in ("Z", "X", "x") and self.threads <= 1
 
 
 def _libc() -> ctypes.CDLL:
@@ -140,6 +146,42 @@ def read_signalfd(fd: int) -> list[SigInfo]:
             heard.append(SigInfo(words[0], words[2], words[3], words[4] & 0xFFFFFFFF))
 
 
+# --- pidfd -------------------------------------------------------------------------------------
+
+
+def boot_ticks() -> int:
+    """Now, on the clock of `ProcStat.start_time`."""
+    return time.clock_gettime_ns(time.CLOCK_BOOTTIME) * _TICKS // 1_000_000_000
+
+
+def signal_pinned(pid: int, start_time: int, number: int) -> bool:
+    """Signal the process that (pid, start_time) names, whoever's child it is; False: it is gone.
+
+    Raises PermissionError when we may not. The process is held by a pidfd while its start time
+    is compared. Where there is no pidfd (or no descriptor is left), the pid could change hands
+    between the comparison and the signal: some microseconds, for want of anything better.
+    """
+    try:
+        fd = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return False
+    except (OSError, AttributeError):
+        fd = -1
+    try:
+        if stat(pid).start_time != start_time:
+            return False
+        if fd >= 0:
+            signal.pidfd_send_signal(fd, number)
+        else:
+            os.kill(pid, number)
+    except ProcessLookupError:
+        return False
+    finally:
+        if fd >= 0:
+            os.close(fd)
+    return True
+
+
 # --- /proc -------------------------------------------------------------------------------------
 
 
@@ -169,18 +211,21 @@ def children(pid: int | str = "self") -> list[int]:
     others a snapshot that can miss a child when a sibling is reaped during the reading.
     Raises ProcessLookupError when the process is gone.
     """
-    base = f"/proc/{pid}/task"
-    try:
-        threads = os.listdir(base)
-    except FileNotFoundError:
-        raise ProcessLookupError(errno.ESRCH, os.strerror(errno.ESRCH), base) from None
     found: list[int] = []
-    for thread in threads:
+    for thread in _threads(pid):
         try:
-            found.extend(map(int, _read(f"{base}/{thread}/children").split()))
+            found.extend(map(int, _read(f"/proc/{pid}/task/{thread}/children").split()))
         except ProcessLookupError:
             continue  # the thread ended; the kernel gave its children to another of this process
     return found
+
+
+def _threads(pid: int | str) -> list[str]:
+    path = f"/proc/{pid}/task"
+    try:
+        return os.listdir(path)
+    except (FileNotFoundError, ProcessLookupError):
+        raise ProcessLookupError(errno.ESRCH, os.strerror(errno.ESRCH), path) from None
 
 
 def children_by_scan(pid: int) -> list[int]:
@@ -213,6 +258,7 @@ def stat(pid: int | str) -> ProcStat:
         int(rest[1]),
         int(rest[2]),
         int(rest[3]),
+        int(rest[17]),
         int(rest[19]),
     )
 
@@ -225,11 +271,25 @@ def environ_cookie(pid: int | str, name: str) -> str | None:
     that is not "not there". Raises ProcessLookupError when the process is gone.
     """
     data = _read(f"/proc/{pid}/environ")
+    if not data:
+        data = _environ_of_threads(pid)
     key = os.fsencode(name) + b"="
     for entry in data.split(b"\0") if key in data else ():
         if entry.startswith(key):
             return os.fsdecode(entry[len(key) :])
     return None
+
+
+def _environ_of_threads(pid: int | str) -> bytes:
+    """A process whose main thread has ended shows no environment, but its other threads do."""
+    for thread in _threads(pid):
+        try:
+            data = _read(f"/proc/{pid}/task/{thread}/environ")
+        except ProcessLookupError:
+            continue
+        if data:
+            return data
+    return b""
 
 
 def ignored_signals(pid: int | str = "self") -> set[int]:

@@ -1,0 +1,333 @@
+"""Trees on Linux without control groups: lineage by subreaper, session and group, and a cookie.
+
+We are a child subreaper, so whatever outlives its parent becomes *our* child, whatever session it
+moved to. One reading of our own `children` files shows all of them. An orphan that is our child
+stays on the table until we reap it, so its pid, its group and its session are nobody else's. Which
+run it belongs to is told, in this order, by
+
+- having been seen before as a descendant of a member (pid and start time; exact),
+- the cookie in the environment it was executed with (can be emptied, or be unreadable),
+- a session or a group in which a member of a run, still on the table, is known to be.
+
+What nothing tells is *unclaimed*. When a member dies its children become ours: so the tree of a
+run whose leader ended is empty when no live orphan of ours belongs to it.
+
+Order matters in a scan: a dead orphan is reaped only after the children have been read once more,
+because its own children came to us when it died, and its session may be all that ties them.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+
+if sys.platform != "linux":
+    raise ImportError("for Linux only")
+
+from procession.errors import HostError
+from procession.process import _linux, host
+from procession.process._tree import COOKIE, Member, Sent, Tree, Trees
+from procession.process._tree_linux import LinuxTree, member_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Iterable
+
+    from procession.process._linux import ProcStat
+    from procession.process._tree_linux import Key
+    from procession.process.handle import Handle
+
+_PASSES = 64  # of one scan, while orphans die faster than we reap them
+_SEEN_SPARE = 512  # descendants remembered before the dead among them are looked for
+
+
+class Orphan:
+    """A process that became our child when its parent ended. Can be watched like a handle."""
+
+    __slots__ = ("_pidfd", "dead", "pgrp", "pid", "run", "session", "stat")
+
+    def __init__(self, stat: ProcStat) -> None:
+        self.pid = stat.pid
+        self.stat = stat
+        self.session = stat.session
+        self.pgrp = stat.pgrp
+        self.run: Hashable = None
+        self.dead = stat.dead
+        self._pidfd: int | None = None
+
+    @property
+    def key(self) -> Key:
+        return self.pid, self.stat.start_time
+
+    @property
+    def pidfd(self) -> int | None:
+        """Opened when first asked for: an owner that hears SIGCHLD needs none."""
+        if self._pidfd is None and host.has_pidfd():
+            self._pidfd = os.pidfd_open(self.pid)
+        return self._pidfd
+
+    def close(self) -> None:
+        if self._pidfd is not None:
+            os.close(self._pidfd)
+            self._pidfd = None
+
+
+class LinuxTrees(Trees):
+    """See `Trees`."""
+
+    def __init__(self, cookie_name: str = COOKIE) -> None:
+        self._unfinished = False
+        self._cookie_name = cookie_name
+        self._trees: dict[Hashable, LinuxTree] = {}
+        self._leaders: dict[int, LinuxTree] = {}
+        self._cookies: dict[str, Hashable] = {}
+        self._orphans: dict[int, Orphan] = {}
+        self._seen: dict[Key, Hashable] = {}  # descendants of members that are not our children
+        self._seen_limit = _SEEN_SPARE
+        self._left: set[Hashable] = set()
+        self._grown: dict[Hashable, None] = {}
+        self._lost = LinuxTree(self, None, "", None)
+
+    def prepare(self) -> None:
+        try:
+            _linux.set_child_subreaper()
+        except OSError as e:
+            raise HostError(
+                "this process", f"cannot adopt orphans ({e.strerror})", "PR_SET_CHILD_SUBREAPER"
+            ) from e
+
+    def plant(self, run: Hashable, cookie: str, handle: Handle) -> LinuxTree:
+        if run is None or run in self._trees or run in self._left:
+            raise ValueError(f"{run!r} has been planted before")
+        tree = LinuxTree(self, run, cookie, handle)
+        self._trees[run] = tree
+        self._leaders[handle.pid] = tree
+        if cookie:
+            self._cookies[cookie] = run
+        return tree
+
+    # --- looking ---------------------------------------------------------------------------------
+
+    def scan(self, ended: Iterable[Tree] = ()) -> list[Hashable]:
+        self.look(tree for tree in ended if isinstance(tree, LinuxTree))
+        grown, self._grown = list(self._grown), {}
+        return grown
+
+    @property
+    def again(self) -> bool:
+        return self._unfinished or bool(self._grown)
+
+    def look(self, ended: Iterable[LinuxTree] = ()) -> None:
+        """Read our children until no orphan has died in between. What grew is kept for `scan`."""
+        over = [tree for tree in ended if not tree.leader_lives]
+        dying: list[Orphan] = []
+        self._unfinished = True
+        for _ in range(_PASSES):
+            self._adopt()
+            for orphan in dying:
+                self._reap(orphan)
+            dying = [orphan for orphan in self._orphans.values() if _has_ended(orphan)]
+            if not dying:
+                self._unfinished = False
+                break
+        for tree in over:
+            tree.looked = True
+
+    def _adopt(self) -> None:
+        new: list[Orphan] = []
+        for pid in self._children_of(os.getpid()):
+            if pid in self._orphans:
+                continue
+            tree = self._leaders.get(pid)
+            if tree is not None and tree.handle is not None and not tree.handle.reaped:
+                continue
+            try:
+                stat = _linux.stat(pid)
+            except ProcessLookupError:
+                # Ours, so it is there: a /proc mounted with hidepid does not show other users'.
+                stat = _hidden(pid)
+            new.append(Orphan(stat))
+        if not new:
+            return
+        for orphan in new:
+            self._orphans[orphan.pid] = orphan
+            orphan.run = self._seen.pop(orphan.key, None)
+            if orphan.run is None and not orphan.dead:
+                orphan.run = self._run_by_cookie(orphan.pid)
+        self._assign_by_session()
+        for orphan in new:
+            tree = self._trees.get(orphan.run)
+            if tree is not None and not orphan.dead and not tree.has_heard(orphan.stat):
+                self._grown[orphan.run] = None
+
+    def _run_by_cookie(self, pid: int) -> Hashable:
+        try:
+            value = _linux.environ_cookie(pid, self._cookie_name)
+        except (PermissionError, ProcessLookupError):
+            return None  # unreadable is not "not ours": other evidence may tell
+        for part in value.split(":") if value else ():
+            if part in self._cookies:
+                return self._cookies[part]
+        return None
+
+    def _assign_by_session(self) -> None:
+        """Tie what is not tied yet to a run with a member in the same session or group.
+
+        Only members on our own table count: their session's number cannot have been given away.
+        """
+        lost = [orphan for orphan in self._orphans.values() if orphan.run is None]
+        if not lost:
+            return
+        runs: dict[int, Hashable] = {}
+        for tree in self._trees.values():
+            if tree.handle is not None and tree.handle.own_group and not tree.handle.reaped:
+                runs[tree.handle.pid] = tree.run
+        for orphan in self._orphans.values():
+            self._note_evidence(orphan, runs)
+        progress = True
+        while progress:
+            progress = False
+            for orphan in lost:
+                if orphan.run is None:
+                    orphan.run = runs.get(orphan.session, runs.get(orphan.pgrp))
+                    if orphan.run is not None:
+                        self._note_evidence(orphan, runs)
+                        progress = True
+
+    def _note_evidence(self, orphan: Orphan, runs: dict[int, Hashable]) -> None:
+        if orphan.run is not None and orphan.session not in (0, os.getsid(0)):
+            runs.setdefault(orphan.session, orphan.run)
+            runs.setdefault(orphan.pgrp, orphan.run)
+
+    def _reap(self, orphan: Orphan) -> None:
+        try:
+            os.waitpid(orphan.pid, os.WNOHANG)
+        except ChildProcessError:
+            pass  # somebody else reaped it
+        del self._orphans[orphan.pid]
+        orphan.close()
+
+    # --- what trees ask --------------------------------------------------------------------------
+
+    def has_orphan_of(self, run: Hashable) -> bool:
+        return any(orphan.run == run for orphan in self._orphans.values())
+
+    def is_orphan(self, stat: ProcStat) -> bool:
+        found = self._orphans.get(stat.pid)
+        return found is not None and found.stat.start_time == stat.start_time
+
+    def is_foreign_group(self, pgrp: int) -> bool:
+        """Neither ours nor one that a planted leader leads: that one has a handle."""
+        return pgrp > 1 and pgrp != os.getpgrp() and pgrp not in self._leaders
+
+    def name_of(self, pid: int) -> Member:
+        try:
+            return member_of(_linux.stat(pid))
+        except ProcessLookupError:
+            return member_of(_hidden(pid))
+
+    def descend(self, run: Hashable, leader: Handle | None) -> dict[int, ProcStat]:
+        """All that lives of a run, leader first, and remember whose they are."""
+        queue = [leader.pid] if leader is not None else []
+        queue += [orphan.pid for orphan in self._orphans.values() if orphan.run == run]
+        children_of = self._children_of
+        if not host.has_children_files():
+            table = _inverted(_linux.parents())
+            children_of = lambda pid: table.get(pid, [])  # noqa: E731
+        found: dict[int, ProcStat] = {}
+        while queue:
+            pid = queue.pop(0)
+            if pid in found:
+                continue
+            try:
+                stat = _linux.stat(pid)
+                queue += children_of(pid)
+            except ProcessLookupError:
+                orphan = self._orphans.get(pid)
+                if orphan is None or orphan.stat.start_time:
+                    continue
+                stat = orphan.stat  # hidden from us, and still there
+            if not stat.dead:
+                found[pid] = stat
+                if run is not None and pid not in self._orphans and pid not in self._leaders:
+                    self._seen[pid, stat.start_time] = run
+        if len(self._seen) > self._seen_limit:
+            self._seen = {key: run for key, run in self._seen.items() if _is_there(key)}
+            self._seen_limit = 2 * len(self._seen) + _SEEN_SPARE
+        return found
+
+    def _children_of(self, pid: int) -> list[int]:
+        if host.has_children_files():
+            return _linux.children(pid)
+        return _linux.children_by_scan(pid)
+
+    # --- the end ---------------------------------------------------------------------------------
+
+    def unclaimed(self) -> list[Member]:
+        return self._lost.members()
+
+    def sweep_unclaimed(self, number: int, *, only_new: bool = False) -> Sent:
+        if number == signal.SIGKILL:
+            return self._lost.kill()
+        return self._lost.signal(number, only_new=only_new)
+
+    def drop(self, tree: LinuxTree) -> None:
+        """A run is over: forget its evidence."""
+        self._forget_evidence(tree)
+        self._seen = {key: run for key, run in self._seen.items() if run != tree.run}
+        for orphan in self._orphans.values():
+            if orphan.run == tree.run:
+                orphan.run = None
+
+    def forget(self, run: Hashable) -> None:
+        tree = self._trees[run]
+        handle = tree.handle
+        self._left.add(run)
+        self._forget_evidence(tree)
+        if tree.cookie:
+            self._cookies[tree.cookie] = run  # its descendants are still to be known as left
+        if handle is None:
+            return
+        if handle.poll_exit() is not None:
+            handle.reap()
+        else:
+            orphan = Orphan(_linux.stat(handle.pid))
+            orphan.run = run
+            self._orphans[handle.pid] = orphan
+
+    def _forget_evidence(self, tree: LinuxTree) -> None:
+        self._trees.pop(tree.run, None)
+        self._cookies.pop(tree.cookie, None)
+        self._grown.pop(tree.run, None)
+        if tree.handle is not None and self._leaders.get(tree.handle.pid) is tree:
+            del self._leaders[tree.handle.pid]
+
+    def close(self) -> None:
+        for orphan in self._orphans.values():
+            orphan.close()
+
+
+def _hidden(pid: int) -> ProcStat:
+    return _linux.ProcStat(pid, "?", "?", os.getpid(), 0, 0, 1, 0)
+
+
+def _has_ended(orphan: Orphan) -> bool:
+    try:
+        return os.waitid(os.P_PID, orphan.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+    except ChildProcessError:
+        return True  # somebody else reaped it
+
+
+def _is_there(key: Key) -> bool:
+    try:
+        return _linux.stat(key[0]).start_time == key[1]
+    except ProcessLookupError:
+        return False
+
+
+def _inverted(parents: dict[int, int]) -> dict[int, list[int]]:
+    table: dict[int, list[int]] = {}
+    for child, parent in parents.items():
+        table.setdefault(parent, []).append(child)
+    return table

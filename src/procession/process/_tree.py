@@ -1,0 +1,134 @@
+"""The contract of trees. `tree.py` has the mechanism of this platform under the same names."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+from procession._record import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Iterable
+
+    from procession.process.handle import Handle, Usage
+
+COOKIE = "PROCESSION_RUN"  # the environment variable that carries a run's cookie
+TARGETS = ("leader", "group", "tree")
+
+
+class Member(Record):
+    """One living process of a tree. `start_time` pins the pid (see `Handle.start_time`)."""
+
+    pid: int
+    start_time: int
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.name} (pid {self.pid})"
+
+
+class Sent(Record):
+    """What became of a signal. `pids` got it; `refused` belong to somebody we may not signal.
+
+    A group is signalled in one go: then `pids` names its leader alone, and only if that lives.
+    """
+
+    pids: tuple[int, ...] = ()
+    refused: tuple[Member, ...] = ()
+
+
+class Tree(ABC):
+    """One run's leader and everything it started. Belongs to the thread that owns its `Trees`."""
+
+    run: Hashable
+
+    @abstractmethod
+    def is_empty(self) -> bool:
+        """The leader has ended and nothing that is known to be of this run lives.
+
+        The children are read again if that did not happen since the leader was seen to end, so
+        the answer never overlooks an orphan. It is final, except for a process that left no
+        evidence at all: that one is among the unclaimed.
+        """
+
+    @abstractmethod
+    def members(self) -> list[Member]:
+        """What lives, leader first: a snapshot, as of the last scan where orphans are concerned."""
+
+    @abstractmethod
+    def signal(self, number: int, *, to: str = "tree", only_new: bool = False) -> Sent:
+        """Send a signal to the `leader`, its process `group` (also after the leader's end), or
+        the whole `tree`.
+
+        Each process is held (pidfd, or it is our child, and start time) before it is signalled.
+        SIGCONT follows, so that a stopped process can act on it. `only_new` speaks to those of
+        the tree that have not heard since the last call without `only_new`; so a process that
+        comes to light later hears of a stop exactly once. Never raises for a process that is
+        gone or that we may not signal: the first is fine, the second is told in `Sent.refused`.
+        Raises ValueError for another `to`, and for `group` when the leader leads none.
+        """
+
+    @abstractmethod
+    def kill(self) -> Sent:
+        """SIGKILL to everything, repeated until nothing new comes to light. Does not wait for
+        the ends; what comes to light later makes `scan` tell of this run again."""
+
+    @abstractmethod
+    def finish(self) -> Usage | None:
+        """The run is over: reap the leader and drop what was remembered.
+
+        Due once the tree is empty. Idempotent. Raises RuntimeError while the leader runs. What
+        is left alive (there should be nothing) becomes unclaimed.
+        """
+
+
+class Trees(ABC):
+    """All trees of one process. Its owner must be the only one that reaps in this process, and
+    the only one that starts processes: each is planted before the next scan, or it is taken for
+    an adopted orphan. One thread; no method blocks."""
+
+    @property
+    @abstractmethod
+    def again(self) -> bool:
+        """True: call `scan` once more soon. Something came to light that it has not told yet, or
+        orphans died faster than one scan may reap."""
+
+    @abstractmethod
+    def prepare(self) -> None:
+        """Before the first spawn. Raises HostError when this host refuses."""
+
+    @abstractmethod
+    def plant(self, run: Hashable, cookie: str, handle: Handle) -> Tree:
+        """A run began: `handle` is its leader, started with `COOKIE=cookie` in its environment.
+
+        `run` and `cookie` must be new. A supervisor under a supervisor keeps the outer cookie by
+        writing `outer:own`; either part is recognised.
+        """
+
+    @abstractmethod
+    def scan(self, ended: Iterable[Tree] = ()) -> list[Hashable]:
+        """Look at our children once for a whole wave of exits: adopt, assign and reap orphans.
+
+        Returns the runs in which processes came to light that have not heard the last signal to
+        their tree. `ended`: trees whose leaders were seen to end; saves each `is_empty` a look
+        of its own. Idempotent and cheap when nothing happened (0.02 ms, and 0.3 us for each
+        child). Orphans that ended are reaped one by one; leaders never are.
+        """
+
+    @abstractmethod
+    def unclaimed(self) -> list[Member]:
+        """Living orphans that nothing ties to a run, and their descendants."""
+
+    @abstractmethod
+    def sweep_unclaimed(self, number: int, *, only_new: bool = False) -> Sent:
+        """Signal those; SIGKILL is repeated until nothing new comes to light."""
+
+    @abstractmethod
+    def forget(self, run: Hashable) -> None:
+        """The run's `leftover` is `leave`, or it cannot be killed: what is left of it is reaped
+        when it ends, and is never signalled, told of, or unclaimed. A leader that has ended is
+        reaped; the handle of one that lives is not to be used any more."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Close all descriptors. Whatever lives stays alive."""

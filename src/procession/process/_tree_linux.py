@@ -1,0 +1,209 @@
+"""One tree on Linux: who is in it, who has heard what, and how all of it is killed.
+
+The book of all trees, which knows whose child an orphan was, is `_lineage_linux.py`.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+
+if sys.platform != "linux":
+    raise ImportError("for Linux only")
+
+from procession.process import _linux
+from procession.process._tree import TARGETS, Member, Sent, Tree
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Iterable
+
+    from procession.process._lineage_linux import LinuxTrees
+    from procession.process._linux import ProcStat
+    from procession.process.handle import Handle, Usage
+
+    Key = tuple[int, int]  # pid and start time: one process for ever
+
+# Signals after which a stopped process must not be continued, or need not be.
+_NO_CONT = frozenset(
+    {
+        0,
+        signal.SIGKILL,
+        signal.SIGCONT,
+        signal.SIGSTOP,
+        signal.SIGTSTP,
+        signal.SIGTTIN,
+        signal.SIGTTOU,
+    }
+)
+_ROUNDS = 32  # of one kill, while new processes come to light
+
+
+class LinuxTree(Tree):
+    """See `Tree`."""
+
+    def __init__(self, trees: LinuxTrees, run: Hashable, cookie: str, handle: Handle | None):
+        self.run = run
+        self.cookie = cookie
+        self.handle = handle  # None: the tree of what belongs to no run
+        self._trees = trees
+        self.looked = False  # our children were read after the leader was seen to end
+        self._heard: set[Key] = set()
+        self._group_heard = -1  # in ticks: who was in the group before this has heard
+
+    @property
+    def leader_lives(self) -> bool:
+        return self.handle is not None and self.handle.poll_exit() is None
+
+    def is_empty(self) -> bool:
+        if self.leader_lives:
+            return False
+        if not self.looked:
+            self._trees.look((self,))
+        return not self._trees.has_orphan_of(self.run)
+
+    def members(self) -> list[Member]:
+        return [member_of(stat) for stat in self._living().values()]
+
+    def _living(self) -> dict[int, ProcStat]:
+        return self._trees.descend(self.run, self.handle if self.leader_lives else None)
+
+    def has_heard(self, stat: ProcStat) -> bool:
+        """Has this process got the last signal to the tree? The group is signalled at once, by
+        the kernel: who was born into it before that has heard (start times have 10 ms)."""
+        if (stat.pid, stat.start_time) in self._heard:
+            return True
+        return (
+            self.handle is not None
+            and stat.pgrp == self.handle.pid
+            and stat.start_time <= self._group_heard
+        )
+
+    # --- signals ---------------------------------------------------------------------------------
+
+    def signal(self, number: int, *, to: str = "tree", only_new: bool = False) -> Sent:
+        if to not in TARGETS:
+            raise ValueError(f"{to!r} is none of {', '.join(TARGETS)}")
+        if not only_new:
+            self._heard.clear()
+            self._group_heard = -1
+        if to == "leader":
+            return self._signal_leader(number, only_new)
+        if to == "group" and not only_new:
+            return self._signal_group(number)
+        return self._signal_members(number, self._living(), only_new)
+
+    def _signal_leader(self, number: int, only_new: bool) -> Sent:
+        handle = self.handle
+        if handle is None or handle.poll_exit() is not None:
+            return Sent()
+        key = (handle.pid, handle.start_time or 0)
+        if only_new and key in self._heard:
+            return Sent()
+        try:
+            if not handle.send(number):
+                return Sent()
+            if number not in _NO_CONT:
+                handle.send(signal.SIGCONT)
+        except PermissionError:
+            return Sent((), (self._trees.name_of(handle.pid),))
+        self._heard.add(key)
+        return Sent((handle.pid,))
+
+    def _signal_group(self, number: int) -> Sent:
+        handle = self.handle
+        if handle is None:
+            raise ValueError("what belongs to no run has no group")
+        lives = self.leader_lives
+        before = _linux.boot_ticks()
+        try:
+            if not handle.kill_group(number):
+                return Sent()
+            if number not in _NO_CONT:
+                handle.kill_group(signal.SIGCONT)
+        except PermissionError:
+            return Sent((), tuple(self.members()))
+        self._group_heard = before
+        return Sent((handle.pid,) if lives else ())
+
+    def _signal_members(self, number: int, found: dict[int, ProcStat], only_new: bool) -> Sent:
+        pids: list[int] = []
+        refused: list[Member] = []
+        for stat in found.values():
+            if only_new and self.has_heard(stat):
+                continue
+            try:
+                if self._signal_one(stat, number):
+                    pids.append(stat.pid)
+                    if number not in _NO_CONT:
+                        self._signal_one(stat, signal.SIGCONT)
+            except PermissionError:
+                refused.append(member_of(stat))
+            self._heard.add((stat.pid, stat.start_time))
+        return Sent(tuple(pids), tuple(refused))
+
+    def _signal_one(self, stat: ProcStat, number: int) -> bool:
+        if self.handle is not None and stat.pid == self.handle.pid:
+            return self.handle.send(number)
+        if self._trees.is_orphan(stat):
+            os.kill(stat.pid, number)  # our child: the pid is its own until we reap it
+            return True
+        return _linux.signal_pinned(stat.pid, stat.start_time, number)
+
+    # --- the end ---------------------------------------------------------------------------------
+
+    def kill(self) -> Sent:
+        """A group dies at once, forks under way included: the kernel lets no fork finish with a
+        signal pending. Beyond groups we repeat until a round finds nobody new."""
+        self._heard.clear()
+        self._group_heard = -1
+        found = self._living()  # before anything dies: remembers who descends from whom
+        pids: dict[int, None] = {}
+        refused: dict[int, Member] = {}
+        simple = self._kill_own_group() and not any(
+            stat.pgrp != self.handle.pid for stat in found.values() if self.handle is not None
+        )
+        for _ in range(_ROUNDS):
+            new = {pid: stat for pid, stat in found.items() if not self.has_heard(stat)}
+            if not new:
+                break
+            self._kill_groups_of_orphans(new.values())
+            sent = self._signal_members(signal.SIGKILL, new, False)
+            pids.update(dict.fromkeys(sent.pids))
+            refused.update((m.pid, m) for m in sent.refused)
+            if simple:
+                break
+            self._trees.look()
+            found = self._living()
+        return Sent(tuple(pids), tuple(refused.values()))
+
+    def _kill_own_group(self) -> bool:
+        if self.handle is None or not self.handle.own_group:
+            return False
+        try:
+            return self.handle.kill_group(signal.SIGKILL)
+        except PermissionError:
+            return False  # not one of them may be signalled: the rounds find out who
+
+    def _kill_groups_of_orphans(self, found: Iterable[ProcStat]) -> None:
+        """The groups that members moved to, as far as one of our own children is in them: it is
+        on the table, so the number is that group's and nobody else's."""
+        for pgrp in {stat.pgrp for stat in found if self._trees.is_orphan(stat)}:
+            if self._trees.is_foreign_group(pgrp):
+                try:
+                    os.killpg(pgrp, signal.SIGKILL)
+                except (ProcessLookupError, PermissionError):
+                    continue  # gone, or each is asked by itself below, and named
+
+    def finish(self) -> Usage | None:
+        handle = self.handle
+        if handle is None:
+            return None
+        usage = handle.reap()
+        self._trees.drop(self)
+        return usage
+
+
+def member_of(stat: ProcStat) -> Member:
+    return Member(stat.pid, stat.start_time, stat.name)
