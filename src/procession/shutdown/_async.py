@@ -1,0 +1,78 @@
+"""The awaitable form, and telling a loop from another thread. Imports no loop by itself."""
+
+from __future__ import annotations
+
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable
+    from typing import Any
+
+    from ._core import Request, Session
+
+
+async def wait(session: Session, timeout: float | None) -> Request | None:
+    """`session.wait` in whatever loop runs here: trio's if one runs, else asyncio's."""
+    session.ear.listen()
+    token = _trio_token()
+    if token is not None:
+        await _wait_trio(session, timeout, token)
+    else:
+        await _wait_asyncio(session, timeout)
+    return session.look()
+
+
+async def _wait_asyncio(session: Session, timeout: float | None) -> None:
+    import asyncio
+
+    loop = asyncio.get_running_loop()
+    told = asyncio.Event()
+    wish = session.add_listener(lambda: tell_loop(loop, told.set))
+    try:
+        async with asyncio.timeout(timeout):
+            await told.wait()
+    except TimeoutError:
+        pass  # None then, as `wait_exit` answers
+    finally:
+        wish.cancel()
+
+
+async def _wait_trio(session: Session, timeout: float | None, token: Any) -> None:
+    trio: Any = sys.modules["trio"]
+    told = trio.Event()
+
+    def tell() -> None:
+        try:
+            token.run_sync_soon(told.set)
+        except trio.RunFinishedError:
+            pass  # that loop is over, nobody waits there any more
+
+    wish = session.add_listener(tell)
+    try:
+        with trio.move_on_after(float("inf") if timeout is None else max(timeout, 0)):
+            await told.wait()
+    finally:
+        wish.cancel()
+
+
+def _trio_token() -> Any:
+    """Of the trio loop this coroutine runs in, or None. A program without trio pays nothing."""
+    trio: Any = sys.modules.get("trio")
+    if trio is None:
+        return None
+    try:
+        return trio.lowlevel.current_trio_token()
+    except RuntimeError:
+        return None
+
+
+def tell_loop(loop: asyncio.AbstractEventLoop, call: Callable[[], object]) -> None:
+    """`call` in the loop's thread, soon. A loop that is not running keeps it for its first round;
+    a closed one is left alone."""
+    try:
+        loop.call_soon_threadsafe(call)
+    except RuntimeError:
+        if not loop.is_closed():
+            raise

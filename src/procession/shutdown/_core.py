@@ -1,0 +1,442 @@
+"""What is known of the request to stop, and who wants to hear of it.
+
+Nothing here touches a signal, a window or a descriptor: that is the ear's part (`_posix.py`,
+`_windows.py`), which reports by `Session.heard`. Locks are allowed here, because no line of this
+module ever runs inside a Python signal handler.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from _thread import TIMEOUT_MAX, allocate_lock, get_ident
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import signal as _signal
+    from collections.abc import Callable
+    from threading import Thread
+    from typing import Any, Literal, NoReturn, Protocol
+
+    Source = Literal["signal", "console", "window", "session", "program"]
+
+    class Ear(Protocol):
+        """Where requests come from on one platform. One instance serves one session."""
+
+        arrived: bool
+        """Something came in that `heard` may not have been told yet."""
+
+        def open(self) -> None:
+            """Take what is needed to hear; again: take back what was reset to the default since.
+
+            Main thread only. Raises NotInstalledError elsewhere, and leaves nothing behind then.
+            """
+
+        def listen(self) -> None:
+            """From now on report by threads, at once. Any thread; again is free."""
+
+        def pump(self) -> None:
+            """Report what came in so far, where no thread does. Any thread."""
+
+        def step(self) -> float | None:
+            """How many seconds the main thread may block at a time; None: as long as it likes."""
+
+        def share(self) -> None:
+            """Touch no wakeup descriptor from now on, and put back what was there."""
+
+        def close(self) -> None:
+            """Put everything back. Main thread only."""
+
+        def orphan(self, orphaned: bool) -> bool:
+            """Nobody listens any more, or again. False: it already put everything back."""
+
+        def abandon(self) -> None:
+            """Put everything back in a child after fork, where no other thread lives."""
+
+        def retire(self, requested: bool) -> None:
+            """The process ends: late requests shall neither be served nor kill. Main thread."""
+
+
+class NotInstalledError(RuntimeError):
+    """A wait was begun off the main thread, and nothing was installed before.
+
+    CPython lets only the main thread of the main interpreter install signal handlers
+    (https://docs.python.org/3/library/signal.html#signals-and-threads).
+    """
+
+    def __init__(self, call: str) -> None:
+        import threading
+
+        self.call = call
+        super().__init__(
+            f"{call} was called in thread {threading.current_thread().name!r}, but only the main "
+            "thread can install what hears a request to stop. Call "
+            "procession.shutdown.install() in the main thread, before this thread starts"
+        )
+
+    def __reduce__(self) -> tuple[type[NotInstalledError], tuple[str]]:
+        return (type(self), (self.call,))
+
+
+class Request:
+    """A request to stop, as it arrived. A value: it cannot be changed, and is safe to share.
+
+    source    "signal"; "console" (Windows: Ctrl-C, Ctrl-Break, console closed, log-off);
+              "window" (Windows: WM_CLOSE); "session" (Windows: WM_ENDSESSION);
+              "program" (`Shutdown.trigger`)
+    signal    the `signal.Signals` it came by, or is equal to (Ctrl-C is SIGINT); else None
+    reason    its name for people: "SIGTERM", "CTRL_CLOSE_EVENT", what `trigger` was given
+    time      when it was heard, in seconds of `time.monotonic()`
+    deadline  when the system will end the process by force, on the same clock; None where the
+              system says nothing of it (always so on POSIX)
+    count     how many requests had arrived when this value was handed out; 1: it is the only one.
+              POSIX merges equal signals while one is pending, so it is a lower bound.
+    """
+
+    __slots__ = ("count", "deadline", "reason", "signal", "source", "time")
+    source: Source
+    signal: _signal.Signals | None
+    reason: str
+    time: float
+    deadline: float | None
+    count: int
+
+    def __init__(
+        self,
+        source: Source,
+        signal: _signal.Signals | None = None,
+        reason: str = "",
+        time: float = 0.0,
+        deadline: float | None = None,
+        count: int = 1,
+    ) -> None:
+        put = object.__setattr__
+        put(self, "source", source)
+        put(self, "signal", signal)
+        put(self, "reason", reason)
+        put(self, "time", time)
+        put(self, "deadline", deadline)
+        put(self, "count", count)
+
+    def _values(self) -> tuple[Any, ...]:
+        return (self.source, self.signal, self.reason, self.time, self.deadline, self.count)
+
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        raise AttributeError(f"Request.{name} cannot be changed: it is a value")
+
+    def __delattr__(self, name: str) -> NoReturn:
+        raise AttributeError(f"Request.{name} cannot be changed: it is a value")
+
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not Request:
+            return NotImplemented
+        return self._values() == other._values()
+
+    def __hash__(self) -> int:
+        return hash(self._values())
+
+    def __reduce__(self) -> tuple[type[Request], tuple[Any, ...]]:
+        return (Request, self._values())
+
+    def __repr__(self) -> str:
+        names = ("source", "signal", "reason", "time", "deadline", "count")
+        shown = (f"{n}={v!r}" for n, v in zip(names, self._values(), strict=True))
+        return f"Request({', '.join(shown)})"
+
+
+class Registration:
+    """A wish to be told of the request to stop. `cancel()` takes it back."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self.leave: Callable[[], object] = bool  # what ends its use of the installation
+        self.claimed = False  # the request took it: it is acted on, or was
+        self.cancelled = False
+
+    def cancel(self) -> bool:
+        """Take the wish back. True if it will never be acted on; False if it was already.
+
+        Never waits for a callback under way. When the last user of the process-wide
+        installation goes with it, the handlers, the signal mask and the wakeup descriptor that
+        were found are put back. Only the main thread can do that: called elsewhere, what is
+        installed stays until the next signal, which then does what it would have done without
+        it. Any thread; not in a signal handler. Again: does nothing and answers the same.
+        """
+        if self._session.withdraw(self):
+            self._withdrawn()
+        self.leave()
+        return self.cancelled
+
+    def _withdrawn(self) -> None:
+        """It was taken out just now, before anything came of it."""
+
+
+class Callback(Registration):
+    """A callback, with the thread that waits to run it.
+
+    The thread exists before the request: once the main thread has returned, CPython from 3.12 on
+    starts no new one, and that is when a program that lives in other threads is asked to stop.
+    """
+
+    def __init__(self, session: Session, callback: Callable[[], object]) -> None:
+        super().__init__(session)
+        self._callback = callback
+        self._gate = allocate_lock()
+        self._gate.acquire()
+        self.thread: Thread
+
+    def start(self, daemon: bool) -> None:
+        import threading
+
+        self.thread = threading.Thread(
+            target=self._run, name="procession-shutdown-callback", daemon=daemon
+        )
+        self.thread.start()
+
+    def open_gate(self) -> None:
+        self._gate.release()
+
+    def _withdrawn(self) -> None:
+        self.open_gate()
+        self.thread.join()
+
+    def _run(self) -> None:
+        self._gate.acquire()
+        if self.cancelled:
+            return
+        try:
+            self._callback()
+        except SystemExit:
+            pass  # as in any thread: it ends this callback and nothing else
+        except BaseException:  # noqa: BLE001 (logged, with the traceback)
+            _log(f"the shutdown callback {self._callback!r} failed; the others go on")
+        finally:
+            self._session.finished(self)
+
+
+class Listener(Registration):
+    """Something short that runs in the thread that heard the request. It must not block."""
+
+    def __init__(self, session: Session, tell: Callable[[], object]) -> None:
+        super().__init__(session)
+        self._tell = tell
+
+    def tell(self) -> None:
+        try:
+            self._tell()
+        except BaseException:  # noqa: BLE001 (logged, with the traceback)
+            _log(f"{self._tell!r} failed when told of the request to stop")
+
+
+def _log(message: str) -> None:
+    import logging  # 19 ms: paid by the program whose callback fails
+
+    logging.getLogger("procession.shutdown").exception(message)
+
+
+def ending() -> bool:
+    """Does the interpreter end: has the main thread returned, and every non-daemon thread?
+
+    What begins from here on may be cut off at any line, and can start no thread (3.12+).
+    """
+    import threading
+
+    main = threading.main_thread()
+    if main.is_alive():
+        return False
+    return not any(t.is_alive() and not t.daemon for t in threading.enumerate() if t is not main)
+
+
+class Session:
+    """One installation, from its first user to its last. All methods: any thread, no handler."""
+
+    def __init__(self, end: Callable[[int], object] = os._exit) -> None:
+        self.ear: Ear
+        self.pid = os.getpid()
+        self.users: set[object] = set()
+        self.force = False
+        self._end = end
+        self._lock = allocate_lock()
+        self._request: Request | None = None
+        self._count = 0
+        self._heard: dict[tuple[Source, str], dict[str, int]] = {}
+        self._listeners: list[Listener] = []
+        self._callbacks: list[Callback] = []  # not yet claimed
+        self._running: list[Callback] = []
+        self._closing = False
+
+    def heard(
+        self,
+        source: Source,
+        reason: str,
+        lane: str,
+        signal: _signal.Signals | None = None,
+        grace: float | None = None,
+    ) -> None:
+        """The ear heard a request, by this lane.
+
+        One request may be heard by several lanes (a signal by its handler and by the wakeup
+        descriptor, a WM_CLOSE by two windows), so lanes are not added up: what counts is the
+        longest. A request is never counted twice, at the price that some repeats are merged.
+        """
+        with self._lock:
+            lanes = self._heard.setdefault((source, reason), {})
+            known = max(lanes.values(), default=0)
+            lanes[lane] = lanes.get(lane, 0) + 1
+            if lanes[lane] <= known:
+                return
+        now = time.monotonic()
+        deadline = None if grace is None else now + grace
+        first = self.take(Request(source, signal, reason, now, deadline))
+        if not first and self.force:
+            # The handlers are still ours, and only the main thread could change that, which may
+            # be stuck: so no death by the signal itself, but the status a shell would show.
+            self._end(128 + signal if signal is not None else 1)
+
+    def take(self, request: Request) -> bool:
+        """A request arrived. True if it is the first, the one everybody is told of."""
+        none_run = ending()
+        with self._lock:
+            self._count += 1
+            if self._request is not None:
+                return False
+            self._request = request
+            listeners, self._listeners = self._listeners, []
+            callbacks: list[Callback] = []
+            if not none_run and not self._closing:
+                callbacks, self._callbacks = self._callbacks, []
+                self._running += callbacks
+            for wish in (*listeners, *callbacks):
+                wish.claimed = True
+        for callback in callbacks:
+            callback.open_gate()
+        if callbacks:
+            self._keep_alive(callbacks)
+        for listener in listeners:
+            listener.tell()
+        return True
+
+    @staticmethod
+    def _keep_alive(callbacks: list[Callback]) -> None:
+        """Keep the process until they are through, also where atexit does not run (multiprocessing
+        children end by os._exit after joining threads)."""
+        import threading
+
+        def join() -> None:
+            for callback in callbacks:
+                callback.thread.join()
+
+        try:
+            threading.Thread(target=join, name="procession-shutdown-keeper").start()
+        except RuntimeError:
+            pass  # 3.12+, the main thread has returned: `at_exit` waits for them instead
+
+    def add_callback(self, callback: Callable[[], object]) -> Callback:
+        """RuntimeError once the interpreter ends: no thread starts then."""
+        wish = Callback(self, callback)
+        with self._lock:
+            late = self._request is not None
+        if late:
+            # Nothing to wait for. Not a daemon: so the interpreter itself waits for its end.
+            wish.claimed = True
+            wish.open_gate()
+            wish.start(daemon=False)
+            return wish
+        wish.start(daemon=True)
+        with self._lock:
+            if self._request is None:
+                self._callbacks.append(wish)
+                return wish
+            wish.claimed = True
+            self._running.append(wish)
+        wish.open_gate()
+        self._keep_alive([wish])
+        return wish
+
+    def add_listener(self, tell: Callable[[], object]) -> Listener:
+        wish = Listener(self, tell)
+        with self._lock:
+            if self._request is None:
+                self._listeners.append(wish)
+                return wish
+            wish.claimed = True
+        wish.tell()
+        return wish
+
+    def withdraw(self, wish: Registration) -> bool:
+        """Take a wish out. True if that made the difference: nobody had acted on it."""
+        if self.pid != os.getpid():
+            return False  # the wish of a parent; its lock may be held for ever in this child
+        with self._lock:
+            if wish.claimed or wish.cancelled:
+                return False
+            wish.cancelled = True
+            self._callbacks = [w for w in self._callbacks if w is not wish]
+            self._listeners = [w for w in self._listeners if w is not wish]
+            return True
+
+    def finished(self, callback: Callback) -> None:
+        with self._lock:
+            if callback in self._running:
+                self._running.remove(callback)
+
+    def look(self) -> Request | None:
+        """The request, with the count as it is now, or None."""
+        self.ear.pump()
+        if self._request is None and self.ear.arrived:
+            # A thread of ours holds it and will tell in microseconds. Without this a program
+            # that signals itself would not see it in its next line.
+            self._block(1.0, None)
+        return self.known()
+
+    def known(self) -> Request | None:
+        """The same, without asking the ear."""
+        request = self._request
+        if request is None or request.count == self._count:
+            return request
+        source, sig, reason, when, deadline, _ = request._values()
+        return Request(source, sig, reason, when, deadline, self._count)
+
+    @property
+    def requested(self) -> bool:
+        """What is known here, without asking the ear."""
+        return self._request is not None
+
+    def wait(self, timeout: float | None) -> Request | None:
+        """Block until a request is there; None when `timeout` seconds went by without one."""
+        if self._request is None and (timeout is None or timeout > 0):
+            self.ear.listen()
+            self._block(timeout, self.ear.step() if _in_main_thread() else None)
+        return self.look()
+
+    def _block(self, timeout: float | None, step: float | None) -> None:
+        gate = allocate_lock()
+        gate.acquire()
+        wish = self.add_listener(gate.release)
+        end = None if timeout is None else time.monotonic() + timeout
+        try:
+            while True:
+                left = TIMEOUT_MAX if end is None else min(end - time.monotonic(), TIMEOUT_MAX)
+                if left <= 0 or gate.acquire(timeout=left if step is None else min(left, step)):
+                    return
+        finally:
+            self.withdraw(wish)
+
+    def at_exit(self) -> None:
+        """The atexit hook: what is under way ends, nothing new begins, nothing late kills."""
+        if self.pid != os.getpid():
+            return
+        with self._lock:
+            self._closing = True
+            running = list(self._running)
+        for callback in running:
+            callback.thread.join()
+        if not self.force:
+            # Where a repeat forces, a late one may as well find the default action.
+            self.ear.retire(self._request is not None)
+
+
+def _in_main_thread() -> bool:
+    import threading
+
+    return get_ident() == threading.main_thread().ident
