@@ -40,6 +40,10 @@ class Samples:
         """The ratio of each round: what the rounds had in common cancels out."""
         return Samples([a / b for a, b in zip(self.values, other.values, strict=True)])
 
+    def minus(self, other: Samples) -> Samples:
+        """The difference of each round."""
+        return Samples([a - b for a, b in zip(self.values, other.values, strict=True)])
+
     def per_second(self, count: float = 1) -> Samples:
         """Rates, where the figures are the seconds that `count` things took."""
         return Samples([count / value for value in self.values])
