@@ -1,0 +1,128 @@
+"""The composition root: the one module that knows everybody. Here a verb becomes running parts.
+
+Imports happen inside the functions, in the order they are needed: what stands between the command
+line and the first task is paid by every start.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from procession._record import Record
+from procession.errors import ConfigError, ProcessionError, UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable
+
+    from procession.process.guardian import Link
+    from procession.spec import Project, Task
+    from procession.supervisor.output import Output
+
+USAGE = 2  # exit status for the user's mistakes
+
+
+class UpOptions(Record):
+    """What the command line of `up` says."""
+
+    file: str | None = None
+    cwd: str | None = None
+    name: str | None = None
+    quiet: bool = False
+    only: tuple[str, ...] = ()
+    log_dir: str | None = None
+    color: bool | None = None  # None: as the terminal and the environment say
+    timestamps: bool = False
+    crash_grace: float = 1.0
+
+
+def up(options: UpOptions) -> int:
+    """Run a project until it ends; its exit status. Forks: call single-threaded, and early."""
+    from procession.process.guardian import guard
+
+    return guard(lambda link: supervise(options, link), crash_grace=options.crash_grace)
+
+
+def supervise(options: UpOptions, link: Link) -> int:
+    """The supervisor's whole life: read the file, start, keep, stop. Exit status as `up`'s."""
+    from procession.config.load import load
+
+    try:
+        loaded = load(
+            options.file,
+            cwd=os.getcwd(),
+            base=options.cwd,
+            name=options.name,
+            environ=dict(os.environ),
+        )
+        project = pick(loaded.project, options.only)
+        from procession.process.tree import Trees
+        from procession.supervisor.engine import Engine
+
+        trees = Trees()
+        trees.prepare()
+        engine = Engine(
+            project,
+            loaded.launches,
+            trees=trees,
+            link=link,
+            make_output=lambda drained: _output(options, project, drained),
+            environ=dict(os.environ),
+        )
+    except ConfigError as e:
+        print(e, file=sys.stderr)  # noqa: T201 - each problem is one line of its own
+        return USAGE
+    except ProcessionError as e:
+        print(f"procession: {e}", file=sys.stderr)  # noqa: T201 - the user's mistake, worded
+        return USAGE
+    return engine.run()
+
+
+def pick(project: Project, only: tuple[str, ...]) -> Project:
+    """The project with just the tasks that `only` names, by name or tag, in the file's order.
+
+    Raises UsageError for a word that is neither.
+    """
+    if not only:
+        return project
+    chosen = [t for t in project.tasks if any(_answers_to(t, word) for word in only)]
+    for word in only:
+        if not any(_answers_to(task, word) for task in project.tasks):
+            names = sorted({*(t.name for t in project.tasks), *_tags(project)})
+            raise UsageError("--only", f"no task has the name or tag {word!r}", ", ".join(names))
+    return project.replace(tasks=tuple(chosen))
+
+
+def _answers_to(task: Task, word: str) -> bool:
+    return task.name.lower() == word.lower() or word in task.tags
+
+
+def _tags(project: Project) -> set[str]:
+    return {tag for task in project.tasks for tag in task.tags}
+
+
+def _output(options: UpOptions, project: Project, drained: Callable[[Hashable], None]) -> Output:
+    from procession.supervisor.output import Output
+
+    return Output(
+        project.name,
+        [task.name for task in project.tasks],
+        drained,
+        quiet=options.quiet,
+        log_dir=options.log_dir,
+        color=wants_color(options.color),
+        timestamps=options.timestamps,
+    )
+
+
+def wants_color(asked: bool | None) -> bool:
+    """Colour only on a terminal; NO_COLOR (no-color.org) forbids it, whatever its value."""
+    if asked is not None:
+        return asked
+    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+        return False
+    try:
+        return os.isatty(1)
+    except OSError:
+        return False

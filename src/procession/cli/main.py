@@ -1,0 +1,75 @@
+"""`procession VERB …`: finds the verb, and turns the user's mistakes into one clear line."""
+
+from __future__ import annotations
+
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+VERBS = ("up",)
+
+HELP = """\
+usage: procession [up] [options]
+
+Launches, supervises and gracefully stops processes, and never loses one.
+
+Write what belongs together into one file, procession.yaml:
+
+    tasks:
+      web:
+        program: python3
+        args: -m http.server 8000
+        restart: on-failure
+      worker:
+        program: ./worker.sh
+        environment: {QUEUE: fast}
+        stop: {signal: SIGINT, timeout: 5s}
+
+and start it all, in order, with `procession` in that folder. Ctrl-C stops all
+of it gracefully; a second one stops waiting. Nothing is left behind, even if
+procession itself is killed.
+
+verbs:
+  up           run a project; the same as no verb at all (procession up --help)
+
+options:
+  -h, --help   this text
+  --version    the version
+
+Exit status of up: 0 when a stop was asked for or all tasks ended well; the
+status of a quit-on-terminate task, or of the first task that failed; 1 when
+procession itself failed; 2 for a mistake in the file or on the command line.
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line `argv` (without the program's name; None: sys.argv). Exit status."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    if words and words[0] in ("-h", "--help", "help"):
+        sys.stdout.write(HELP)
+        return 0
+    if words and words[0] in ("--version", "-V"):
+        from procession import __version__
+
+        sys.stdout.write(f"procession {__version__}\n")
+        return 0
+    if words and not words[0].startswith("-"):
+        verb = words.pop(0)
+        if verb not in VERBS:
+            return _unknown(verb)
+    from procession.cli.up import main as up
+
+    return up(words)
+
+
+def _unknown(verb: str) -> int:
+    from difflib import get_close_matches
+
+    near = get_close_matches(verb, VERBS, 1)
+    hint = (
+        f"did you mean `procession {near[0]}`?" if near else "`procession --help` lists the verbs"
+    )
+    sys.stderr.write(f"procession: {verb!r} is no verb; {hint} (a file is given by -f FILE)\n")
+    return 2

@@ -1,0 +1,93 @@
+"""`procession up`: run a project until it ends."""
+
+from __future__ import annotations
+
+import argparse
+import math
+
+from procession.app import UpOptions, up
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+EPILOG = """\
+Ctrl-C (or SIGTERM) stops all tasks gracefully; a second Ctrl-C typed at the
+terminal kills what is left. The logs of each run of procession are in a folder
+of their own, one file per task and stream; `latest` beside it is the newest.
+"""
+
+
+def main(words: Sequence[str]) -> int:
+    """Parse and run; SystemExit(2) from argparse for a wrong option."""
+    return up(parse(words))
+
+
+def parse(words: Sequence[str]) -> UpOptions:
+    given = _parser().parse_args(words)
+    only = tuple(w for part in given.only for w in part.split(",") if w)
+    return UpOptions(
+        file=given.file,
+        cwd=given.cwd,
+        name=given.name,
+        quiet=given.quiet,
+        only=only,
+        log_dir=given.log_dir,
+        color=False if given.no_color else None,
+        timestamps=given.timestamps,
+        crash_grace=given.crash_grace,
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="procession up",
+        description="Start the tasks of a project in order, keep them, stop them gracefully.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,  # an abbreviation breaks the day another option gets its letters
+    )
+    add = parser.add_argument
+    add(
+        "-f",
+        "--file",
+        "--config",
+        metavar="FILE",
+        help="the project's file (default: procession.yaml, procession.yml or "
+        "drekar-launch.yaml in this folder)",
+    )
+    add("--cwd", metavar="DIR", help="relative paths are meant from here, not the file's folder")
+    add("--name", metavar="NAME", help="call the project NAME, whatever the file says")
+    add(
+        "--only",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help="just these tasks, by name or tag (again, or comma-separated, for more)",
+    )
+    add("-q", "--quiet", action="store_true", help="no task output here; logs and failures only")
+    add(
+        "--log-dir",
+        metavar="DIR",
+        help="where log folders are made (default: the user's log place)",
+    )
+    add("--no-color", action="store_true", help="no colour, also on a terminal")
+    add("--timestamps", action="store_true", help="each line here begins with its time")
+    add(
+        "--crash-grace",
+        metavar="SECONDS",
+        type=_seconds,
+        default=1.0,
+        help="how long tasks may take to end when procession itself crashed (default: 1)",
+    )
+    return parser
+
+
+def _seconds(text: str) -> float:
+    try:
+        value = float(text.removesuffix("s"))
+    except ValueError:
+        value = math.nan
+    if not 0 <= value <= 3600:
+        raise argparse.ArgumentTypeError(f"{text!r} is no time from 0 to 3600 seconds")
+    return value

@@ -1,0 +1,239 @@
+"""The only loop: what the world says goes into the inbox, through the core, and out as actions.
+
+One thread owns the state. It sleeps until a leader ends, the guardian speaks, a timer is due,
+another thread posts, or a signal comes; there is no tick. SIGCHLD is no more than a hint that
+our own children should be looked at (this is our own process, never somebody's application):
+orphans that came to us are seen, and reaped pid by pid, when it comes.
+"""
+
+from __future__ import annotations
+
+import os
+import selectors
+import signal
+import time
+from collections import deque
+
+from procession.core import actions as act
+from procession.core import events as ev
+from procession.core.fleet import Fleet, Happening
+from procession.core.stop import KILL_WAIT
+from procession.process.exits import ExitWatcher
+from procession.process.guardian import GuardianGone
+from procession.supervisor.perform import Performer
+from procession.supervisor.timers import Timers
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, Mapping
+
+    from procession.lookup import Launch
+    from procession.process.guardian import Link
+    from procession.process.tree import Trees
+    from procession.spec import Project
+    from procession.supervisor.output import Output
+    from procession.supervisor.runs import LiveRun
+
+STOP_SIGNALS = ("SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT")
+SWEEP_GRACE = 1.0  # seconds for what belongs to no run to end after its SIGTERM
+FORCE_GAP = 1.0  # seconds between two Ctrl-C where the host cannot tell a typed one
+
+
+class Engine:
+    """Runs one project from its first spawn to the end of its last tree."""
+
+    def __init__(
+        self,
+        project: Project,
+        launches: Mapping[str, Launch | None],
+        *,
+        trees: Trees,
+        link: Link,
+        make_output: Callable[[Callable[[Hashable], None]], Output],
+        environ: Mapping[str, str],
+    ) -> None:
+        self._clock = time.monotonic
+        self._fleet = Fleet(project)
+        self._inbox: deque[Happening] = deque()
+        self._timers = Timers()
+        self._selector = selectors.DefaultSelector()
+        self._wake_r, self._wake_w = os.pipe()
+        os.set_blocking(self._wake_r, False)
+        os.set_blocking(self._wake_w, False)
+        self._link = link
+        self._trees = trees
+        self._ended: list[LiveRun] = []  # leaders seen to have ended, not told to the core yet
+        self._watcher: ExitWatcher[LiveRun] = ExitWatcher(self._selector, self._ended.append)
+        self._output = make_output(self._drained)
+        self._look = False
+        self._finish: act.Finish | None = None
+        self._stop_began: float | None = None
+        self._interrupted_at: float | None = None
+        self._project = project
+        self._performer = Performer(
+            project,
+            launches,
+            trees=trees,
+            output=self._output,
+            link=link,
+            environ=environ,
+            post=self._inbox.append,
+            watcher=self._watcher,
+        )
+
+    def run(self) -> int:
+        """The project's exit status. Call in the main thread: it takes the process's signals."""
+        self._listen()
+        self._inbox.append(ev.BeginAll())
+        self._settle()
+        self._output.start()
+        self._output.event(f"{self._project.name}: supervisor {os.getpid()} began")
+        while self._finish is None:
+            self._turn()
+        status = self._end()
+        self._output.close()
+        return status
+
+    # --- the world, as it comes in -----------------------------------------------------------
+
+    def _listen(self) -> None:
+        self._selector.register(self._wake_r, selectors.EVENT_READ, self._woken)
+        self._selector.register(self._link.fd, selectors.EVENT_READ, self._guardian_spoke)
+        signal.set_wakeup_fd(self._wake_w, warn_on_full_buffer=False)
+        for name in (*STOP_SIGNALS, "SIGCHLD"):
+            number = getattr(signal, name, None)
+            if number is not None:
+                # the wakeup descriptor carries the number; a handler, not SIG_IGN: exec resets it
+                signal.signal(number, lambda *_: None)
+
+    def _turn(self) -> None:
+        at = self._timers.next()
+        timeout = None if at is None else max(0.0, at - self._clock())
+        if self._trees.again:
+            timeout = 0.0
+        for key, _ in self._selector.select(timeout):
+            key.data()
+        if self._look or self._ended or self._trees.again:
+            self._look_at_trees()
+        for replica, number in self._timers.due(self._clock()):
+            self._inbox.append(ev.TimerFired(replica, number))
+        self._settle()
+
+    def _woken(self) -> None:
+        try:
+            numbers = os.read(self._wake_r, 4096)
+        except BlockingIOError:
+            return
+        for number in set(numbers) - {0}:
+            if number == signal.SIGCHLD:
+                self._look = True
+            else:
+                name = signal.Signals(number).name
+                self._stop(f"{name} was sent to the supervisor")
+
+    def _guardian_spoke(self) -> None:
+        for heard in self._link.read():
+            if isinstance(heard, GuardianGone):
+                self._selector.unregister(self._link.fd)
+                self._stop("the guardian was killed")
+                continue
+            name = signal.Signals(heard.signal).name
+            if heard.signal != signal.SIGINT:
+                self._stop(f"{name} received")
+            elif self._forces(heard.typed, heard.time):
+                self._inbox.append(ev.ForceAllAsked("Ctrl-C again"))
+            else:
+                self._stop("Ctrl-C" if heard.typed else f"{name} received")
+
+    def _forces(self, typed: bool | None, at: float) -> bool:
+        """Is this SIGINT a second one that a person typed?"""
+        first, self._interrupted_at = self._interrupted_at, at
+        if typed is None:  # the host cannot tell: nobody resends only once, and so late
+            return first is not None and at - first > FORCE_GAP
+        if not typed:
+            self._interrupted_at = first
+        return typed and first is not None
+
+    def _stop(self, reason: str) -> None:
+        if not self._fleet.stopping:
+            self._inbox.append(ev.StopAllAsked(reason))
+
+    def _drained(self, run: Hashable) -> None:
+        """From the capture thread: the run's output has been read to its end."""
+        assert isinstance(run, tuple)
+        self._inbox.append(ev.TreeEmpty(*run))
+        try:
+            os.write(self._wake_w, b"\0")
+        except BlockingIOError:
+            pass  # the pipe is full of wake-ups: one of them will do
+
+    def _look_at_trees(self) -> None:
+        """One look for a whole wave of exits: who left what, and whose tree is empty now."""
+        self._look = False
+        ended = self._ended[:]
+        self._ended.clear()
+        grown = self._trees.scan([live.tree for live in ended])
+        for live in ended:
+            status = live.handle.poll_exit()
+            assert status is not None, "a leader was said to have ended and has not"
+            live.leader_told = True
+            left = 0 if live.tree.is_empty() else len(live.tree.members())
+            self._inbox.append(ev.LeaderExited(live.replica, live.number, status, left))
+        for run in grown:
+            assert isinstance(run, tuple)
+            self._inbox.append(ev.TreeGrew(*run))
+        for live in list(self._performer.live.values()):
+            if live.leader_told and live.tree.is_empty():
+                self._performer.over(live)
+
+    # --- through the core, and out -----------------------------------------------------------
+
+    def _settle(self) -> None:
+        """Empty the inbox: each event through the core, its actions carried out at once."""
+        while self._inbox:
+            for action in self._fleet.handle(self._inbox.popleft(), self._clock()):
+                self._perform(action)
+
+    def _perform(self, action: act.Action) -> None:
+        if isinstance(action, act.Changed):
+            self._output.changed(action)
+        elif isinstance(action, act.SetTimer):
+            self._timers.set(action.replica, action.timer, action.at)
+        elif isinstance(action, act.StopBegan):
+            if self._stop_began is None:
+                self._stop_began = self._clock()
+                self._trees.sweep_unclaimed(signal.SIGTERM)
+            self._output.say(f"{'forced' if action.forced else 'stopping'}: {action.reason}")
+        elif isinstance(action, act.Finish):
+            self._finish = action
+        else:
+            self._performer.perform(action)
+
+    def _end(self) -> int:
+        """Sweep what belongs to no run, and say how it all ended."""
+        assert self._finish is not None
+        survivors = [*self._performer.survivors, *self._sweep()]
+        for name in survivors:
+            self._output.say(f"could not be killed: {name}")
+        took = "" if self._stop_began is None else f" in {self._clock() - self._stop_began:.1f} s"
+        status = self._finish.status or (1 if survivors else 0)
+        text = f"{self._project.name} ended{took}, status {status} ({self._finish.reason})"
+        self._output.closing(text)
+        return status
+
+    def _sweep(self) -> list[str]:
+        """End what nothing ties to a run; who is left, by name."""
+        for number, seconds in ((signal.SIGTERM, SWEEP_GRACE), (signal.SIGKILL, KILL_WAIT)):
+            self._trees.scan()
+            if not self._trees.unclaimed():
+                return []
+            # SIGTERM went out when the stop began: only who came since has not heard
+            self._trees.sweep_unclaimed(number, only_new=number == signal.SIGTERM)
+            until = self._clock() + seconds
+            while self._trees.unclaimed() and (left := until - self._clock()) > 0:
+                for key, _ in self._selector.select(left):
+                    key.data()  # a death is told by SIGCHLD, and that by the wakeup pipe
+                self._trees.scan()
+                if number == signal.SIGKILL:
+                    self._trees.sweep_unclaimed(number)
+        return [str(member) for member in self._trees.unclaimed()]

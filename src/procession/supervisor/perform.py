@@ -1,0 +1,169 @@
+"""Actions into the world. Nothing here decides; what fails comes back as an event."""
+
+from __future__ import annotations
+
+import errno
+import os
+
+from procession import lookup
+from procession.core import actions as act
+from procession.core import events as ev
+from procession.process.command import Command
+from procession.process.handle import signal_number
+from procession.process.spawn import spawn
+from procession.process.tree import COOKIE
+from procession.supervisor.runs import LiveRun
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from procession.lookup import Launch
+    from procession.process.exits import ExitWatcher
+    from procession.process.guardian import Link
+    from procession.process.handle import Handle
+    from procession.process.tree import Trees
+    from procession.spec import Project, Task
+    from procession.supervisor.output import Output
+
+
+class Performer:
+    """Carries out the actions of one project. Used by the engine's thread alone."""
+
+    def __init__(
+        self,
+        project: Project,
+        launches: Mapping[str, Launch | None],
+        *,
+        trees: Trees,
+        output: Output,
+        link: Link,
+        environ: Mapping[str, str],
+        post: Callable[[ev.Event], None],
+        watcher: ExitWatcher[LiveRun],
+    ) -> None:
+        self._tasks = {task.name: task for task in project.tasks}
+        self._folder = project.folder
+        self._launches = launches
+        self._trees = trees
+        self._output = output
+        self._link = link
+        self._environ = environ
+        self._post = post
+        self._watcher = watcher
+        # unguessable, so that no other supervisor's processes are ever taken for ours
+        self._token = os.urandom(8).hex()
+        self.live: dict[tuple[str, int], LiveRun] = {}
+        self.survivors: list[str] = []  # what could not be killed, by name
+
+    def perform(self, action: act.Action) -> None:
+        """Carry out one action. Raises TypeError for one that is not of the world."""
+        if isinstance(action, act.Spawn):
+            self._start(action)
+        elif isinstance(action, act.SignalTree):
+            self._signal(action)
+        elif isinstance(action, act.KillTree):
+            self._kill(action)
+        elif isinstance(action, act.Release):
+            self._release(action)
+        else:
+            raise TypeError(f"{action!r} cannot be carried out")
+
+    # --- starting ----------------------------------------------------------------------------
+
+    def _start(self, a: act.Spawn) -> None:
+        task = self._tasks[a.replica]
+        launch = self._launches.get(task.name)
+        try:
+            if launch is None:  # the program need not have been there when the file was read
+                launch = lookup.resolve(task, self._folder, self._environ)
+        except lookup.LookupProblem as e:
+            why = "; ".join(map(str, e.troubles))
+            self._post(ev.SpawnFailed(a.replica, a.run, why, e.status))
+            return
+        cookie = f"{self._token}.{a.replica}.{a.run}"
+        try:
+            handle = self._spawn(a, task, launch, cookie)
+        except OSError as e:
+            status = 127 if e.errno in (errno.ENOENT, errno.ENOTDIR) else 126
+            self._link.ended(cookie)
+            self._post(ev.SpawnFailed(a.replica, a.run, str(e), status))
+            return
+        tree = self._trees.plant((a.replica, a.run), self._nested(cookie), handle)
+        live = LiveRun(a.replica, a.run, cookie, handle, tree)
+        self.live[live.key] = live
+        self._link.started(cookie, handle.pid)
+        self._watcher.watch(handle, live)
+        self._post(ev.Spawned(a.replica, a.run, handle.pid))
+
+    def _nested(self, cookie: str) -> str:
+        """A supervisor under a supervisor keeps the outer one's mark."""
+        outer = self._environ.get(COOKIE)
+        return f"{outer}:{cookie}" if outer else cookie
+
+    def _spawn(self, a: act.Spawn, task: Task, launch: Launch, cookie: str) -> Handle:
+        reads, writes = self._output.pipes()
+        try:
+            # told before the process exists: the guardian must never meet a stranger
+            self._link.begins(cookie, task.stop.signal, task.stop.timeout)
+            handle = spawn(
+                Command(
+                    argv=launch.argv,
+                    executable=launch.executable,
+                    cwd=launch.cwd,
+                    env={**launch.env, COOKIE: self._nested(cookie)},
+                    stdout=writes[0],
+                    stderr=writes[1],
+                )
+            )
+        except BaseException:
+            for fd in reads:
+                os.close(fd)
+            raise
+        finally:
+            for fd in writes:
+                os.close(fd)
+        self._output.attach((a.replica, a.run), reads)
+        return handle
+
+    # --- signalling --------------------------------------------------------------------------
+
+    def _signal(self, a: act.SignalTree) -> None:
+        live = self.live.get((a.replica, a.run))
+        if live is None or live.ending:
+            return
+        number = signal_number(a.signal)
+        sent = live.tree.signal(number, to=a.to, only_new=a.unheard)
+        for member in sent.refused:
+            self._output.say(f"{a.replica}: may not signal {member}")
+
+    def _kill(self, a: act.KillTree) -> None:
+        live = self.live.get((a.replica, a.run))
+        if live is not None and not live.ending:
+            live.tree.kill()
+
+    # --- ends --------------------------------------------------------------------------------
+
+    def over(self, live: LiveRun) -> None:
+        """The run's tree is empty: let go of it, and have its output read to the end."""
+        live.ending = True
+        live.tree.finish()
+        self._link.ended(live.cookie)
+        self._let_go(live)
+        self._output.drain(live.key)
+
+    def _release(self, a: act.Release) -> None:
+        live = self.live.get((a.replica, a.run))
+        if live is None or live.ending:
+            return
+        if a.survivors:
+            self.survivors += [f"{a.replica}: {member}" for member in live.tree.members()]
+        self._link.leaves(live.cookie)
+        self._watcher.forget(live.handle)
+        self._trees.forget(live.key)
+        self._let_go(live)
+        self._output.drain(live.key)
+
+    def _let_go(self, live: LiveRun) -> None:
+        live.handle.close()
+        del self.live[live.key]

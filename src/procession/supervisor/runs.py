@@ -1,0 +1,27 @@
+"""The live runs of a supervisor: what has been spawned and has not ended yet."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from procession.process.handle import Handle
+    from procession.process.tree import Tree
+
+
+class LiveRun:
+    """One run between its spawn and the end of its tree."""
+
+    __slots__ = ("cookie", "ending", "handle", "leader_told", "number", "replica", "tree")
+
+    def __init__(self, replica: str, number: int, cookie: str, handle: Handle, tree: Tree) -> None:
+        self.replica = replica
+        self.number = number
+        self.cookie = cookie
+        self.handle = handle
+        self.tree = tree
+        self.leader_told = False  # LeaderExited was posted
+        self.ending = False  # the tree is empty; its output is being read to the end
+
+    @property
+    def key(self) -> tuple[str, int]:
+        return self.replica, self.number

@@ -1,0 +1,35 @@
+"""One timer per replica; setting it again replaces it. Owned by one thread."""
+
+from __future__ import annotations
+
+import heapq
+
+
+class Timers:
+    """Deadlines by key. Times are seconds of whatever clock the owner uses."""
+
+    def __init__(self) -> None:
+        self._heap: list[tuple[float, int, str]] = []
+        self._current: dict[str, tuple[float, int]] = {}
+
+    def set(self, key: str, number: int, at: float) -> None:
+        self._current[key] = (at, number)
+        heapq.heappush(self._heap, (at, number, key))
+
+    def next(self) -> float | None:
+        """When the first timer is due; None: never."""
+        while self._heap:
+            at, number, key = self._heap[0]
+            if self._current.get(key) == (at, number):
+                return at
+            heapq.heappop(self._heap)  # replaced since
+        return None
+
+    def due(self, now: float) -> list[tuple[str, int]]:
+        """Take out what is due at `now`, in order: (key, number)."""
+        fired = []
+        while (at := self.next()) is not None and at <= now:
+            _, number, key = heapq.heappop(self._heap)
+            del self._current[key]
+            fired.append((key, number))
+        return fired
