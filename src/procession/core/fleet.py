@@ -90,9 +90,8 @@ class Fleet:
         self._verdict = self._verdict or (status, reason)
         self._forced = self._forced or forced
         ask = ev.ForceAsked if forced else ev.StopAsked
-        for name, replica in self.replicas.items():
-            if not replica.ended:
-                self._step(ask(name, reason), now, actions)
+        for name in self.replicas:
+            self._step(ask(name, reason), now, actions)
 
 
 def _status_of(phase: Phase) -> int:
