@@ -12,6 +12,27 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
+_SHOWN = 80  # characters of the user's own text repeated in a message
+
+
+def one_line(text: str) -> str:
+    """`text` with every character that does not print (newline, escape, half a pair) spelled out.
+
+    A message is one line, and what a file says must not move the reader's cursor.
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
+def quoted(text: str) -> str:
+    """The user's own text for a message: in backquotes, one line, its middle cut if long."""
+    if len(text) > _SHOWN:
+        text = f"{text[: _SHOWN // 2]}...{text[-_SHOWN // 2 :]}"
+    sign = "'" if "`" in text else "`"
+    return f"{sign}{one_line(text)}{sign}"
+
+
 class ProcessionError(Exception):
     """Base: `except ProcessionError` catches every error this package raises on purpose."""
 

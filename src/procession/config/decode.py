@@ -9,10 +9,10 @@ from __future__ import annotations
 from procession import spec
 from procession.config.names import fit_name, is_name
 from procession.config.report import Report, described
-from procession.config.source import quoted
 from procession.config.suggest import closest
 from procession.config.values import READERS, is_null
 from procession.config.yaml import Mapping, Scalar, Sequence, compose, mark_of
+from procession.errors import quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from procession.config.scalars import BOOLEAN, NULL, TEXT
-from procession.config.source import Mark, Problem, quoted
+from procession.config.source import Mark, Problem
 from procession.config.yaml import Mapping, Scalar, kind_of, mark_of
+from procession.errors import quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ class Report:
         self.shell_words: dict[str, tuple[str, ...]] = {}  # what shlex made of which text
         # what YAML itself found wrong there is not told again in other words
         self._closed = {(p.line, p.column) for p in told}
-        self._seen: set[tuple[int, int, str]] = set()
+        self._seen: set[tuple[str, int, int, str]] = set()
         self._left_out = 0
 
     def path(self, tail: str = "") -> str:
@@ -77,19 +78,26 @@ class Report:
         self.at(mark, what, expected, suggestion, self.path(tail))
 
     def at(self, mark: Mark, what: str, expected: str, suggestion: str, path: str) -> None:
-        """A problem at a place of the source."""
-        once = (mark.line, mark.column, what)
+        """A problem at a place of the source. The same is told once."""
+        once = (self.source.name, mark.line, mark.column, what)
+        if self._is_news(once):
+            problem = self.source.problem(mark, what, expected, suggestion, path)
+            self._placed.append((mark.line, mark.column, problem))
+
+    def add(self, mark: Mark, problem: Problem) -> None:
+        """A problem of another file, which belongs to this place of the source. Told once."""
+        if self._is_news((problem.file, problem.line, problem.column, problem.what)):
+            self._placed.append((mark.line, mark.column, problem))
+
+    def _is_news(self, once: tuple[str, int, int, str]) -> bool:
+        """Is it new, and is there room?"""
         if once in self._seen:
-            return
+            return False
         self._seen.add(once)
         if len(self._placed) >= MAX_PROBLEMS:
             self._left_out += 1
-            return
-        self.add(mark, self.source.problem(mark, what, expected, suggestion, path))
-
-    def add(self, mark: Mark, problem: Problem) -> None:
-        """A problem, of another file perhaps, that belongs to this place of the source."""
-        self._placed.append((mark.line, mark.column, problem))
+            return False
+        return True
 
     def problems(self) -> list[Problem]:
         """All problems in the order of their places."""

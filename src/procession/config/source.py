@@ -7,12 +7,12 @@ as a value: the command line, an editor and a test all read the same fields.
 from __future__ import annotations
 
 from procession._record import Record
+from procession.errors import one_line, quoted
 
 # A file of 1,000 tasks has about 200 KiB. Past this size the text is data that went astray, and
 # reading it on would break the promise of an answer within 2 seconds.
 MAX_BYTES = 1024 * 1024
 
-_SHOWN = 60  # characters of the user's own text repeated in a message
 _LINE_SHOWN = 120  # characters of a source line shown above a caret
 
 # Longest first: the mark of UTF-32 LE begins with the one of UTF-16 LE.
@@ -22,24 +22,6 @@ _OTHER_ENCODINGS = (
     (b"\xff\xfe", "UTF-16"),
     (b"\xfe\xff", "UTF-16"),
 )
-
-
-def one_line(text: str) -> str:
-    """`text` with every character that does not print (newline, escape, half a pair) spelled out.
-
-    A message is one line, and what a file says must not move the reader's cursor.
-    """
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
-
-
-def quoted(text: str) -> str:
-    """The user's own text for a message: in backquotes, on one line, cut where long."""
-    if len(text) > _SHOWN:
-        text = text[: _SHOWN - 3] + "..."
-    sign = "'" if "`" in text else "`"
-    return f"{sign}{one_line(text)}{sign}"
 
 
 class Mark(Record):

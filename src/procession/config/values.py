@@ -15,9 +15,9 @@ from procession.config import scalars
 from procession.config.names import fit_name, is_name
 from procession.config.report import Report, described
 from procession.config.scalars import BOOLEAN, FLOAT, INTEGER, NULL, TEXT
-from procession.config.source import quoted
 from procession.config.suggest import closest
 from procession.config.yaml import Mapping, Scalar, Sequence, kind_of
+from procession.errors import quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

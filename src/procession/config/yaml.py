@@ -21,9 +21,10 @@ from yaml import (
 )
 
 from procession.config.scalars import BOOLEAN, FLOAT, INTEGER, NULL, TEXT, plain_kind
-from procession.config.source import Mark, Problem, quoted
+from procession.config.source import Mark, Problem
 from procession.config.suggest import closest
 from procession.config.yaml_words import reworded
+from procession.errors import quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -6,7 +6,8 @@ point to where they noticed. Here the common mistakes are told as mistakes, at t
 
 from __future__ import annotations
 
-from procession.config.source import Mark, one_line, quoted
+from procession.config.source import Mark
+from procession.errors import one_line, quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

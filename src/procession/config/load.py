@@ -1,0 +1,162 @@
+"""A file on disk to a project ready to launch, or to the full list of its problems.
+
+The only module of this room that touches the file system.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from procession import spec
+from procession._record import Record
+from procession.config.decode import decode
+from procession.config.names import fit_name, is_name
+from procession.config.source import MAX_BYTES, Problem, decode_bytes
+from procession.errors import ConfigError, UsageError, one_line
+from procession.lookup import Launch, Lookup, LookupProblem
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from procession.config.decode import Decoded, Entry
+    from procession.config.report import Report
+
+DEFAULT_NAMES = ("procession.yaml", "procession.yml", "drekar-launch.yaml")
+STDIN = "-"
+_START = "name one with -f FILE, or write procession.yaml"
+
+
+class Loaded(Record):
+    """A file that has no problem."""
+
+    project: spec.Project
+    launches: dict[str, Launch | None]  # by task; None: to be looked up again at its start
+    file: str  # as the user knows it: as given, or as found in the folder
+
+
+def find(folder: str) -> str:
+    """The path of the configuration file in `folder`: the first of `DEFAULT_NAMES`.
+
+    Raises UsageError if there is none.
+    """
+    for name in DEFAULT_NAMES:
+        path = os.path.join(folder, name)
+        if os.path.isfile(path):
+            return path
+    looked_for = ", ".join(DEFAULT_NAMES[:-1]) + " or " + DEFAULT_NAMES[-1]
+    raise UsageError(one_line(folder), "no configuration file here", looked_for, _START)
+
+
+def load(
+    path: str | None,
+    *,
+    cwd: str,
+    name: str | None = None,
+    base: str | None = None,
+    environ: Mapping[str, str],
+) -> Loaded:
+    """Read a file and look up all that its tasks need.
+
+    `path` is meant from `cwd` (absolute); None: `find(cwd)`; `-`: standard input. Relative paths
+    in the file are meant from `base`, else from the file's folder (`cwd` for standard input).
+    The project's name is `name`, else the file's `name`, else made of the folder's.
+    Raises UsageError if there is no such file or it cannot be read, if `base` is no folder or
+    `name` no name; ConfigError, with every problem in the order of the file, if it is broken.
+    """
+    if name is not None and not is_name(name):
+        meant = fit_name(name)
+        hint = f"{meant!r} would do" if meant else ""
+        rule = "letters, digits, `.`, `_` and `-`, a letter or digit first"
+        raise UsageError("--name", f"{name!r} cannot be a project's name", rule, hint)
+    shown, data, folder = _read(path, cwd)
+    if base is not None:
+        folder = _plain(os.path.join(cwd, base))
+        if not os.path.isdir(folder):
+            raise UsageError("--cwd", f"{one_line(folder)} is not a folder", "one that exists")
+    source = decode_bytes(shown, data)
+    if isinstance(source, Problem):
+        raise ConfigError(shown, [source])
+    decoded = decode(source, folder, name=name)
+    launches = _look_up(decoded, environ)
+    problems = decoded.report.problems()
+    if problems:
+        raise ConfigError(shown, problems)
+    return Loaded(decoded.project, launches, shown)
+
+
+def _read(path: str | None, cwd: str) -> tuple[str, bytes, str]:
+    """A file's name for people, its first `MAX_BYTES` (and one more), its folder."""
+    if path == STDIN:
+        if sys.stdin is None or sys.stdin.closed:
+            raise UsageError("-f -", "standard input is closed", "a configuration on it")
+        return "<stdin>", sys.stdin.buffer.read(MAX_BYTES + 1), cwd
+    full = find(cwd) if path is None else os.path.join(cwd, path)
+    shown = os.path.basename(full) if path is None else path
+    try:
+        with open(full, "rb") as file:
+            return shown, file.read(MAX_BYTES + 1), _plain(os.path.dirname(full))
+    except FileNotFoundError:
+        raise UsageError(one_line(shown), "there is no such file", "", _near(full)) from None
+    except IsADirectoryError:
+        inside = [n for n in DEFAULT_NAMES if os.path.isfile(os.path.join(full, n))]
+        hint = f"It holds one: -f {os.path.join(shown, inside[0])}" if inside else ""
+        raise UsageError(one_line(shown), "is a folder", "a file", hint) from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise UsageError(one_line(shown), f"cannot be read: {reason}", "a file") from None
+
+
+def _plain(folder: str) -> str:
+    """The folder without `.` and `..`. Symbolic links stay, unless a `..` follows one."""
+    return (
+        os.path.realpath(folder) if os.pardir in folder.split(os.sep) else os.path.abspath(folder)
+    )
+
+
+def _near(full: str) -> str:
+    """What may have been meant by the path of a file that is not there."""
+    folder, name = os.path.split(full)
+    try:
+        names = os.listdir(folder)
+    except OSError:
+        return f"The folder {one_line(folder)} is not there or may not be read"
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, names, 1)
+    return f"Did you mean {one_line(os.path.join(folder, near[0]))}?" if near else ""
+
+
+def _look_up(decoded: Decoded, environ: Mapping[str, str]) -> dict[str, Launch | None]:
+    """The launch of every task that was read well enough; what is wrong goes to the report."""
+    lookup = Lookup(environ)
+    launches: dict[str, Launch | None] = {}
+    for entry in decoded.entries:
+        task = entry.task
+        if task is None or not entry.can_be_looked_up:
+            continue
+        try:
+            launches[task.name] = lookup.resolve(task, decoded.project.folder)
+        except LookupProblem as problem:
+            launches[task.name] = None
+            _tell(decoded.report, entry, task, problem)
+    return launches
+
+
+def _tell(report: Report, entry: Entry, task: spec.Task, problem: LookupProblem) -> None:
+    for trouble in problem.troubles:
+        if trouble.key == "program" and not task.program_must_exist:
+            continue
+        mark, path = entry.place(trouble.key, trouble.index)
+        if not trouble.file:
+            report.at(mark, trouble.what, trouble.expected, trouble.suggestion, path)
+            continue
+        # A line of an env-file: told once, though many tasks may use the file. The line itself
+        # is not shown: it may be a password.
+        report.add(
+            mark,
+            Problem(
+                trouble.file, trouble.line, trouble.column, path, trouble.what, trouble.expected
+            ),
+        )

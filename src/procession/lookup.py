@@ -1,0 +1,400 @@
+"""What a task needs of this host before it can start: its folder, environment and program.
+
+Rules (POSIX.1-2017, chapter 8 and `exec`, where it leaves no choice; ours are marked *)
+- The environment is the inherited one, over it the env-files in their order, over them the task's
+  own variables. PATH is the one that comes out of this, not the supervisor's.
+- A program with a slash is meant from the task's folder. One without is searched in PATH, in
+  order; a file that is not executable is passed over.
+- An empty or relative entry of PATH is meant from the task's folder. PATH unset: `os.defpath`.
+  * PATH set to nothing: nothing is found (glibc would search the folder; nobody means that).
+- * env-files: UTF-8, NAME=VALUE, comments, quotes, `export`, as python-dotenv parses them.
+  `${NAME}` is not replaced: what the file says is what the program gets, passwords included.
+  A name without `=` changes nothing. A FIFO, where a vault writes secrets, is read too.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import sys
+
+from procession._record import Record
+from procession.errors import ProcessionError, one_line, quoted
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from procession.spec import Task
+
+
+_WINDOWS = sys.platform == "win32"
+_PATHEXT = ".COM;.EXE;.BAT;.CMD"  # what cmd.exe falls back to
+_SUGGESTIONS = 20  # searches of a whole PATH for a similar name, in one load
+_ENV_FILE_BYTES = 1024 * 1024
+_WRITER_SECONDS = 5.0  # how long a FIFO's writer may take: a vault may ask its user first
+_CANNOT_RUN, _NOT_FOUND = 126, 127  # as shells exit (POSIX, 2.8.2)
+
+
+class Launch(Record):
+    """All that a spawn of the task needs; nothing is left to look up."""
+
+    argv: tuple[str, ...]  # the program as the file calls it, then its arguments
+    executable: str  # absolute
+    cwd: str  # absolute
+    env: dict[str, str]  # the whole environment, this launch's own copy
+
+    _hidden = frozenset({"env"})
+
+
+class Trouble(Record):
+    """One thing that keeps a task from being launched, and the key it belongs to."""
+
+    key: str  # `program`, `cwd` or `env-file`
+    what: str
+    expected: str = ""
+    suggestion: str = ""
+    index: int | None = None  # of a list of env-files
+    file: str = ""  # the env-file, if the mistake is inside it
+    line: int = 0
+    column: int = 1
+
+    def __str__(self) -> str:
+        text = f"{one_line(self.file)}:{self.line}:{self.column}: " if self.file else ""
+        text += f"{self.key}: {self.what}"
+        if self.expected:
+            text += f"; expected {self.expected}"
+        if self.suggestion:
+            text += f"; did you mean {quoted(self.suggestion)}?"
+        return text
+
+
+class LookupProblem(ProcessionError):  # noqa: N818 - LookupError is Python's, and something else
+    """A task cannot be launched as this host is now. `troubles` holds every reason.
+
+    `status` is what a shell would exit with: 127 if the program is not there, else 126.
+    """
+
+    def __init__(self, task: str, troubles: Iterable[Trouble], status: int = _CANNOT_RUN) -> None:
+        self.task = task
+        self.troubles = tuple(troubles)
+        self.status = status
+        super().__init__(f"{task}: " + "; ".join(str(t) for t in self.troubles))
+
+
+def resolve(task: Task, folder: str, environ: Mapping[str, str]) -> Launch:
+    """How to launch `task` now. `folder` (absolute) is its folder if it names none.
+
+    Raises LookupProblem. For many tasks at once use one `Lookup`, which asks the host once.
+    """
+    return Lookup(environ).resolve(task, folder)
+
+
+class Lookup:
+    """Looks tasks up, remembering what it saw: folders, env-files, programs by PATH and name.
+
+    So one is good for one moment, such as the loading of a file. Not thread-safe.
+    """
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = dict(environ)
+        self._folders: dict[str, Trouble | None] = {}
+        self._files: dict[str, tuple[dict[str, str], list[Trouble]]] = {}
+        self._paths: dict[str, tuple[list[str], bool]] = {}
+        self._programs: dict[tuple[str, str, str], tuple[str, Trouble | None]] = {}
+        self._names: dict[str, list[str]] = {}
+        self._searches = 0
+
+    def resolve(self, task: Task, folder: str) -> Launch:
+        troubles: list[Trouble] = []
+        cwd = task.cwd or folder
+        wrong_folder = self._folder(cwd)
+        if wrong_folder is not None:
+            troubles.append(wrong_folder)
+        env = self._environment(task, troubles)
+        executable = ""
+        status = _CANNOT_RUN
+        if wrong_folder is None or os.path.isabs(task.program):
+            executable, trouble = self._program(task.program, env.get("PATH"), cwd)
+            if trouble is not None:
+                troubles.append(trouble)
+                status = _CANNOT_RUN if executable else _NOT_FOUND
+        if troubles:
+            raise LookupProblem(task.name, troubles, status)
+        return Launch((task.program, *task.args), executable, cwd, env)
+
+    def _folder(self, path: str) -> Trouble | None:
+        if path not in self._folders:
+            self._folders[path] = _folder_trouble(path)
+        return self._folders[path]
+
+    def _environment(self, task: Task, troubles: list[Trouble]) -> dict[str, str]:
+        env = self._environ.copy()
+        for i, file in enumerate(task.env_files):
+            if file not in self._files:
+                self._files[file] = read_env_file(file)
+            values, wrong = self._files[file]
+            troubles += (t.replace(index=i) for t in wrong)
+            _lay_over(env, values.items())
+        _lay_over(env, task.environment)
+        return env
+
+    # --- programs ----------------------------------------------------------------------------
+
+    def _program(self, name: str, path: str | None, cwd: str) -> tuple[str, Trouble | None]:
+        """The program's absolute path, and what is wrong with it.
+
+        A trouble with a path means that something is there, one without that nothing is.
+        """
+        if is_path(name, _WINDOWS):
+            key = ("", name, cwd)
+            if key not in self._programs:
+                self._programs[key] = self._by_path(name, cwd)
+            return self._programs[key]
+        path = os.defpath if path is None else path
+        folders, relative = self._path_entries(path)
+        key = (path, name, cwd if relative else "")
+        if key not in self._programs:
+            self._programs[key] = self._by_name(name, path, folders, cwd)
+        return self._programs[key]
+
+    def _path_entries(self, path: str) -> tuple[list[str], bool]:
+        """PATH taken apart, and whether what it means depends on the task's folder."""
+        known = self._paths.get(path)
+        if known is None:
+            entries = path.split(os.pathsep) if path else []
+            known = entries, not all(map(os.path.isabs, entries))
+            self._paths[path] = known
+        return known
+
+    def _by_path(self, name: str, cwd: str) -> tuple[str, Trouble | None]:
+        full = os.path.join(cwd, name)
+        wrong = ""
+        for file in file_names(full, self._environ.get("PATHEXT", _PATHEXT), _WINDOWS):
+            wrong = _not_executable(file)
+            if not wrong:
+                return file, None
+        if wrong != _MISSING:
+            return full, Trouble("program", f"{quoted(name)} {wrong}", _EXECUTABLE)
+        shown = f"{quoted(name)} does not exist" + (f" in {quoted(cwd)}" if full != name else "")
+        first, *rest = name.split() or [""]
+        expected = _ALONE if rest else "a path to a program, meant from the task's `cwd`"
+        return "", Trouble("program", shown, expected, first if rest else "")
+
+    def _by_name(
+        self, name: str, path: str, folders: list[str], cwd: str
+    ) -> tuple[str, Trouble | None]:
+        passed_over = ("", "")
+        for file in file_names(name, self._environ.get("PATHEXT", _PATHEXT), _WINDOWS):
+            for folder in folders:
+                full = os.path.join(cwd, folder, file)
+                wrong = _not_executable(full)
+                if not wrong:
+                    return full, None
+                if wrong != _MISSING and not passed_over[0]:
+                    passed_over = full, wrong
+        full, wrong = passed_over
+        if full:
+            return full, Trouble(
+                "program", f"{quoted(name)} on PATH is {quoted(full)}, which {wrong}", _EXECUTABLE
+            )
+        if not path:
+            what = f"{quoted(name)} cannot be found: the task's PATH is empty"
+            return "", Trouble("program", what, "a PATH, or the program's path")
+        what = f"{quoted(name)} is not on the task's PATH"
+        return "", Trouble("program", what, *self._instead_of_name(name, path, folders, cwd))
+
+    def _instead_of_name(
+        self, name: str, path: str, folders: list[str], cwd: str
+    ) -> tuple[str, str]:
+        """What was expected of a bare name, and what was probably meant."""
+        first, *rest = name.split() or [""]
+        if rest:
+            return _ALONE, first
+        expected = "a program of a folder of PATH, or a path to one"
+        if not _not_executable(os.path.join(cwd, name)):
+            return expected, os.path.join(os.curdir, name)
+        self._searches += 1
+        if self._searches > _SUGGESTIONS:
+            return expected, ""
+        if path not in self._names:
+            self._names[path] = _names_in(folders, cwd)
+        return expected, _similar(name, self._names[path])
+
+
+_MISSING = "does not exist"
+_EXECUTABLE = "a file that may be executed"
+_ALONE = "the program alone: arguments belong in `args`"
+
+
+def is_path(name: str, windows: bool) -> bool:
+    """Is a program given by its path, rather than by a name to look up?"""
+    return "/" in name or (windows and ("\\" in name or name[1:2] == ":"))
+
+
+def file_names(name: str, pathext: str, windows: bool) -> list[str]:
+    """The files that `name` may mean: on Windows, with each ending of PATHEXT it does not have."""
+    if not windows:
+        return [name]
+    endings = [e for e in pathext.split(";") if e]
+    if any(name.lower().endswith(e.lower()) for e in endings):
+        return [name]
+    return [name + e for e in endings]
+
+
+def _lay_over(env: dict[str, str], values: Iterable[tuple[str, str]]) -> None:
+    if _WINDOWS:  # where names have no case, and os.environ gives them in capitals
+        values = [(name.upper(), value) for name, value in values]
+    env.update(values)
+
+
+def _not_executable(path: str) -> str:
+    """Why the file cannot be executed, as the end of a sentence; empty if it can."""
+    try:
+        mode = os.stat(path).st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return _MISSING
+    except OSError as error:
+        return f"cannot be looked at: {(error.strerror or str(error)).lower()}"
+    if stat.S_ISDIR(mode):
+        return "is a folder"
+    if not stat.S_ISREG(mode):
+        return "is not a regular file"
+    if not os.access(path, os.X_OK):
+        return "may not be executed: its permissions do not allow it"
+    return ""
+
+
+def _folder_trouble(path: str) -> Trouble | None:
+    expected = "a folder that exists"
+    try:
+        mode = os.stat(path).st_mode
+    except FileNotFoundError:
+        return Trouble("cwd", f"{quoted(path)} does not exist", expected)
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        return Trouble("cwd", f"{quoted(path)} cannot be used: {reason}", expected)
+    if not stat.S_ISDIR(mode):
+        return Trouble("cwd", f"{quoted(path)} is not a folder", expected)
+    if not os.access(path, os.X_OK):
+        return Trouble("cwd", f"{quoted(path)} may not be entered", "a folder with that permission")
+    return None
+
+
+def _names_in(folders: list[str], cwd: str) -> list[str]:
+    names: set[str] = set()
+    for folder in folders:
+        try:
+            names.update(os.listdir(os.path.join(cwd, folder)))
+        except OSError:
+            pass  # a folder of PATH that is not there is no mistake, and has no names
+    return sorted(names)
+
+
+def _similar(name: str, names: list[str]) -> str:
+    """The name most like `name`, if any is; `python` for `pyhton`, `python3` for `python`."""
+    from difflib import get_close_matches
+
+    stem = name[:-4] if name.lower().endswith(".exe") else name
+    if stem in names:
+        return stem
+    near = [n for n in names if n[:1] == name[:1] and abs(len(n) - len(stem)) < 3]
+    return next(iter(get_close_matches(stem, near, 1, 0.75)), "")
+
+
+# --- env-files -------------------------------------------------------------------------------
+
+
+def read_env_file(path: str) -> tuple[dict[str, str], list[Trouble]]:
+    """The variables of an env-file, and every line of it that cannot be read.
+
+    Messages hold no line of the file: there are passwords in it. Waits at most 5 s for the
+    writer of a FIFO.
+    """
+    try:
+        data = _bytes_of(path)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        what = "does not exist" if error.errno == errno.ENOENT else f"cannot be read: {reason}"
+        return {}, [Trouble("env-file", f"{quoted(path)} {what}", "a file of NAME=VALUE lines")]
+    if len(data) > _ENV_FILE_BYTES:
+        what = f"{quoted(path)} is larger than {_ENV_FILE_BYTES // 1024} KiB"
+        return {}, [Trouble("env-file", what, "a file of NAME=VALUE lines")]
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        what = f"byte 0x{data[error.start]:02x} is not UTF-8"
+        return {}, [_in_file(path, data[: error.start].decode("utf-8-sig"), what, "text in UTF-8")]
+    if "\0" in text:
+        before = text[: text.index("\0")]
+        return {}, [_in_file(path, before, "a NUL byte", "text in UTF-8")]
+    return _parsed(path, text)
+
+
+def _parsed(path: str, text: str) -> tuple[dict[str, str], list[Trouble]]:
+    from io import StringIO
+
+    from dotenv.parser import parse_stream  # 40 ms with what it imports, for those who use it
+
+    values: dict[str, str] = {}
+    troubles: list[Trouble] = []
+    for binding in parse_stream(StringIO(text, newline="")):
+        # a statement begins with the blank lines above it
+        blank = len(binding.original.string) - len(binding.original.string.lstrip())
+        before = binding.original.string[:blank]
+        line = (
+            binding.original.line + before.count("\n") + before.count("\r") - before.count("\r\n")
+        )
+        name = binding.key
+        if binding.error or (name is not None and (not name or name.split() != [name])):
+            what = "a line that cannot be read"
+            troubles.append(
+                Trouble("env-file", what, "NAME=VALUE, quotes closed", file=path, line=line)
+            )
+        elif name is not None and binding.value is not None:
+            values[name] = binding.value
+    return values, troubles
+
+
+def _in_file(path: str, before: str, what: str, expected: str) -> Trouble:
+    lines = (before + "^").splitlines()
+    place = len(lines), len(lines[-1])
+    return Trouble("env-file", what, expected, file=path, line=place[0], column=place[1])
+
+
+def _bytes_of(path: str) -> bytes:
+    """The file's content, or a little more than the limit of it. Raises OSError."""
+    # without O_NONBLOCK the open itself waits for a FIFO's writer, for ever
+    fd = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    try:
+        mode = os.fstat(fd).st_mode
+        if stat.S_ISFIFO(mode):
+            return _bytes_of_fifo(fd)
+        if not stat.S_ISREG(mode) and path != os.devnull:
+            raise OSError(errno.EINVAL, "it is a folder" if stat.S_ISDIR(mode) else "it is no file")
+        data = b""
+        while len(data) <= _ENV_FILE_BYTES and (block := os.read(fd, _ENV_FILE_BYTES + 1)):
+            data += block
+        return data
+    finally:
+        os.close(fd)
+
+
+def _bytes_of_fifo(fd: int) -> bytes:
+    if sys.platform == "win32":
+        raise AssertionError("Windows has no such files")
+    import select
+    import time
+
+    poller = select.poll()
+    poller.register(fd, select.POLLIN)
+    until = time.monotonic() + _WRITER_SECONDS
+    data = b""
+    # Linux reports no hang-up before there was a writer: the poll waits for the first
+    while poller.poll(max(0.0, until - time.monotonic()) * 1000):
+        block = os.read(fd, 65536)
+        data += block
+        if not block or len(data) > _ENV_FILE_BYTES:
+            return data
+    raise OSError(errno.ETIMEDOUT, f"its writer took more than {_WRITER_SECONDS:g} s")
