@@ -1,0 +1,460 @@
+"""A project in a temporary folder, the real command line run on it, and the stage it plays on.
+
+`Stage` is a FIFO that every actor (see `tests/programs/up_stage.py`) holds open: what they say is
+an event to wait for, and end of file proves that none of them is left, in whatever session or
+under whatever parent. Nothing here sleeps: each wait is for a descriptor, and bounded.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import re
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from tests.support.programs import PROGRAMS
+
+PROCESSION = (sys.executable, "-W", "error", "-m", "procession")
+WITHIN = 20.0  # seconds any single wait may take; far more than it does, the machine is shared
+
+Task = dict[str, Any]
+
+
+def actor(kind: str, *words: object, **keys: object) -> Task:
+    """A task that runs `tests/programs/up_KIND.py` with `words`; `keys` are keys of the task."""
+    # -S: what `site` imports is most of the start of so small a program
+    args = ["-S", str(PROGRAMS / f"up_{kind}.py"), *map(str, words)]
+    return {"program": sys.executable, "args": args, **_kebab(keys)}
+
+
+def sh(script: str, *words: object, **keys: object) -> Task:
+    """A task that runs a line of shell; $0 is the first of `words`."""
+    return {"program": "sh", "args": ["-c", script, *map(str, words)], **_kebab(keys)}
+
+
+def _kebab(keys: Mapping[str, object]) -> dict[str, object]:
+    return {name.replace("_", "-"): value for name, value in keys.items()}
+
+
+class Event(NamedTuple):
+    """One line an actor said."""
+
+    who: str
+    what: str
+    words: tuple[str, ...]
+
+    @property
+    def pid(self) -> int:
+        """Of a `ready`: who said it."""
+        return int(self.words[0])
+
+    @property
+    def parent(self) -> int:
+        """Of a `ready` of a leader: the supervisor."""
+        return int(self.words[1])
+
+    @property
+    def time(self) -> float:
+        """Of a `ready`: when, by the monotonic clock that all processes share."""
+        return float(self.words[4])
+
+
+class Stage:
+    """What the actors say, and whether any of them lives."""
+
+    def __init__(self, folder: str | Path) -> None:
+        self.path = str(Path(folder) / "stage")
+        os.mkfifo(self.path)
+        os.chmod(self.path, 0o666)
+        self._fd = os.open(self.path, os.O_RDONLY | os.O_NONBLOCK)
+        # our own end, so that "nobody has begun yet" is not read as "all have gone"
+        self._hold: int | None = os.open(self.path, os.O_WRONLY)
+        self._ended = False
+        self._buffer = b""
+        self._pinned: dict[int, int] = {}
+        self.told: list[Event] = []
+        self.doubt: Callable[[], str] = lambda: ""  # what to add to a failure's text
+
+    def close(self) -> None:
+        self._forget()
+        os.close(self._fd)
+        if self._hold is not None:
+            os.close(self._hold)
+
+    def all(self, what: str, who: str | None = None) -> list[Event]:
+        """The events of that kind told so far, by all or by one."""
+        return [e for e in self.told if e.what == what and who in (None, e.who)]
+
+    def wait(self, what: str, *who: str, count: int = 1) -> list[Event]:
+        """Until each of `who` said `what`, `count` times; the last of each, in the order of
+        `who`. Without names: until it was said `count` times at all; all of these."""
+        deadline = time.monotonic() + WITHIN
+
+        def missing() -> list[str]:
+            if not who:
+                return [what] if len(self.all(what)) < count else []
+            return [name for name in who if len(self.all(what, name)) < count]
+
+        while missing():
+            if not self._hear(deadline):
+                names = ", ".join(missing())
+                raise AssertionError(f"never {what!r}: {names}\ntold: {self.told}{self.doubt()}")
+        return [self.all(what, name)[-1] for name in who] if who else self.all(what)
+
+    def ready(self, *who: str, count: int = 1) -> list[Event]:
+        return self.wait("ready", *who, count=count)
+
+    def gone(self, within: float = WITHIN) -> float:
+        """Until nobody lives; the time it took. Whoever said `ready` was pinned then, by pidfd;
+        whoever did not is seen by the open FIFO."""
+        began = time.monotonic()
+        deadline = began + within
+        if self._hold is not None:
+            os.close(self._hold)
+            self._hold = None
+        while self._hear(deadline):
+            pass
+        left = [pid for pid, fd in self._pinned.items() if not readable(fd, deadline)]
+        if left or not self._ended:
+            raise AssertionError(
+                f"still alive after {within} s: {left or 'somebody who holds the stage'}"
+                f"\ntold: {self.told}{self.doubt()}"
+            )
+        return time.monotonic() - began
+
+    def again(self) -> None:
+        """The stage as it was made, for another start: after `gone`."""
+        assert self._ended, "somebody may still live"
+        self._ended = False
+        self._hold = os.open(self.path, os.O_WRONLY | os.O_NONBLOCK)
+        self._forget()
+        self.told.clear()
+
+    def _forget(self) -> None:
+        for fd in self._pinned.values():
+            os.close(fd)
+        self._pinned.clear()
+
+    def _hear(self, deadline: float) -> bool:
+        """Take what was said; False at the deadline, and at the end of file."""
+        if self._ended or not readable(self._fd, deadline):
+            return False
+        data = os.read(self._fd, 65536)
+        self._ended = not data
+        *lines, self._buffer = (self._buffer + data).split(b"\n")
+        for line in lines:
+            who, what, *words = line.decode().split(" ")
+            event = Event(who, what, tuple(words))
+            self.told.append(event)
+            if what == "ready":
+                self._pin(event.pid)
+        return bool(data)
+
+    def _pin(self, pid: int) -> None:
+        if pid not in self._pinned:
+            try:
+                self._pinned[pid] = os.pidfd_open(pid)
+            except ProcessLookupError:
+                pass  # ended already
+
+    def left(self, event: Event) -> bool:
+        """Whether who said `ready` in this event outlives the bound."""
+        return not self.ended(event, WITHIN)
+
+    def ended(self, event: Event, within: float = 0.0) -> bool:
+        """Whether who said `ready` in this event has ended, now or within some seconds."""
+        pidfd = self._pinned.get(event.pid)
+        return pidfd is None or readable(pidfd, time.monotonic() + within)
+
+    def signal(self, event: Event, number: signal.Signals) -> None:
+        """To the process that said `ready` in this event, and to no other."""
+        signal.pidfd_send_signal(self._pinned[event.pid], number)
+
+
+def readable(fd: int, deadline: float) -> bool:
+    """Wait until there is something to read, an end included; False at the deadline."""
+    poll = select.poll()
+    poll.register(fd, select.POLLIN)
+    return bool(poll.poll(max(0.0, deadline - time.monotonic()) * 1000))
+
+
+class Up:
+    """One `procession` under test: the process that was started is the guardian."""
+
+    def __init__(self, process: subprocess.Popen[bytes], out: Path, err: Path) -> None:
+        self.process = process
+        self.pid = process.pid
+        self._pidfd = os.pidfd_open(process.pid)
+        self._out, self._err = out, err
+
+    @property
+    def out(self) -> str:
+        return self._out.read_text(errors="backslashreplace")
+
+    @property
+    def err(self) -> str:
+        return self._err.read_text(errors="backslashreplace")
+
+    @property
+    def raw_out(self) -> bytes:
+        return self._out.read_bytes()
+
+    def ended(self, within: float = WITHIN) -> bool:
+        """Whether it ends within that time (Popen.wait with a timeout would poll)."""
+        return readable(self._pidfd, time.monotonic() + within)
+
+    def status(self, within: float = WITHIN) -> int:
+        """Its exit status (-N by signal N), which must come within that time."""
+        if not self.ended(within):
+            raise AssertionError(f"did not end within {within} s\n{self.said()}")
+        return self.process.wait()
+
+    def kill(self, number: signal.Signals) -> None:
+        self.process.send_signal(number)
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
+        self.kill(number)
+        return self.status()
+
+    def said(self) -> str:
+        return f"--- stdout\n{self.out}--- stderr\n{self.err}"
+
+    def close(self) -> None:
+        if self.process.poll() is None:  # only where the test failed; the leak fixture does more
+            self.process.kill()
+        self.process.wait()
+        os.close(self._pidfd)
+
+
+class Project:
+    """A folder with a file, and what is started in it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.logs = folder / "logs"
+        self.stage = Stage(folder)
+        self.stage.doubt = lambda: "".join(f"\n{up.said()}" for up in self.ups)
+        self.ups: list[Up] = []
+        self._gates: list[int] = []
+
+    def file(self, text: str, name: str = "procession.yaml") -> Path:
+        path = self.folder / name
+        path.write_text(text)
+        return path
+
+    def tasks(self, tasks: Mapping[str, Task] | Sequence[Task], **top: object) -> Path:
+        """Write the file; JSON is YAML."""
+        return self.file(json.dumps({"tasks": tasks, **top}))
+
+    def start(
+        self,
+        *words: str,
+        env: Mapping[str, str | None] | None = None,
+        cwd: str | Path | None = None,
+        wrap: Sequence[str] = (),
+        log_dir: str | Path | None = "logs",
+        out: int | None = None,
+        err: int | None = None,
+        stdin: int = subprocess.DEVNULL,
+        group: bool = False,
+        inherit: Sequence[int] = (),
+    ) -> Up:
+        """`procession WORDS --log-dir logs`; `wrap` goes before, None unsets a variable.
+
+        Output goes to files unless a descriptor is given. `group`: in a process group of its own.
+        """
+        number = len(self.ups)
+        paths = [self.folder / f"out{number}", self.folder / f"err{number}"]
+        files = [os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644) for path in paths]
+        logs = [] if log_dir is None else ["--log-dir", str(log_dir)]
+        try:
+            process = subprocess.Popen(
+                [*wrap, *PROCESSION, *words, *logs],
+                cwd=cwd or self.folder,
+                env=self.environment(env),
+                stdin=stdin,
+                stdout=files[0] if out is None else out,
+                stderr=files[1] if err is None else err,
+                process_group=0 if group else None,
+                pass_fds=inherit,
+            )
+        finally:
+            for fd in files:
+                os.close(fd)
+        up = Up(process, *paths)
+        self.ups.append(up)
+        return up
+
+    def up(self, *words: str, **more: Any) -> Up:
+        return self.start("up", *words, **more)
+
+    def environment(self, changes: Mapping[str, str | None] | None = None) -> dict[str, str]:
+        env: dict[str, str | None] = {
+            **os.environ,
+            "STAGE": self.stage.path,
+            "XDG_STATE_HOME": str(self.folder / "state"),
+            **(changes or {}),
+        }
+        return {name: value for name, value in env.items() if value is not None}
+
+    def log_folder(self, name: str | None = None) -> Path:
+        """The newest log folder, by the link the product keeps."""
+        return (self.logs / (name or self.folder.name) / "latest").resolve(strict=True)
+
+    def log(self, file: str, name: str | None = None) -> bytes:
+        return (self.log_folder(name) / file).read_bytes()
+
+    def until_logged(self, words: str) -> None:
+        """Wait until `procession.log` has these words: told by inotify, with a bound."""
+        deadline = time.monotonic() + WITHIN
+        with Inotify() as changes:
+            changes.add(self.folder)
+            while True:
+                for folder in [self.logs, *self.logs.glob("*"), *self.logs.glob("*/*/")]:
+                    if folder.is_dir() and not folder.is_symlink():
+                        changes.add(folder)
+                logs = self.logs.glob("*/*/procession.log")
+                if any(words.encode() in log.read_bytes() for log in logs):
+                    return
+                if not changes.wait(deadline):
+                    raise AssertionError(f"never logged: {words!r}{self.stage.doubt()}")
+
+    def facts(self, name: str) -> dict[str, Any]:
+        """What `up_facts.py` wrote."""
+        found: dict[str, Any] = json.loads((self.folder / name).read_text())
+        return found
+
+    def gate(self, name: str) -> str:
+        """A FIFO for `up_stage.gate`; closed until `open_gate`."""
+        path = self.folder / name
+        os.mkfifo(path)
+        return str(path)
+
+    def open_gate(self, name: str) -> None:
+        """Whoever waits there goes on, and so does whoever comes later."""
+        self._gates.append(os.open(self.folder / name, os.O_RDWR | os.O_NONBLOCK))
+
+    def close(self) -> None:
+        for up in self.ups:
+            up.close()
+        for fd in self._gates:
+            os.close(fd)
+        self.stage.close()
+
+
+@pytest.fixture
+def project() -> Iterator[Project]:
+    """A project in a folder of its own, reachable for every user, with a short name."""
+    # tempfile's own names may begin with "_", which no project may
+    above = tempfile.mkdtemp()
+    os.chmod(above, 0o755)
+    folder = Path(above, "demo")
+    folder.mkdir()
+    os.chmod(folder, 0o777)
+    made = Project(folder)
+    yield made
+    made.close()
+    shutil.rmtree(above)
+
+
+class Inotify:
+    """Tells when something in a folder changes (inotify(7)); Python has no binding of its own."""
+
+    _CREATE, _MODIFY, _MOVED_TO, _CLOEXEC = 0x100, 0x2, 0x80, 0o2000000
+
+    def __init__(self) -> None:
+        self._libc = ctypes.CDLL(None, use_errno=True)
+        self._fd = self._libc.inotify_init1(self._CLOEXEC)
+        if self._fd < 0:
+            raise OSError(ctypes.get_errno(), "inotify_init1")
+
+    def add(self, folder: Path) -> None:
+        """Watch a folder; again is no harm."""
+        mask = self._CREATE | self._MODIFY | self._MOVED_TO
+        if self._libc.inotify_add_watch(self._fd, os.fsencode(folder), mask) < 0:
+            raise OSError(ctypes.get_errno(), "inotify_add_watch", str(folder))
+
+    def wait(self, deadline: float) -> bool:
+        """Until something changed; False at the deadline."""
+        if not readable(self._fd, deadline):
+            return False
+        os.read(self._fd, 65536)
+        return True
+
+    def __enter__(self) -> Inotify:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._fd)
+
+
+def children(pid: int) -> set[int]:
+    """The children of a process, of all its threads."""
+    found: set[int] = set()
+    for path in Path(f"/proc/{pid}/task").glob("*/children"):
+        found.update(map(int, path.read_text().split()))
+    return found
+
+
+def without_color(text: str) -> str:
+    return re.sub(r"\x1b\[[0-9;]*m", "", text)
+
+
+class Terminal:
+    """A pseudo-terminal, its far end to hand to `up_on_terminal.py`."""
+
+    def __init__(self) -> None:
+        self._near, far = os.openpty()
+        self.path = os.ttyname(far)
+        self._far = far  # kept: reading the near end fails with EIO when nobody has the far one
+        os.set_blocking(self._near, False)
+        self.seen = b""
+
+    @property
+    def wrap(self) -> tuple[str, ...]:
+        return (sys.executable, "-S", str(PROGRAMS / "up_on_terminal.py"), self.path)
+
+    @property
+    def text(self) -> str:
+        return self.seen.decode(errors="backslashreplace")
+
+    def type(self, keys: bytes) -> None:
+        os.write(self._near, keys)
+
+    def until(self, wanted: str) -> str:
+        """Read until that was shown, colours left out."""
+        deadline = time.monotonic() + WITHIN
+        while wanted not in without_color(self.text):
+            if not readable(self._near, deadline):
+                raise AssertionError(f"never shown: {wanted!r}\n{self.text}")
+            self.seen += os.read(self._near, 65536)
+        return without_color(self.text)
+
+    def drain(self) -> str:
+        """What was shown until now."""
+        while readable(self._near, 0.0):
+            self.seen += os.read(self._near, 65536)
+        return self.text
+
+    def close(self) -> None:
+        os.close(self._near)
+        os.close(self._far)
+
+
+@pytest.fixture
+def terminal() -> Iterator[Terminal]:
+    made = Terminal()
+    yield made
+    made.close()
