@@ -1,8 +1,8 @@
 """Tell the process manager how this program is: ready, reloading, busy until, stopping.
 
-A client of the `sd_notify` protocol that systemd, Procession, podman and others listen to: one
-datagram of `NAME=value` lines to the unix socket that the manager names in `NOTIFY_SOCKET`. The
-rules are those of sd_notify(3), sd_watchdog_enabled(3) and systemd.service(5).
+A client of the `sd_notify` protocol that systemd, podman and others listen to: one datagram of
+`NAME=value` lines to the unix socket that the manager names in `NOTIFY_SOCKET`. The rules are those
+of sd_notify(3), sd_watchdog_enabled(3) and systemd.service(5).
 
     from procession import notify
 
