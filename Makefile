@@ -9,18 +9,19 @@ PYTEST_ARGS ?=
 BENCH_ARGS ?=
 
 BIN := $(VENV)/bin
+CODE := src tests examples bench tools .ci
 SETUP = @command -v $(PYTHON) >/dev/null || \
 	{ echo "no $(PYTHON) here: name a Python >= 3.11, as in: make $@ PYTHON=python3.12" >&2; exit 1; }; \
 	$(PYTHON) .ci/venv.py $(VENV)
 
-.PHONY: help demo test check format bench clean
+.PHONY: help demo test check format docs bench clean
 
 help: ## what there is to say
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
 
 demo: ## two HTTP servers and a client: up in order, asked, and gracefully down
 	$(SETUP) run
-	$(BIN)/procession up -f examples/web/procession.yaml --log-dir build/demo
+	PATH="$(abspath $(BIN)):$$PATH" procession up -f examples/web/procession.yaml --log-dir build/demo
 
 test: ## the whole suite; choose with PYTEST_ARGS="-m quick"
 	$(SETUP) test
@@ -28,8 +29,8 @@ test: ## the whole suite; choose with PYTEST_ARGS="-m quick"
 
 check: ## style, types on three platforms, and who imports whom
 	$(SETUP) dev
-	$(BIN)/ruff check src tests examples bench
-	$(BIN)/ruff format --check src tests examples bench
+	$(BIN)/ruff check $(CODE)
+	$(BIN)/ruff format --check $(CODE)
 	$(BIN)/mypy --platform linux
 	$(BIN)/mypy --platform darwin
 	$(BIN)/mypy --platform win32
@@ -37,14 +38,19 @@ check: ## style, types on three platforms, and who imports whom
 
 format: ## put the code into the house's form
 	$(SETUP) dev
-	$(BIN)/ruff check --fix src tests examples bench
-	$(BIN)/ruff format src tests examples bench
+	$(BIN)/ruff check --fix $(CODE)
+	$(BIN)/ruff format $(CODE)
+
+docs: ## write the pages that come from the code
+	$(SETUP) run
+	$(BIN)/python tools/reference.py
+	$(BIN)/python tools/state_diagram.py >docs/states.md
 
 bench: ## every table of bench/, with modest settings; see bench/README.md
 	$(SETUP) test
-	@set -e; for script in bench/bench_*.py; do \
-		echo "== $$script"; $(BIN)/python $$script $(BENCH_ARGS); done
+	@set -e; for script in bench/[a-z]*.py; do \
+		echo; echo "== $$script $(BENCH_ARGS)"; $(BIN)/python $$script $(BENCH_ARGS); done
 
 clean: ## away with the environment, caches and what the demo wrote
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
-	find src tests bench examples .ci -name __pycache__ -type d -prune -exec rm -rf {} +
+	find $(CODE) -name __pycache__ -type d -prune -exec rm -rf {} +
