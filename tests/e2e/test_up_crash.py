@@ -15,8 +15,6 @@ import pytest
 from tests.support.programs import as_ordinary_user
 from tests.support.up import Project, actor, children, readable
 
-pytest_plugins = ["tests.support.up"]
-
 CRASH_GRACE = 1.0  # the default of --crash-grace
 
 

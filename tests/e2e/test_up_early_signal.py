@@ -11,8 +11,6 @@ import pytest
 
 from tests.support.up import Project, Up, actor, children, readable
 
-pytest_plugins = ["tests.support.up"]
-
 ROUNDS = 30
 STEP = 0.005  # seconds by which each round waits longer: from before the first import to running
 

@@ -11,8 +11,6 @@ import pytest
 
 from tests.support.up import PROGRAMS, Project, actor, sh
 
-pytest_plugins = ["tests.support.up"]
-
 CARELESS = "SIGTERM,SIGINT,SIGHUP,SIGQUIT,SIGUSR1,SIGCHLD,SIGPIPE,SIGALRM"
 
 

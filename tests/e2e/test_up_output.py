@@ -12,8 +12,6 @@ import pytest
 
 from tests.support.up import Project, Task, actor, sh
 
-pytest_plugins = ["tests.support.up"]
-
 FOLDER = re.compile(r"demo-\d{4}-\d\d-\d\d--\d\d-\d\d-\d\d(-[1-9]\d*)?")
 
 
@@ -206,14 +204,16 @@ def test_timestamps_stand_before_each_line(project: Project) -> None:
 
 def test_the_last_lines_before_an_end_are_there(project: Project) -> None:
     """Written right before the end, by who is killed, and by a child that outlives the leader."""
+    child = "(trap '' TERM; echo from the child) & exec sleep 0"
+    loops = "exec 3>$0; echo a ready $$ 0 0 0 0 >&3; while :; do sleep 3600 & wait; done"
+    stopped = f"trap 'echo goodbye; exit 0' TERM; {loops}"
     project.tasks(
         {
             "killed": sh("echo first; echo last; kill -KILL $$"),
-            "child": {**sh("(trap '' TERM; echo from the child; exec >&-) & wait"), "leftover": "wait"},
-            "stopped": sh("trap 'echo goodbye; exit 0' TERM; exec 3>$0; echo a ready $$ 0 0 0 0 >&3;"
-                          " while :; do sleep 3600 & wait; done", project.stage.path),
+            "child": sh(child, leftover="wait"),
+            "stopped": sh(stopped, project.stage.path),
         }
-    )  # fmt: skip
+    )
     up = project.up("--quiet")
     project.stage.ready("a")
     assert up.stop() == 0, up.said()

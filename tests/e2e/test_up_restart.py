@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import signal
 
 import pytest
 
 from tests.support.up import Project, actor, sh
-
-pytest_plugins = ["tests.support.up"]
 
 # Ends by `$2` until run number `$1`, by `$3` then; a digit is a status, a word a signal.
 COUNTS = (
@@ -69,7 +68,7 @@ def test_a_fixed_back_off_lies_between_two_runs(project: Project) -> None:
     assert up.stop() == 0, up.said()
     project.stage.gone()
     times = [event.time for event in project.stage.all("ready")]
-    assert min(b - a for a, b in zip(times, times[1:], strict=False)) >= 0.35
+    assert min(b - a for a, b in itertools.pairwise(times)) >= 0.35
 
 
 def test_without_a_fixed_back_off_it_grows(project: Project) -> None:

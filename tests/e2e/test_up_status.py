@@ -8,8 +8,6 @@ import pytest
 
 from tests.support.up import Project, Task, actor, sh
 
-pytest_plugins = ["tests.support.up"]
-
 
 @pytest.mark.quick
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda n: n.name)

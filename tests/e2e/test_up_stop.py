@@ -9,8 +9,6 @@ import pytest
 
 from tests.support.up import Project, actor, sh
 
-pytest_plugins = ["tests.support.up"]
-
 FOREVER = {"timeout": "1h"}  # a stop that would last for ever if it were not graceful
 
 

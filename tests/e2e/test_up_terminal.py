@@ -9,8 +9,6 @@ import pytest
 
 from tests.support.up import Project, Terminal, actor, sh
 
-pytest_plugins = ["tests.support.up"]
-
 CTRL_C = b"\x03"
 CTRL_BACKSLASH = b"\x1c"
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
@@ -109,7 +107,7 @@ def test_each_task_has_a_colour_of_its_own(project: Project, terminal: Terminal)
         (line,) = [line for line in text.splitlines() if line.endswith(word)]
         assert COLOURS.sub("", line) == f"{name}          | {word}"
         colours[name] = COLOURS.findall(line)[0]
-        last = [code for code in COLOURS.findall(line)][-1]
+        last = COLOURS.findall(line)[-1]
         assert last in ("\x1b[0m", "\x1b[m", "\x1b[39m"), "the colour must end before the text"
         assert line.rindex("\x1b") < line.index(word)
     assert colours["a"] != colours["b"]
