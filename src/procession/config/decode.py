@@ -55,17 +55,17 @@ class Table:
         self.others = others
         self.names = tuple(f.key for f in fields)
         self.required = tuple(f for f in fields if f.required and not (named and f.key == "name"))
-        self._known: dict[str, tuple[spec.Field, Reader | None]] = {}
+        self.known: dict[str, tuple[spec.Field, Reader | None]] = {}
         for field in fields:
             # None: `tasks` and `stop`, which hold mappings that this module reads itself
             entry = (field, READERS.get(field.kind))
-            self._known[field.key] = self._known[field.key.replace("-", "_")] = entry
+            self.known[field.key] = self.known[field.key.replace("-", "_")] = entry
 
     def get(self, key: str) -> tuple[spec.Field, Reader | None] | None:
         """What is known about a key, with `_` for any of its `-`; None for an unknown one."""
-        known = self._known.get(key)
+        known = self.known.get(key)
         if known is None and "_" in key:
-            known = self._known.get(key.replace("_", "-"))
+            known = self.known.get(key.replace("_", "-"))
         return known
 
 
@@ -160,9 +160,7 @@ class _Decoder:
         self._find(node, table, found)
         values: dict[str, Any] = {}
         for key, (key_node, value_node) in found.items():
-            known = table.get(key)
-            assert known is not None, key
-            field, read = known
+            field, read = table.known[key]
             report.key, report.key_node = key, key_node
             value = (
                 self._special(field, value_node)

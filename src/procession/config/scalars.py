@@ -14,8 +14,9 @@ INTEGER = "integer"
 FLOAT = "float"
 
 TRUE = frozenset({"true", "True", "TRUE"})
+NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 _WORDS = {
-    **dict.fromkeys(("", "~", "null", "Null", "NULL"), NULL),
+    **dict.fromkeys(NULLS, NULL),
     **dict.fromkeys((*TRUE, "false", "False", "FALSE"), BOOLEAN),
 }
 _NUMBER_STARTS = frozenset("+-.0123456789")

@@ -14,7 +14,7 @@ from procession import spec
 from procession.config import scalars
 from procession.config.names import fit_name, is_name
 from procession.config.report import Report, described
-from procession.config.scalars import BOOLEAN, FLOAT, INTEGER, NULL, TEXT
+from procession.config.scalars import BOOLEAN, FLOAT, INTEGER, NULL, NULLS, TEXT
 from procession.config.suggest import closest
 from procession.config.yaml import Mapping, Scalar, Sequence, kind_of
 from procession.errors import quoted
@@ -50,7 +50,7 @@ def words_for(choices: tuple[str, ...]) -> str:
 
 def is_null(node: Node) -> bool:
     """Is nothing there: an empty value, `~` or `null`?"""
-    return isinstance(node, Scalar) and kind_of(node) == NULL
+    return isinstance(node, Scalar) and node.implicit[0] and node.value in NULLS
 
 
 def written(
@@ -61,7 +61,7 @@ def written(
         report.bad(node, described(node), expected, tail=tail)
         return None
     value = node.value
-    if node.implicit[0] and kind_of(node) == NULL:
+    if value in NULLS and node.implicit[0]:
         quotes = f"{expected}; in quotes if that is what {quoted(value)} means"
         report.bad(node, described(node), quotes if value else expected, tail=tail, key=key)
         return None
