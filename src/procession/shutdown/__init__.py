@@ -29,7 +29,8 @@ Standard library only. No function here may be called from a signal handler.
 
 from __future__ import annotations
 
-from ._core import NotInstalledError, Registration, Request
+from ._core import Registration
+from ._request import NotInstalledError, Request
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

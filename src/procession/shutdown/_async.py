@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from ._core import Request, Session
+    from ._core import Session
+    from ._request import Request
 
 
 async def wait(session: Session, timeout: float | None) -> Request | None:

@@ -11,14 +11,16 @@ import os
 import time
 from _thread import TIMEOUT_MAX, allocate_lock, get_ident
 
+from ._request import Request
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import signal as _signal
     from collections.abc import Callable
     from threading import Thread
-    from typing import Any, Literal, NoReturn, Protocol
+    from typing import Protocol
 
-    Source = Literal["signal", "console", "window", "session", "program"]
+    from ._request import Source
 
     class Ear(Protocol):
         """Where requests come from on one platform. One instance serves one session."""
@@ -55,93 +57,6 @@ if TYPE_CHECKING:
 
         def retire(self, requested: bool) -> None:
             """The process ends: late requests shall neither be served nor kill. Main thread."""
-
-
-class NotInstalledError(RuntimeError):
-    """A wait was begun off the main thread, and nothing was installed before.
-
-    CPython lets only the main thread of the main interpreter install signal handlers
-    (https://docs.python.org/3/library/signal.html#signals-and-threads).
-    """
-
-    def __init__(self, call: str) -> None:
-        import threading
-
-        self.call = call
-        super().__init__(
-            f"{call} was called in thread {threading.current_thread().name!r}, but only the main "
-            "thread can install what hears a request to stop. Call "
-            "procession.shutdown.install() in the main thread, before this thread starts"
-        )
-
-    def __reduce__(self) -> tuple[type[NotInstalledError], tuple[str]]:
-        return (type(self), (self.call,))
-
-
-class Request:
-    """A request to stop, as it arrived. A value: it cannot be changed, and is safe to share.
-
-    source    "signal"; "console" (Windows: Ctrl-C, Ctrl-Break, console closed, log-off);
-              "window" (Windows: WM_CLOSE); "session" (Windows: WM_ENDSESSION);
-              "program" (`Shutdown.trigger`)
-    signal    the `signal.Signals` it came by, or is equal to (Ctrl-C is SIGINT); else None
-    reason    its name for people: "SIGTERM", "CTRL_CLOSE_EVENT", what `trigger` was given
-    time      when it was heard, in seconds of `time.monotonic()`
-    deadline  when the system will end the process by force, on the same clock; None where the
-              system says nothing of it (always so on POSIX)
-    count     how many requests had arrived when this value was handed out; 1: it is the only one.
-              POSIX merges equal signals while one is pending, so it is a lower bound.
-    """
-
-    __slots__ = ("count", "deadline", "reason", "signal", "source", "time")
-    source: Source
-    signal: _signal.Signals | None
-    reason: str
-    time: float
-    deadline: float | None
-    count: int
-
-    def __init__(
-        self,
-        source: Source,
-        signal: _signal.Signals | None = None,
-        reason: str = "",
-        time: float = 0.0,
-        deadline: float | None = None,
-        count: int = 1,
-    ) -> None:
-        put = object.__setattr__
-        put(self, "source", source)
-        put(self, "signal", signal)
-        put(self, "reason", reason)
-        put(self, "time", time)
-        put(self, "deadline", deadline)
-        put(self, "count", count)
-
-    def _values(self) -> tuple[Any, ...]:
-        return (self.source, self.signal, self.reason, self.time, self.deadline, self.count)
-
-    def __setattr__(self, name: str, value: object) -> NoReturn:
-        raise AttributeError(f"Request.{name} cannot be changed: it is a value")
-
-    def __delattr__(self, name: str) -> NoReturn:
-        raise AttributeError(f"Request.{name} cannot be changed: it is a value")
-
-    def __eq__(self, other: object) -> bool:
-        if type(other) is not Request:
-            return NotImplemented
-        return self._values() == other._values()
-
-    def __hash__(self) -> int:
-        return hash(self._values())
-
-    def __reduce__(self) -> tuple[type[Request], tuple[Any, ...]]:
-        return (Request, self._values())
-
-    def __repr__(self) -> str:
-        names = ("source", "signal", "reason", "time", "deadline", "count")
-        shown = (f"{n}={v!r}" for n, v in zip(names, self._values(), strict=True))
-        return f"Request({', '.join(shown)})"
 
 
 class Registration:
@@ -326,8 +241,9 @@ class Session:
             for callback in callbacks:
                 callback.thread.join()
 
+        keeper = threading.Thread(target=join, name="procession-shutdown-keeper", daemon=False)
         try:
-            threading.Thread(target=join, name="procession-shutdown-keeper").start()
+            keeper.start()
         except RuntimeError:
             pass  # 3.12+, the main thread has returned: `at_exit` waits for them instead
 
@@ -406,7 +322,7 @@ class Session:
         """Block until a request is there; None when `timeout` seconds went by without one."""
         if self._request is None and (timeout is None or timeout > 0):
             self.ear.listen()
-            self._block(timeout, self.ear.step() if _in_main_thread() else None)
+            self._block(timeout, self.ear.step() if in_main_thread() else None)
         return self.look()
 
     def _block(self, timeout: float | None, step: float | None) -> None:
@@ -436,7 +352,7 @@ class Session:
             self.ear.retire(self._request is not None)
 
 
-def _in_main_thread() -> bool:
+def in_main_thread() -> bool:
     import threading
 
     return get_ident() == threading.main_thread().ident

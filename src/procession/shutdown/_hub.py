@@ -6,7 +6,8 @@ import os
 import sys
 from _thread import allocate_lock
 
-from ._core import NotInstalledError, Session, _in_main_thread
+from ._core import Session, in_main_thread
+from ._request import NotInstalledError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def hold(
     """
     while (session := _join(user)) is None:
         _begin(call, share)
-    if retake and _in_main_thread():
+    if retake and in_main_thread():
         session.ear.open()
     if share:
         session.ear.share()
@@ -72,7 +73,7 @@ def release(user: object, session: Session) -> bool:
         session.users.discard(user)
         if session.users:
             return False
-        if not _in_main_thread():
+        if not in_main_thread():
             session.ear.orphan(True)
             return False
         _session = None
@@ -82,7 +83,7 @@ def release(user: object, session: Session) -> bool:
 
 def _begin(call: str, share: bool) -> Session:
     global _session
-    if not _in_main_thread():
+    if not in_main_thread():
         raise NotInstalledError(call)
     import atexit
 

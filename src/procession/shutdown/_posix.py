@@ -19,7 +19,7 @@ import sys
 from _thread import allocate_lock, get_ident
 from queue import Empty, SimpleQueue
 
-from ._core import _in_main_thread
+from ._core import in_main_thread
 
 assert sys.platform != "win32"  # tells mypy to pass over this module there
 
@@ -53,7 +53,7 @@ class PosixEar:
         self._handler = self._on_signal  # one bound method, so that it can be recognised
         self._lock = allocate_lock()
         self._shared = False
-        self._pipe: tuple[int, int] | None = None
+        self._pipe: _Pipe | None = None
         self._beneath = -1  # the wakeup descriptor that was there when we took it
         self._forward = -1  # a duplicate of it: the number may be closed and used anew
         self._armed = False
@@ -105,20 +105,19 @@ class PosixEar:
         with self._lock:
             if self._dispatcher is None:
                 self._dispatcher = _start(self._dispatch, "procession-shutdown")
-            if self._reader is None and self._pipe is not None:
-                os.set_blocking(self._pipe[0], True)
-                self._reader = _start(self._read, "procession-shutdown-wakeup")
-        if _in_main_thread():
+            if self._reader is None and self._pipe is not None and self._pipe.is_ours():
+                self._start_reader(self._pipe)
+        if in_main_thread():
             self._arm()
 
     def pump(self) -> None:
         told = b""
         with self._lock:
-            if self._reader is None and self._pipe is not None:
+            if self._reader is None and self._pipe is not None and self._pipe.is_ours():
                 try:
-                    told = os.read(self._pipe[0], 4096)
-                except OSError:
-                    pass  # nothing there, or closed by somebody who closes all descriptors
+                    told = os.read(self._pipe.reading, 4096)
+                except BlockingIOError:
+                    pass
         self._report_bytes(told)
         if self._dispatcher is None:
             self._report_queue()
@@ -129,7 +128,7 @@ class PosixEar:
 
     def share(self) -> None:
         self._shared = True
-        if _in_main_thread():
+        if in_main_thread():
             self._disarm()
 
     def close(self) -> None:
@@ -216,11 +215,13 @@ class PosixEar:
             self._disarm()
             return
         with self._lock:
+            if self._pipe is not None and not self._pipe.is_ours():
+                self._lose_pipe(self._pipe)
             if self._pipe is None:
-                self._pipe = os.pipe()
-                for fd in self._pipe:
-                    os.set_blocking(fd, False)
-            ours = self._pipe[1]
+                self._pipe = _Pipe()
+                if self._dispatcher is not None:  # `listen` was called
+                    self._start_reader(self._pipe)
+            ours = self._pipe.writing
             found = signal.set_wakeup_fd(ours, warn_on_full_buffer=False)
             if found != ours:
                 if found != -1 and self._reader is None:
@@ -233,6 +234,18 @@ class PosixEar:
                     self._beneath, self._forward = found, os.dup(found)
             self._armed = True
 
+    def _start_reader(self, pipe: _Pipe) -> None:
+        os.set_blocking(pipe.reading, True)
+        self._reader = _start(lambda: self._read(pipe), "procession-shutdown-wakeup")
+
+    def _lose_pipe(self, pipe: _Pipe) -> None:
+        """Somebody closed it, as programs do that make themselves daemons; the queue alone has
+        heard since. The numbers may be of other files by now: not closed, and not written to."""
+        found = signal.set_wakeup_fd(-1)
+        if found != pipe.writing:
+            _set_wakeup(found)
+        self._pipe, self._reader, self._armed = None, None, False
+
     def _disarm(self) -> None:
         with self._lock:
             self._disarm_now()
@@ -241,21 +254,19 @@ class PosixEar:
         if self._pipe is None or not self._armed:
             return
         found = signal.set_wakeup_fd(-1)
-        if found != self._pipe[1]:
+        if found != self._pipe.writing:
             _set_wakeup(found)  # somebody took it after us
-        elif self._forward != -1 and _same_file(self._beneath, self._forward):
+        elif self._forward != -1 and _identity(self._beneath) == _identity(self._forward):
             _set_wakeup(self._beneath)
         self._armed = False
 
-    def _read(self) -> None:
+    def _read(self, pipe: _Pipe) -> None:
         signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
-        assert self._pipe is not None
-        reading = self._pipe[0]
-        while True:
+        while pipe.is_ours():
             try:
-                told = os.read(reading, 4096)
+                told = os.read(pipe.reading, 4096)
             except OSError:
-                return  # closed by somebody who closes all descriptors; the queue still hears
+                return  # closed meanwhile, see `_lose_pipe`
             with self._lock:
                 self._pass_on(told)
             self._report_bytes(told)
@@ -276,12 +287,9 @@ class PosixEar:
             self._queue.put(None)
             self._dispatcher.join()
             self._dispatcher = None
-        if self._reader is not None and self._pipe is not None:
-            try:
-                os.set_blocking(self._pipe[1], True)
-                os.write(self._pipe[1], _STOP)
-            except OSError:
-                pass  # closed by somebody else: then the reader is gone as well
+        if self._reader is not None and self._pipe is not None and self._pipe.is_ours():
+            os.set_blocking(self._pipe.writing, True)
+            os.write(self._pipe.writing, _STOP)
             self._reader.join()
             # It stays set: what is left in the pipe, if anything, came after our time.
 
@@ -292,9 +300,26 @@ class PosixEar:
 
     def _close_descriptors(self) -> None:
         pipe, self._pipe = self._pipe, None
-        for fd in pipe or ():
-            os.close(fd)
+        if pipe is not None and pipe.is_ours():
+            pipe.close()
         self._drop_forward()
+
+
+class _Pipe:
+    """Two descriptors that still know whether their numbers are theirs."""
+
+    def __init__(self) -> None:
+        self.reading, self.writing = os.pipe()
+        os.set_blocking(self.reading, False)
+        os.set_blocking(self.writing, False)  # the C level handler must never wait
+        self._file = _identity(self.reading)
+
+    def is_ours(self) -> bool:
+        return self._file == _identity(self.reading) == _identity(self.writing)
+
+    def close(self) -> None:
+        os.close(self.reading)
+        os.close(self.writing)
 
 
 def _start(target: Any, name: str) -> Thread:
@@ -313,12 +338,13 @@ def _set_wakeup(fd: int) -> None:
         signal.set_wakeup_fd(-1)  # closed meanwhile, or -1 itself: nothing to wake
 
 
-def _same_file(number: int, duplicate: int) -> bool:
+def _identity(fd: int) -> tuple[int, int] | None:
+    """Of the open file, the same for both ends of a pipe; None where the number is free."""
     try:
-        a, b = os.fstat(number), os.fstat(duplicate)
+        found = os.fstat(fd)
     except OSError:
-        return False
-    return (a.st_dev, a.st_ino) == (b.st_dev, b.st_ino)
+        return None
+    return found.st_dev, found.st_ino
 
 
 # ---- around fork --------------------------------------------------------------------------
