@@ -1,8 +1,9 @@
 """Where the output of the runs goes: log files, the terminal, and our own words on both.
 
-The log folder is made, and the capture thread started, only after the first tasks were spawned:
-finding the default place costs 16 ms of imports, and a pipe holds 64 KiB meanwhile. A folder the
-user named is made before anything starts, since a mistake there is theirs to know first.
+Everything of `procession.logs` is imported, and the log folder made, only after the first tasks
+were spawned: that is a third of all imports, finding the default place costs 16 ms more, and a
+pipe holds 64 KiB meanwhile. A folder the user named is made before anything starts, since a
+mistake there is theirs to know first.
 """
 
 from __future__ import annotations
@@ -13,13 +14,14 @@ import time
 from procession.core.actions import Changed
 from procession.core.view import tell, worth_telling
 from procession.errors import HostError
-from procession.logs.capture import Capture
-from procession.logs.console import Console
-from procession.logs.files import LogFolder
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Sequence
+
+    from procession.logs.capture import Capture
+    from procession.logs.console import Console
+    from procession.logs.files import LogFolder
 
     RunKey = tuple[str, int]
 
@@ -44,42 +46,43 @@ class Output:
         err_fd: int = 2,
     ) -> None:
         self._project = project
+        self._replicas = replicas
+        self._on_drained = on_drained
         self._quiet = quiet
-        self._log_dir = log_dir
-        self._console = Console(
-            out_fd,
-            err_fd,
-            names=replicas,
-            color=color,
-            timestamps=timestamps,
-            on_trouble=self.event,
-        )
-        self._capture = Capture(on_drained, on_trouble=self.say)
+        self._style = {"color": color, "timestamps": timestamps}
+        self._fds = out_fd, err_fd
+        self._console: Console | None = None  # as the capture: both from `start` on
+        self._capture: Capture | None = None
         self._folder: LogFolder | None = None
-        self._started = False
         self._waiting: list[tuple[RunKey, tuple[int, int]]] = []
-        self._lines: list[str] = []
+        self._lines: list[tuple[str, bool, bool]] = []  # what was said before `start`
         if log_dir is not None:
-            self._folder = LogFolder.create(log_dir, project, time.time())
+            self._folder = _make_folder(log_dir, project)
 
     def start(self) -> None:
         """Open the logs and begin to read. A default place that fails costs the logs only."""
+        from procession.logs.capture import Capture
+        from procession.logs.console import Console
+
+        self._console = Console(
+            *self._fds, names=self._replicas, on_trouble=self.event, **self._style
+        )
+        self._capture = Capture(self._on_drained, on_trouble=self.say)
+        lines, self._lines = self._lines, []
         if self._folder is None:
             try:
-                self._folder = LogFolder.create(None, self._project, time.time())
+                self._folder = _make_folder(None, self._project)
             except HostError as e:
                 self.say(f"no log files: {e}")
         if self._folder is not None and self._folder.note:
-            self.say_only(self._folder.note)
-        self._started = True
-        for line in self._lines:
-            self.event(line)
-        self._lines.clear()
+            self.say(self._folder.note)
+        for text, log, show in lines:
+            self._tell(text, log=log, show=show)
         self._capture.start()
         if self._folder is not None:
             self._folder.write_through(self._capture.post)
         for run, fds in self._waiting:
-            self._attach(run, fds)
+            self._attach(self._capture, run, fds)
         self._waiting.clear()
 
     @property
@@ -100,61 +103,75 @@ class Output:
 
     def attach(self, run: RunKey, reads: tuple[int, int]) -> None:
         """Take over the read ends of a run that was started."""
-        if self._started:
-            self._attach(run, reads)
+        if self._capture is not None:
+            self._attach(self._capture, run, reads)
         else:
             self._waiting.append((run, reads))
 
     def drain(self, run: RunKey) -> None:
-        """The run's tree is empty: read to the end, then call `on_drained(run)`."""
+        """The run's tree is empty: read to the end, then call `on_drained(run)`.
+
+        After `start` only: no tree is looked at before.
+        """
+        assert self._capture is not None
         self._capture.drain(run)
 
     def changed(self, change: Changed) -> None:
+        """A replica's state changed."""
         self.event(f"{change.replica} run {change.run}: {change.old} -> {change.new}: {change.why}")
         if worth_telling(change, quiet=self._quiet):
-            self.say_only(tell(change))
+            self._tell(tell(change), log=False)
 
     def say(self, text: str) -> None:
-        """For people: on the terminal and in the event log."""
-        self.event(text)
-        self.say_only(text)
+        """For people: on the terminal and in the event log. Any thread."""
+        self._tell(text)
+
+    def event(self, line: str) -> None:
+        """For later: in `procession.log` alone. Any thread."""
+        self._tell(line, show=False)
 
     def closing(self, text: str) -> None:
         """The last words: always in the event log; on the terminal unless quiet was asked for."""
-        self.event(text)
-        if not self._quiet:
-            self.say_only(text)
-
-    def say_only(self, text: str) -> None:
-        self._console.say(text)
-
-    def event(self, line: str) -> None:
-        """For later: in `procession.log` alone."""
-        if not self._started:
-            self._lines.append(line)
-        elif self._folder is not None:
-            self._folder.event(line)
+        self._tell(text, show=not self._quiet)
 
     def close(self) -> None:
         """Write what is left, bounded; give everything back."""
-        if not self._started:
+        if self._capture is None or self._console is None:
             self.start()
+        assert self._capture is not None
+        assert self._console is not None
         self._capture.close(CLOSE_TIMEOUT)
         lost = None
         if self._folder is not None:
             self._folder.write_through(None)
             lost = self._folder.close()
+            self._folder = None
         if lost:
-            self.say_only(lost)
+            self.say(lost)
         self._console.close(CLOSE_TIMEOUT)
 
-    def _attach(self, run: RunKey, reads: tuple[int, int]) -> None:
+    def _tell(self, text: str, *, log: bool = True, show: bool = True) -> None:
+        if self._console is None:
+            self._lines.append((text, log, show))
+            return
+        if log and self._folder is not None:
+            self._folder.event(text)
+        if show:
+            self._console.say(text)
+
+    def _attach(self, capture: Capture, run: RunKey, reads: tuple[int, int]) -> None:
         replica = run[0]
         for which, fd in zip(STREAMS, reads, strict=True):
-            sink = path = console = None
+            sink = path = stream = None
             if self._folder is not None:
                 sink = self._folder.sink(replica, which)
                 path = os.path.join(self._folder.path, self._folder.file_of(replica, which))
-            if not self._quiet:
-                console = self._console.stream(replica, which, path)
-            self._capture.add(run, fd, log=sink, console=console, name=f"{replica} {which}")
+            if self._console is not None and not self._quiet:
+                stream = self._console.stream(replica, which, path)
+            capture.add(run, fd, log=sink, console=stream, name=f"{replica} {which}")
+
+
+def _make_folder(base: str | None, project: str) -> LogFolder:
+    from procession.logs.files import LogFolder
+
+    return LogFolder.create(base, project, time.time())
