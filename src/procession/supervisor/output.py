@@ -49,7 +49,8 @@ class Output:
         self._replicas = replicas
         self._on_drained = on_drained
         self._quiet = quiet
-        self._style = {"color": color, "timestamps": timestamps}
+        self._color = color
+        self._timestamps = timestamps
         self._fds = out_fd, err_fd
         self._console: Console | None = None  # as the capture: both from `start` on
         self._capture: Capture | None = None
@@ -65,7 +66,11 @@ class Output:
         from procession.logs.console import Console
 
         self._console = Console(
-            *self._fds, names=self._replicas, on_trouble=self.event, **self._style
+            *self._fds,
+            names=self._replicas,
+            color=self._color,
+            timestamps=self._timestamps,
+            on_trouble=self.event,
         )
         self._capture = Capture(self._on_drained, on_trouble=self.say)
         lines, self._lines = self._lines, []
