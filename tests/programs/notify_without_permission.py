@@ -12,4 +12,4 @@ if os.geteuid() == 0:
 try:
     notify.ready()
 except PermissionError as error:
-    print("PermissionError", error.errno)  # noqa: T201 - the answer
+    print("PermissionError", error.errno)
