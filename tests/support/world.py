@@ -115,17 +115,22 @@ class World:
 
     def play(self) -> World:
         """Play it to its end: until nothing is due any more. AssertionError names a broken rule."""
-        self._at(0.0, ASK, lambda: self.tell(ev.BeginAll()))
-        for at, event in self.history.asks:
-            self._at(at, ASK, lambda event=event: self.tell(event))
-        self._run_until(self.history.horizon)
+        self.until(self.history.horizon)
         # an endless restart loop is not a history that ends: it is asked to
         self._at(self.now, ASK, lambda: self.tell(ev.StopAllAsked("the history ends")))
-        self._run_until(None)
+        self._run(None)
         self.rules.at_end()
         return self
 
-    def _run_until(self, horizon: float | None) -> None:
+    def until(self, horizon: float) -> World:
+        """Play it from its beginning until this time, or until there is too much of it."""
+        self._at(0.0, ASK, lambda: self.tell(ev.BeginAll()))
+        for at, event in self.history.asks:
+            self._at(at, ASK, lambda event=event: self.tell(event))
+        self._run(horizon)
+        return self
+
+    def _run(self, horizon: float | None) -> None:
         while self._heap and (
             horizon is None or (self._heap[0][0] <= horizon and self.events < self._budget)
         ):

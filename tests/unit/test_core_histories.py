@@ -1,0 +1,151 @@
+"""The core in a simulated world: whatever happens, and in whatever order, the rules hold.
+
+`World.play` checks them after every event (tests/support/world_rules.py): never two live runs of
+one replica; no run begins while anything of the last is known, or not known not, to live; what
+was asked last is what is done; a stop ends in time; every state waits for something that will
+come; what comes late or twice changes nothing; no action for a run after its end; the pauses
+between runs; Finish once, last, with the right status. That the rules can be broken is shown in
+test_core_rules.
+"""
+
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from procession.core import actions as act
+from procession.core import events as ev
+from procession.core.states import End
+from procession.core.status import ExitStatus
+from procession.core.stop import KILL_WAIT
+from procession.spec import Project, Restart, Stop, Task
+from tests.support.world import Behaviour, Descendant, History, World
+from tests.support.world_draw import draw_history
+
+
+@st.composite
+def histories(draw: st.DrawFn, *, most: int) -> History:
+    tasks = draw(st.integers(1, most))
+    return draw_history(draw(st.randoms(use_true_random=False)), tasks=tasks)
+
+
+@settings(max_examples=800, suppress_health_check=[HealthCheck.too_slow])
+@given(histories(most=2))
+def test_the_rules_hold_for_small_projects(history: History) -> None:
+    World(history).play()
+
+
+@settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@given(histories(most=8))
+def test_the_rules_hold_for_larger_projects(history: History) -> None:
+    World(history).play()
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize("block", range(4))
+def test_the_rules_hold_for_many_seeds(block: int) -> None:
+    """Without hypothesis's own work a hundred times as many histories fit in the same time."""
+    for seed in range(block * 500, (block + 1) * 500):
+        rng = Random(seed)
+        World(draw_history(rng, tasks=rng.choice((1, 2, 3, 10)))).play()
+
+
+def test_the_same_history_plays_the_same_way() -> None:
+    for seed in range(20):
+        first, second = (World(draw_history(Random(seed), tasks=4)).play() for _ in range(2))
+        assert first.actions == second.actions
+        assert first.now == second.now
+
+
+def test_the_histories_have_what_they_should() -> None:
+    """The rules say nothing of what never happens: each rare thing has to occur."""
+    seen: dict[str, int] = dict.fromkeys(
+        ("survivors", "left", "unheard", "kill", "late spawn", "again", "forced", "echo"), 0
+    )
+    for seed in range(400):
+        rng = Random(seed)
+        world = World(draw_history(rng, tasks=rng.randint(1, 4))).play()
+        for action in world.actions:
+            if isinstance(action, act.Release):
+                seen["survivors" if action.survivors else "left"] += 1
+            elif isinstance(action, act.SignalTree) and action.unheard:
+                seen["unheard"] += 1
+            elif isinstance(action, act.KillTree):
+                seen["kill"] += 1
+            elif isinstance(action, act.StopBegan) and action.forced:
+                seen["forced"] += 1
+            elif isinstance(action, act.Changed):
+                seen["late spawn"] += (action.old, action.new) == ("starting", "stopping")
+                seen["again"] += (action.old, action.new) == ("stopping", "starting")
+        seen["echo"] += world.history.echo is not None
+    assert all(count >= 5 for count in seen.values()), seen
+
+
+# --- a few long stories, told in full ----------------------------------------------------------
+
+
+def one(task: Task, *runs: Behaviour, **history: object) -> World:
+    return World(History(Project("demo", "/", (task,)), (runs,), **history))
+
+
+def test_a_tree_that_grows_while_it_is_stopped_is_killed_to_the_last() -> None:
+    """Deaf children of deaf children, each found later than the last was killed."""
+    late = tuple(Descendant(after=9.0 + n / 2, heeds=None) for n in range(8))
+    web = Task("web", "web", stop=Stop(timeout=10.0))
+    deaf = Behaviour(heeds=None, descendants=late, dies_in=0.5, report_takes=0.25)
+    world = one(web, deaf, asks=((1.0, ev.StopAllAsked("Ctrl-C")),), horizon=100.0).play()
+    kills = [a for a in world.actions if isinstance(a, act.KillTree)]
+    assert len(kills) > 1
+    assert world.trees["web"][0].alive() == []
+    assert 11 < world.rules.finished_at < 11 + KILL_WAIT
+
+
+def test_a_crash_loop_that_leaves_deaf_processes_behind_slows_down() -> None:
+    """Each run leaves something that takes 20 s to clear away; no run was stable for that."""
+    web = Task("web", "web", restart=Restart("always"), stop=Stop(timeout=20.0))
+    crash = Behaviour(lives=1.0, exit=ExitStatus(1), descendants=(Descendant(heeds=None),))
+    world = one(web, crash, horizon=600.0).play()
+    pauses = [
+        a.why.rsplit(" in ", 1)[1]
+        for a in world.actions
+        if isinstance(a, act.Changed) and a.new == "backoff"
+    ]
+    assert pauses[:7] == ["1 s", "2 s", "4 s", "8 s", "16 s", "30 s", "30 s"]
+
+
+def test_thousands_of_quick_ends_overflow_nothing() -> None:
+    web = Task("web", "web", restart=Restart("always"))
+    crash = Behaviour(lives=0.25, exit=ExitStatus(1))
+    world = World(History(Project("demo", "/", (web,)), ((crash,),), horizon=1e9), budget=12_000)
+    world.play()
+    assert world.fleet.replicas["web"].restarts > 2_000
+    assert world.actions[-1] == act.Finish(0, "the history ends")
+
+
+def test_what_cannot_be_killed_does_not_hold_up_the_others() -> None:
+    stuck = Behaviour(heeds=None, unkillable=True)
+    tasks = (Task("stuck", "x", stop=Stop(timeout=1.0)), Task("fine", "y"))
+    project = Project("demo", "/", tasks)
+    stop = ((2.0, ev.StopAllAsked("Ctrl-C")),)
+    world = World(History(project, ((stuck,), (Behaviour(),)), stop, horizon=60.0)).play()
+    assert world.rules.finished_at == 2 + 1 + KILL_WAIT
+    assert act.Release("stuck", 1, survivors=True) in world.actions
+    assert world.fleet.replicas["fine"].why == "Ctrl-C (killed by SIGTERM)"
+
+
+@pytest.mark.parametrize("wishes", ["start stop", "stop start", "start stop start", "force start"])
+def test_the_last_of_many_wishes_is_what_becomes_true(wishes: str) -> None:
+    """While the spawn, the stop and the reports are all under way."""
+    kinds = {"start": ev.StartAsked, "stop": ev.StopAsked, "force": ev.ForceAsked}
+    slow = Behaviour(spawn_takes=2.0, heeds=2.0, report_takes=1.0, drain_takes=1.0)
+    words = wishes.split()
+    for first in range(40):
+        asks = tuple((first / 4 + n / 4, kinds[w]("web", w)) for n, w in enumerate(words))
+        world = one(Task("web", "web"), slow, asks=asks).until(30.0)
+        state = world.fleet.replicas["web"]
+        up = words[-1] == "start"
+        assert isinstance(state.phase, End) is not up, (first, state)
+        assert state.wanted is up

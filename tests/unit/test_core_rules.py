@@ -1,0 +1,164 @@
+"""The rules of the simulated world can be broken: each mistake in the core is found by them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from random import Random
+from typing import Any
+
+import pytest
+
+from procession.core import events as ev
+from procession.core import fleet as fleet_module
+from procession.core import restart, stop, table
+from procession.core import task as on
+from procession.core.states import Phase, Running, Skipped, Stopped, Stopping
+from tests.support.world import World
+from tests.support.world_draw import draw_history
+
+SEEDS = 2000
+
+# Where `ignore` makes no difference: what is stopped is not wanted already, and nothing is
+# skipped before tasks depend on each other.
+EQUIVALENT = {(Stopped, ev.StopAsked), (Stopped, ev.ForceAsked)}
+MEANT = [
+    (phase, event)
+    for (phase, event), handler in table.TABLE.items()
+    if handler is not on.ignore and phase is not Skipped and (phase, event) not in EQUIVALENT
+]
+
+
+def broken_rule() -> str | None:
+    """What the first history that breaks a rule has to say; None where all hold."""
+    for seed in range(SEEDS):
+        rng = Random(seed)
+        history = draw_history(rng, tasks=rng.randint(1, 3))
+        try:
+            World(history).play()
+        except AssertionError as e:
+            return str(e)
+    return None
+
+
+@pytest.mark.parametrize(
+    ("phase", "event"), MEANT, ids=[f"{p.__name__}-{e.__name__}" for p, e in MEANT]
+)
+def test_every_row_of_the_table_is_needed(
+    phase: type[Phase], event: type[ev.Event], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(table.TABLE, (phase, event), on.ignore)
+    assert broken_rule() is not None
+
+
+def _two_runs_at_once(state: Any, event: Any, now: float) -> Any:
+    return on.start(state, event, now)
+
+
+def _never_kills(state: Any, event: Any, now: float) -> Any:
+    climb = state.phase.climb.replace(deadline=now + 1)
+    return on._carry_out(state, climb, stop.Ask("SIGTERM", state.task.stop.to), now)
+
+
+def _forgets_the_alarm(state: Any, event: Any, now: float) -> Any:
+    state, actions = on.stop_running(state, event, now)
+    return state, actions[:1]
+
+
+def _forces_gently(state: Any, event: Any, now: float) -> Any:
+    return on.stop_running(state, event, now)
+
+
+def _keeps_an_older_wish(state: Any, event: Any, now: float) -> Any:
+    return on._with_phase(state.replace(wanted=True), asked=True), []
+
+
+def _extends_the_stop(state: Any, event: Any, now: float) -> Any:
+    state, _ = on.stop_stopping(state, event, now)
+    if state.phase.climb is None:
+        return state, []
+    return on._carry_out(state, *stop.begin(state.phase.climb.ladder, now), now)
+
+
+def _believes_in_an_empty_tree(state: Any, event: Any, now: float) -> Any:
+    state, _ = on.leader_exited_stopping(state, event, now)
+    return on._down(state, now)
+
+
+HANDLERS: dict[str, tuple[type[Phase], type[ev.Event], Callable[..., Any], str]] = {
+    "two runs at once": (Stopping, ev.StartAsked, _two_runs_at_once, "a run began"),
+    "never kills": (Stopping, ev.TimerFired, _never_kills, "should have been down by"),
+    "keeps an older wish": (Stopping, ev.StopAsked, _keeps_an_older_wish, "is wanted"),
+    "extends a stop": (Stopping, ev.StopAsked, _extends_the_stop, "should have been down by"),
+    "the leader's end is the tree's": (
+        Stopping,
+        ev.LeaderExited,
+        _believes_in_an_empty_tree,
+        "lives|a run began|the run is over",
+    ),
+    "forgets the alarm": (Running, ev.StopAsked, _forgets_the_alarm, "without a timer"),
+    "forces gently": (Running, ev.ForceAsked, _forces_gently, "should have been down by"),
+}
+
+
+@pytest.mark.parametrize(("phase", "event", "wrong", "words"), HANDLERS.values(), ids=HANDLERS)
+def test_a_wrong_handler_is_found(
+    phase: type[Phase],
+    event: type[ev.Event],
+    wrong: Callable[..., Any],
+    words: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(table.TABLE, (phase, event), wrong)
+    found = broken_rule()
+    assert found is not None
+    assert any(word in found for word in words.split("|")), found
+
+
+def _takes_late_events(state: Any, event: Any, now: float) -> Any:
+    late = isinstance(event, ev.RunEvent) and event.run != state.run
+    if late or (isinstance(event, ev.TimerFired) and event.timer != state.timer):
+        return table.TABLE[type(state.phase), type(event)](state, event, now)
+    return table.step(state, event, now)
+
+
+def _first_is_last(self: Any, replica: Any, now: float, actions: Any) -> None:
+    self._failures.pop(replica.replica, None)
+    _one_ended(self, replica, now, actions)
+    self._failures = dict(reversed(self._failures.items()))
+
+
+_one_ended = fleet_module.Fleet._one_ended
+
+PLACES: dict[str, tuple[object, str, object]] = {
+    "late events": (fleet_module, "step", _takes_late_events),
+    "the last failure's status": (fleet_module.Fleet, "_one_ended", _first_is_last),
+    "every status is 0": (fleet_module, "_status_of", lambda phase: 0),
+    "no back-off": (restart, "delay", lambda *_, **__: 0.0),
+    "no growing pause": (restart, "delay", lambda r, q, ran=True: 1.0),
+    "no forgiveness": (restart, "quick_ends", lambda before, lasted: before + 1),
+    "restarts what succeeded": (restart, "wanted_again", lambda r, succeeded: r.policy != "no"),
+    "never restarts": (restart, "wanted_again", lambda r, succeeded: False),
+    "disturbs the clean-up": (
+        stop,
+        "grown",
+        lambda climb, leader_lives: stop.Ask("SIGTERM", "tree", unheard=True),
+    ),
+    "never gives up": (
+        stop,
+        "expired",
+        lambda climb, now: stop._on(climb.replace(rung=len(climb.ladder.steps)), now),
+    ),
+    "gives up at once": (stop, "expired", lambda climb, now: (climb, stop.GiveUp())),
+}
+
+
+@pytest.mark.parametrize(("place", "name", "wrong"), PLACES.values(), ids=PLACES)
+def test_a_mistake_anywhere_is_found(
+    place: object, name: str, wrong: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(place, name, wrong)
+    assert broken_rule() is not None
+
+
+def test_without_a_mistake_nothing_is_found() -> None:
+    assert broken_rule() is None
