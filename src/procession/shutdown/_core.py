@@ -25,8 +25,9 @@ if TYPE_CHECKING:
     class Ear(Protocol):
         """Where requests come from on one platform. One instance serves one session."""
 
-        arrived: bool
-        """Something came in that `heard` may not have been told yet."""
+        @property
+        def arrived(self) -> bool:
+            """Has something come in that `heard` may not have been told yet?"""
 
         def open(self) -> None:
             """Take what is needed to hear; again: take back what was reset to the default since.

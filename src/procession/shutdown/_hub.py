@@ -145,3 +145,4 @@ def _in_child() -> None:
         from . import _posix
 
         _posix.let_signals()
+        _posix.forget_masks()

@@ -1,12 +1,8 @@
-"""Hearing SIGINT and SIGTERM: a handler that only puts into a queue, and a wakeup descriptor.
+"""Hearing SIGINT and SIGTERM on POSIX: the handlers, and the wakeup descriptor beside them.
 
-Roads not taken, each measured:
-- `sigwait`: takes a signal only where every thread of the process blocks it; any thread that
-  does not lets the default action kill.
-- a lock, an Event, print or logging inside the handler: it runs between any two bytecodes of the
-  main thread, also those that hold that very lock; 20 of 60 programs hang in a burst.
-- the queue alone: CPython runs handlers only between bytecodes of the main thread, so in a C
-  call that releases the GIL they are as late as the call is long. The descriptor of
+Why not one of the two:
+- the queue of the handlers alone: CPython runs handlers only between bytecodes of the main thread,
+  so in a C call that releases the GIL they are as late as the call is long. The descriptor of
   `signal.set_wakeup_fd` is written by the C level handler, at once, in whatever thread.
 - the descriptor alone: there is one per process, and event loops take it without asking.
 """
@@ -17,17 +13,15 @@ import os
 import signal
 import sys
 from _thread import allocate_lock, get_ident
-from queue import Empty, SimpleQueue
 
 from ._core import in_main_thread
+from ._signals import Signals, block, set_mask, start_thread
 
 assert sys.platform != "win32"  # tells mypy to pass over this module there
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from threading import Thread
-    from types import FrameType
-    from typing import Any
 
     from ._core import Session
 
@@ -46,65 +40,26 @@ class PosixEar:
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self._queue: SimpleQueue[int | None] = SimpleQueue()
-        self._previous: dict[signal.Signals, Any] = {}
-        self._unblocked: set[int] = set()
-        self._opened_by = 0
-        self._handler = self._on_signal  # one bound method, so that it can be recognised
+        self._signals = Signals(session, SIGNALS)
         self._lock = allocate_lock()
         self._shared = False
         self._pipe: _Pipe | None = None
+        self._reader: Thread | None = None
+        self._armed = False
         self._beneath = -1  # the wakeup descriptor that was there when we took it
         self._forward = -1  # a duplicate of it: the number may be closed and used anew
-        self._armed = False
-        self._reader: Thread | None = None
-        self._dispatcher: Thread | None = None
-        self._orphaned = False
-        self._aside = False
-        self._late = False
-        self.arrived = False
 
-    # ---- in the handler -------------------------------------------------------------------
-
-    def _on_signal(self, signum: int, frame: FrameType | None) -> None:
-        """Runs between two bytecodes of the main thread: no lock, no output, no allocation of
-        anything that may call back."""
-        if self._orphaned:
-            self._step_aside(signum)
-            return
-        self._queue.put(signum)  # reentrant, written in C
-        self.arrived = True
-        if self._late:
-            self._ignore()
-
-    def _step_aside(self, signum: int) -> None:
-        """The last user went off the main thread: now it is the main thread, so put back the
-        dispositions, and let the signal do what it would have done."""
-        self._put_back_signals()
-        self._aside = True
-        signal.raise_signal(signum)
-
-    # ---- the contract ---------------------------------------------------------------------
+    @property
+    def arrived(self) -> bool:
+        return self._signals.arrived
 
     def open(self) -> None:
-        for sig in SIGNALS:
-            found = signal.getsignal(sig)
-            if sig not in self._previous:
-                signal.signal(sig, self._handler)
-                self._previous[sig] = found
-            elif found in (signal.SIG_DFL, signal.default_int_handler):
-                # asyncio's remove_signal_handler, for one, leaves the default behind
-                signal.signal(sig, self._handler)
-        # Inherited from a parent that blocked them: they would stay pending for ever.
-        before = signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
-        self._unblocked |= before.intersection(SIGNALS)
-        self._opened_by = get_ident()
+        self._signals.open()
         self._arm()
 
     def listen(self) -> None:
+        self._signals.listen()
         with self._lock:
-            if self._dispatcher is None:
-                self._dispatcher = _start(self._dispatch, "procession-shutdown")
             if self._reader is None and self._pipe is not None and self._pipe.is_ours():
                 self._start_reader(self._pipe)
         if in_main_thread():
@@ -118,9 +73,8 @@ class PosixEar:
                     told = os.read(self._pipe.reading, 4096)
                 except BlockingIOError:
                     pass
-        self._report_bytes(told)
-        if self._dispatcher is None:
-            self._report_queue()
+        self._report(told)
+        self._signals.pump()
 
     def step(self) -> float | None:
         self._arm()
@@ -133,79 +87,36 @@ class PosixEar:
 
     def close(self) -> None:
         # What arrives from here to the end is pending, and then meets what was there before.
-        mask = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+        mask = block(SIGNALS)
         self._disarm()
-        self._end_threads()
+        self._signals.stop()
+        self._stop_reader()
         self.pump()
         self._close_descriptors()
-        self._put_back_signals()
-        late = []
-        while not self._queue.empty():
-            late.append(self._queue.get())
-        signal.pthread_sigmask(signal.SIG_SETMASK, mask | self._unblocked)
+        self._signals.put_back()
+        late = self._signals.take_rest()
+        set_mask(mask | self._signals.unblocked)
         for signum in late:
-            if signum is not None and not self._session.requested:
+            if not self._session.requested:
                 signal.raise_signal(signum)  # too late to be told of here; not swallowed
 
     def orphan(self, orphaned: bool) -> bool:
-        self._orphaned = orphaned
-        return not self._aside
+        self._signals.orphaned = orphaned
+        return not self._signals.aside
 
     def abandon(self) -> None:
         # No lock: a thread of the parent may have held it. The threads exist no more.
         self._disarm_now()
-        self._put_back_signals()
+        self._signals.put_back()
         self._close_descriptors()
-        if get_ident() == self._opened_by and (mask := _masks.get(self._opened_by)) is not None:
-            mask |= self._unblocked  # the hook after this one sets it
+        if self._signals.opened_here() and (mask := _masks.get(get_ident())) is not None:
+            mask |= self._signals.unblocked  # the hook after this one sets it
 
     def retire(self, requested: bool) -> None:
         if requested:
-            self._ignore()
+            self._signals.ignore()
         else:
-            self._late = True
-
-    # ---- signals --------------------------------------------------------------------------
-
-    def _put_back_signals(self) -> None:
-        for sig, found in self._previous.items():
-            if signal.getsignal(sig) == self._handler:
-                # None: it was set from C, which Python can neither name nor put back. The
-                # default then; anything else would swallow the signal.
-                signal.signal(sig, signal.SIG_DFL if found is None else found)
-
-    def _ignore(self) -> None:
-        """At finalization CPython resets Python handlers to the default action, which kills; what
-        is ignored stays so. The mask closes the gap between its look at pending signals and the
-        change, where it would write "ignored due to race condition" to stderr."""
-        mask = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
-        for sig in SIGNALS:
-            if signal.getsignal(sig) == self._handler:
-                signal.signal(sig, signal.SIG_IGN)
-        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-
-    def _report(self, signum: int, lane: str) -> None:
-        sig = signal.Signals(signum)
-        self._session.heard("signal", sig.name, lane, sig)
-
-    def _report_bytes(self, told: bytes) -> None:
-        for signum in told:
-            if signum in SIGNALS:
-                self._report(signum, "wakeup")
-
-    def _report_queue(self) -> None:
-        while True:
-            try:
-                signum = self._queue.get_nowait()
-            except Empty:
-                return
-            if signum is not None:
-                self._report(signum, "handler")
-
-    def _dispatch(self) -> None:
-        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # let the main thread be interrupted
-        while (signum := self._queue.get()) is not None:
-            self._report(signum, "handler")
+            self._signals.late = True
 
     # ---- the wakeup descriptor ------------------------------------------------------------
 
@@ -219,7 +130,7 @@ class PosixEar:
                 self._lose_pipe(self._pipe)
             if self._pipe is None:
                 self._pipe = _Pipe()
-                if self._dispatcher is not None:  # `listen` was called
+                if self._signals.listening:
                     self._start_reader(self._pipe)
             ours = self._pipe.writing
             found = signal.set_wakeup_fd(ours, warn_on_full_buffer=False)
@@ -230,13 +141,13 @@ class PosixEar:
                     self._armed = False
                     return
                 self._drop_forward()
-                if found != -1:
+                if _identity(found) is not None:  # else free, or closed under its owner
                     self._beneath, self._forward = found, os.dup(found)
             self._armed = True
 
     def _start_reader(self, pipe: _Pipe) -> None:
         os.set_blocking(pipe.reading, True)
-        self._reader = _start(lambda: self._read(pipe), "procession-shutdown-wakeup")
+        self._reader = start_thread(lambda: self._read(pipe), "procession-shutdown-wakeup")
 
     def _lose_pipe(self, pipe: _Pipe) -> None:
         """Somebody closed it, as programs do that make themselves daemons; the queue alone has
@@ -261,7 +172,7 @@ class PosixEar:
         self._armed = False
 
     def _read(self, pipe: _Pipe) -> None:
-        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+        block(SIGNALS)
         while pipe.is_ours():
             try:
                 told = os.read(pipe.reading, 4096)
@@ -269,7 +180,7 @@ class PosixEar:
                 return  # closed meanwhile, see `_lose_pipe`
             with self._lock:
                 self._pass_on(told)
-            self._report_bytes(told)
+            self._report(told)
             if not told or _STOP in told:
                 return
 
@@ -282,11 +193,12 @@ class PosixEar:
         except OSError:
             pass  # full: a wake-up waits there already; broken: its reader is gone
 
-    def _end_threads(self) -> None:
-        if self._dispatcher is not None:
-            self._queue.put(None)
-            self._dispatcher.join()
-            self._dispatcher = None
+    def _report(self, told: bytes) -> None:
+        for signum in told:
+            if signum in SIGNALS:
+                self._signals.report(signum, "wakeup")
+
+    def _stop_reader(self) -> None:
         if self._reader is not None and self._pipe is not None and self._pipe.is_ours():
             os.set_blocking(self._pipe.writing, True)
             os.write(self._pipe.writing, _STOP)
@@ -322,15 +234,6 @@ class _Pipe:
         os.close(self.writing)
 
 
-def _start(target: Any, name: str) -> Thread:
-    import threading
-
-    # A daemon: a program that ends by itself shall not wait for a request that never comes.
-    thread = threading.Thread(target=target, name=name, daemon=True)
-    thread.start()
-    return thread
-
-
 def _set_wakeup(fd: int) -> None:
     try:
         signal.set_wakeup_fd(fd, warn_on_full_buffer=False)
@@ -355,10 +258,15 @@ _masks: dict[int, set[int]] = {}
 
 
 def hold_signals() -> None:
-    _masks[get_ident()] = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    _masks[get_ident()] = block(SIGNALS)
 
 
 def let_signals() -> None:
     mask = _masks.pop(get_ident(), None)
     if mask is not None:
-        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        set_mask(mask)
+
+
+def forget_masks() -> None:
+    """In a child: those of the parent's other threads."""
+    _masks.clear()
