@@ -13,6 +13,7 @@ import threading
 import time
 from collections import deque
 
+from procession.errors import HostError
 from procession.logs import fds
 from procession.logs.feed import Feed
 from procession.logs.pipes import BUDGET, GROWN, Pipe, PipeBudget, Run
@@ -71,14 +72,15 @@ class Capture:
     # --- from any thread ---------------------------------------------------------------------
 
     def start(self) -> None:
-        """Start the thread. What was added before is read from now on. Once."""
+        """Start the thread. What was added before is read from now on. Once.
+
+        HostError when the descriptors for it cannot be had.
+        """
         with self._lock:
             if self._thread is not None or self._closed:
                 raise RuntimeError("a Capture is started once, before it is closed")
+            self._selector, self._waker = _make_ears()
             self._view = memoryview(bytearray(self._block))
-            self._selector = selectors.DefaultSelector()
-            self._waker = Waker()
-            self._selector.register(self._waker.fd, selectors.EVENT_READ)
             if self._inbox:
                 self._waker.wake()
             self._thread = threading.Thread(
@@ -368,3 +370,17 @@ class Capture:
     def _give_back(self) -> None:
         for pipe in list(self._pipes):
             self._finish(pipe)
+
+
+def _make_ears() -> tuple[selectors.BaseSelector, Waker]:
+    try:
+        selector = selectors.DefaultSelector()
+        try:
+            waker = Waker()
+        except OSError:
+            selector.close()
+            raise
+    except OSError as e:
+        raise HostError("capture", f"cannot begin to read output: {e.strerror}") from e
+    selector.register(waker.fd, selectors.EVENT_READ)
+    return selector, waker

@@ -59,7 +59,7 @@ class Feed:
         "_owing",
         "_paused_at",
         "_pending",
-        "_pending_raw",
+        "_pending_size",
         "_stream",
     )
 
@@ -70,7 +70,7 @@ class Feed:
         self._on_room = on_room
         self._lines = Prefixer(hold)
         self._pending = b""  # refused by the destination; offered again when there is room
-        self._pending_raw = 0  # its size without prefixes
+        self._pending_size = 0  # its size without prefixes
         self._paused_at: float | None = None
         self._dropping = False
         self._owing = False  # there is room again, but the line that was lost goes on
@@ -92,14 +92,15 @@ class Feed:
             self._lines.skip(block)
             self._count()
             return
-        prefix = self._stream.prefix()
-        shown = self._lines.feed(block, prefix)
+        size = self._lines.held + len(block)
+        shown = self._lines.feed(block, self._stream.prefix())
+        size -= self._lines.held + self._lines.lost_bytes
         self._flush_at = now + IDLE if self._lines.held or self._owing else None
         self._count()
         if self._owing and not self._lines.skipping:
             self._tell()
         if shown:
-            self._offer(shown, prefix, now)
+            self._offer(shown, size, now)
 
     def deadline(self) -> float | None:
         """When `due` wants to be called; None while nothing is pending."""
@@ -124,8 +125,10 @@ class Feed:
         if self._paused_at is not None:
             self._stream.waited(now - self._paused_at)
             self._paused_at = None
+            if self._flush_at is not None:  # it was not silent: nobody listened
+                self._flush_at = now + IDLE
             pending, self._pending = self._pending, b""
-            self._offer(pending, b"", now, self._pending_raw)
+            self._offer(pending, self._pending_size, now)
         elif self._dropping:
             self._dropping = False
             if self._lines.skipping:  # its rest is lost too: tell of both together
@@ -150,7 +153,7 @@ class Feed:
         self._stream.waited(now - self._paused_at)
         self._paused_at = None
         self._dropping = True
-        self._stream.lost(self._pending_raw, self._pending.count(b"\n"))
+        self._stream.lost(self._pending_size, self._pending.count(b"\n"))
         self._pending = b""
         self._lines.skip(b"")
         self._flush_at = None
@@ -158,16 +161,16 @@ class Feed:
 
     def _flush(self, now: float) -> None:
         self._flush_at = None
-        prefix = self._stream.prefix()
-        shown = self._lines.flush(prefix)
+        size = self._lines.held
+        shown = self._lines.flush(self._stream.prefix())
         if shown:
-            self._offer(shown, prefix, now)
+            self._offer(shown, size, now)
 
-    def _offer(self, shown: bytes, prefix: bytes, now: float, raw: int | None = None) -> None:
+    def _offer(self, shown: bytes, size: int, now: float) -> None:
         if self._stream.offer(shown, self._on_room):
             return
         self._pending = shown
-        self._pending_raw = raw or len(shown) - len(prefix) * shown.count(b"\n")
+        self._pending_size = size
         self._paused_at = now
         if self._stream.patience() <= 0:
             self.give_up(now)

@@ -188,7 +188,7 @@ class Writer:
     def __init__(self, on_trouble: Callable[[str], None]) -> None:
         self.outlets: list[Outlet] = []
         self._on_trouble = on_trouble
-        self._waker: Waker | None = None
+        self._waker = Waker()  # made now: later, descriptors may have run out
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
         self._closed = False
@@ -200,31 +200,27 @@ class Writer:
         if self._thread is None:
             with self._lock:
                 if self._thread is None and not self._closed:
-                    self._waker = Waker()
-                    self._thread = threading.Thread(
-                        target=self._run,
-                        args=(self._waker,),
-                        name="procession-console",
-                        daemon=True,
+                    thread = threading.Thread(
+                        target=self._run, name="procession-console", daemon=True
                     )
-                    self._thread.start()
-        if self._waker is not None:
-            self._waker.wake()
+                    thread.start()
+                    self._thread = thread
+        self._waker.wake()
 
     def mute(self, muted: bool) -> None:
         """While muted nothing is written; what is queued waits."""
         self._muted = muted
-        if self._waker is not None:
-            self._waker.wake()
+        self._waker.wake()
 
     def close(self, timeout: float) -> bool:
         """Write what is queued, for `timeout` seconds at most, and end. False if the thread hangs
         in a write (a regular file on a dead disk): it is then left behind, and ends with us."""
         with self._lock:
             self._closed = True
-        if self._thread is None or self._waker is None:
+        if self._thread is None:
             for outlet in self.outlets:
                 outlet.close()
+            self._waker.close()
             return True
         self._end_at = time.monotonic() + timeout
         self._waker.wake()
@@ -234,12 +230,12 @@ class Writer:
         self._waker.close()
         return True
 
-    def _run(self, waker: Waker) -> None:
+    def _run(self) -> None:
         fds.block_broken_pipe_signal()
         for outlet in self.outlets:
             outlet.open()
         try:
-            self._loop(waker)
+            self._loop(self._waker)
         finally:
             for outlet in self.outlets:
                 outlet.close()

@@ -1,0 +1,469 @@
+"""Capture: from real processes' pipes into log files, to the last byte, and never for ever."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import queue
+import resource
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from procession.errors import HostError
+from procession.logs.capture import Capture
+from procession.logs.console import ConsoleStream
+from procession.logs.files import LogFolder
+from procession.logs.pipes import GROWN, PipeBudget
+from procession.logs.sink import Sink
+from tests.programs.output_bytes import KINDS, make
+from tests.support.programs import BOUND, PROGRAMS, Program, as_ordinary_user
+
+PIPE = 64 * 1024  # what a new pipe holds
+
+
+class Capturing:
+    """A capture into `folder`, and the ends of the runs and troubles it told of."""
+
+    def __init__(self, folder: Path, **options: float) -> None:
+        self.folder = folder
+        self.drained: queue.SimpleQueue[object] = queue.SimpleQueue()
+        self.troubles: list[str] = []
+        self.thread: threading.Thread | None = None
+        self._children: list[subprocess.Popen[bytes]] = []
+        self._logs: list[int] = []
+        self.capture = Capture(
+            self._on_drained,
+            on_trouble=self.troubles.append,
+            **options,  # type: ignore[arg-type]  # handed through
+        )
+
+    def _on_drained(self, run: object) -> None:
+        self.thread = threading.current_thread()
+        self.drained.put(run)
+
+    def log(self, name: str) -> int:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+        self._logs.append(os.open(self.folder / name, flags, 0o600))
+        return self._logs[-1]
+
+    def pipe(self, run: object, log: int | None, console: ConsoleStream | None = None) -> int:
+        """The write end of a pipe that is captured."""
+        read, write = os.pipe()
+        self.capture.add(run, read, log=log, console=console)
+        return write
+
+    def run(
+        self,
+        *argv: object,
+        name: str = "web",
+        number: int = 1,
+        console: ConsoleStream | None = None,
+    ) -> subprocess.Popen[bytes]:
+        """Start a program whose stdout is captured into NAME.log, as run (NAME, NUMBER)."""
+        write = self.pipe((name, number), self.log(f"{name}.log"), console)
+        child = subprocess.Popen(
+            [str(word) for word in argv],
+            stdin=subprocess.PIPE,
+            stdout=write,
+            stderr=subprocess.PIPE,
+            bufsize=0,
+        )
+        os.close(write)
+        self._children.append(child)
+        return child
+
+    def program(self, program: str, *words: object, **more: object) -> subprocess.Popen[bytes]:
+        argv = (sys.executable, "-S", PROGRAMS / program, *words)
+        return self.run(*argv, **more)  # type: ignore[arg-type]  # handed through
+
+    def end(self, child: subprocess.Popen[bytes], name: str = "web", number: int = 1) -> bytes:
+        """Wait for the child, drain its run; the log."""
+        assert child.wait(BOUND) == 0
+        self.capture.drain((name, number))
+        assert self.drained.get(timeout=BOUND) == (name, number)
+        return self.read(name)
+
+    def read(self, name: str = "web") -> bytes:
+        return (self.folder / f"{name}.log").read_bytes()
+
+    def close(self) -> None:
+        assert self.capture.close(BOUND)
+        for child in self._children:
+            child.kill()
+            child.wait()
+            for pipe in (child.stdin, child.stderr):
+                if pipe is not None:
+                    pipe.close()
+        for fd in self._logs:
+            os.close(fd)
+
+
+@pytest.fixture
+def capturing(tmp_path: Path) -> Iterator[Capturing]:
+    made = Capturing(tmp_path)
+    made.capture.start()
+    yield made
+    made.close()
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_log_is_what_was_written(capturing: Capturing, kind: str) -> None:
+    step = 1 if kind == "tiny" else 1000
+    child = capturing.program("output_bytes.py", kind, step)
+    assert capturing.end(child) == make(kind)
+    assert capturing.troubles == []
+
+
+def test_the_last_lines_of_a_thousand_quick_runs_are_there(capturing: Capturing) -> None:
+    log = capturing.log("web.log")
+    for start in range(0, 1000, 50):
+        children = []
+        for number in range(start, start + 50):
+            write = capturing.pipe(number, log)
+            children.append(subprocess.Popen(["/bin/echo", f"run {number}"], stdout=write))
+            os.close(write)
+        for number, child in enumerate(children, start):
+            assert child.wait(BOUND) == 0
+            capturing.capture.drain(number)
+        ended = {capturing.drained.get(timeout=BOUND) for _ in children}
+        assert ended == set(range(start, start + 50))
+    assert sorted(capturing.read().splitlines()) == sorted(b"run %d" % n for n in range(1000))
+    assert capturing.troubles == []
+
+
+@pytest.mark.quick
+def test_what_was_added_before_the_start_is_read_after_it(tmp_path: Path) -> None:
+    capturing = Capturing(tmp_path)
+    write = capturing.pipe("early", capturing.log("web.log"))
+    os.write(write, b"early words")
+    os.close(write)
+    capturing.capture.drain("early")
+    assert capturing.drained.empty()
+    capturing.capture.start()
+    assert capturing.drained.get(timeout=BOUND) == "early"
+    assert capturing.read() == b"early words"
+    capturing.close()
+
+
+def test_a_run_is_drained_when_all_its_pipes_are_and_only_then(capturing: Capturing) -> None:
+    log = capturing.log("web.log")
+    out, err = capturing.pipe("run", log), capturing.pipe("run", log)
+    other = capturing.pipe("other", log)
+    os.close(out)
+    capturing.capture.drain("run")
+    capturing.capture.drain("nobody knows it")
+    assert capturing.drained.get(timeout=BOUND) == "nobody knows it"
+    assert capturing.drained.empty()
+    os.write(err, b"last words")
+    os.close(err)
+    assert capturing.drained.get(timeout=BOUND) == "run"
+    assert capturing.read() == b"last words"
+    assert capturing.thread is not threading.current_thread()
+    os.close(other)
+    capturing.capture.drain("other")
+    assert capturing.drained.get(timeout=BOUND) == "other"
+    assert capturing.drained.empty()
+    assert capturing.troubles == []
+
+
+def test_without_a_log_or_a_console_the_pipe_is_still_emptied(capturing: Capturing) -> None:
+    write = capturing.pipe("run", None)
+    for _ in range(20):
+        assert os.write(write, b"x" * PIPE) == PIPE
+    os.close(write)
+    capturing.capture.drain("run")
+    assert capturing.drained.get(timeout=BOUND) == "run"
+
+
+# --- somebody outside the tree holds the pipe ---------------------------------------------------
+
+
+def test_a_silent_outsider_does_not_keep_a_run_from_ending(tmp_path: Path) -> None:
+    capturing = Capturing(tmp_path, idle_grace=0.1)
+    capturing.capture.start()
+    child = capturing.program("output_outsider.py", "silent")
+    began = time.monotonic()
+    assert capturing.end(child).startswith(b"outsider ")
+    assert time.monotonic() - began < 4
+    [trouble] = capturing.troubles
+    assert "outside the ended tree" in trouble
+    assert child.stdin is not None
+    assert child.stderr is not None
+    child.stdin.write(b"!")
+    assert child.stderr.read() == b"broken pipe\n"
+    capturing.close()
+
+
+def test_every_block_of_an_outsider_begins_the_grace_anew(tmp_path: Path) -> None:
+    capturing = Capturing(tmp_path, idle_grace=1.5, drain_cap=BOUND)
+    capturing.capture.start()
+    child = capturing.program("output_outsider.py", "pauses", 4, 0.5)  # 2 s in all
+    log = capturing.end(child)
+    assert log.splitlines()[1:] == [b"line 0", b"line 1", b"line 2", b"line 3"]
+    assert capturing.troubles == []  # its own end was the end
+    capturing.close()
+
+
+def test_an_outsider_that_never_falls_silent_is_cut_off(tmp_path: Path) -> None:
+    capturing = Capturing(tmp_path, idle_grace=0.5, drain_cap=0.7)
+    capturing.capture.start()
+    child = capturing.program("output_outsider.py", "endless")
+    capturing.end(child)
+    assert len(capturing.troubles) == 1
+    assert child.stderr is not None
+    assert child.stderr.read() == b"broken pipe\n"
+    capturing.close()
+
+
+# --- the disk -----------------------------------------------------------------------------------
+
+
+@pytest.mark.quick
+def test_a_full_disk_stops_no_task_and_is_told_once(tmp_path: Path) -> None:
+    capturing = Capturing(tmp_path)
+    capturing.capture.start()
+    full = os.open("/dev/full", os.O_WRONLY | os.O_CLOEXEC)
+    write = capturing.pipe("run", full)
+    other = capturing.pipe("other", capturing.log("web.log"))
+    for _ in range(20):
+        assert os.write(write, b"x" * PIPE) == PIPE  # blocks for ever if it is not read
+    os.write(other, b"fine")
+    for fd, run in ((write, "run"), (other, "other")):
+        os.close(fd)
+        capturing.capture.drain(run)
+        assert capturing.drained.get(timeout=BOUND) == run
+    assert capturing.read() == b"fine"
+    first, last = capturing.troubles
+    assert "No space left on device" in first
+    assert f"{20 * PIPE:,} bytes were lost" in last
+    capturing.close()
+    os.close(full)
+
+
+def test_a_log_that_cannot_be_opened_costs_its_bytes_only(capturing: Capturing) -> None:
+    sink = Sink("web.log", path=str(capturing.folder / "missing" / "web.log"))
+    read, write = os.pipe()
+    capturing.capture.add("run", read, log=sink, console=None)
+    os.write(write, b"gone")
+    os.close(write)
+    capturing.capture.drain("run")
+    assert capturing.drained.get(timeout=BOUND) == "run"
+    assert len(capturing.troubles) == 2
+    assert all("web.log" in trouble for trouble in capturing.troubles)
+
+
+def test_events_are_written_by_the_thread_and_before_and_after_it_at_once(tmp_path: Path) -> None:
+    capturing = Capturing(tmp_path)
+    folder = LogFolder.create(str(tmp_path), "shop", time.time())
+    events = Path(folder.path, "procession.log")
+    folder.write_through(capturing.capture.post)
+    folder.event("before the start")
+    assert events.read_text().count("\n") == 1
+    capturing.capture.start()
+    for number in range(100):
+        folder.event(f"meanwhile {number}")
+    capturing.close()
+    assert events.read_text().count("\n") == 101
+    folder.event("after the end")
+    assert events.read_text().count("\n") == 102
+    folder.close()
+
+
+def test_a_sink_of_the_folder_is_opened_with_its_pipe_and_outlives_it(
+    capturing: Capturing, tmp_path: Path
+) -> None:
+    folder = LogFolder.create(str(tmp_path), "shop", time.time())
+    assert folder.sink("web", "stdout") is folder.sink("web", "stdout")
+    for number in range(2):
+        read, write = os.pipe()
+        capturing.capture.add(number, read, log=folder.sink("web", "stdout"), console=None)
+        if number:
+            os.write(write, b"words")
+        os.close(write)
+        capturing.capture.drain(number)
+        assert capturing.drained.get(timeout=BOUND) == number
+        assert Path(folder.path, "web.log").read_bytes() == (b"words" if number else b"")
+    assert folder.close() is None
+
+
+# --- pipes --------------------------------------------------------------------------------------
+
+
+def held(fd: int) -> int:
+    return fcntl.fcntl(fd, fcntl.F_GETPIPE_SZ)
+
+
+def test_a_pipe_grows_when_it_was_found_full_and_not_before(tmp_path: Path) -> None:
+    capturing = Capturing(tmp_path, pipe_budget=GROWN)
+    log = capturing.log("web.log")
+    full, calm, second = (capturing.pipe(run, log) for run in ("full", "calm", "second"))
+    assert os.write(full, b"x" * PIPE) == PIPE
+    os.write(calm, b"x" * (PIPE // 2))
+    capturing.capture.start()
+    assert os.write(full, b"x" * (2 * PIPE)) == 2 * PIPE  # returns when the first was read
+    os.close(second)
+    capturing.capture.drain("second")
+    assert capturing.drained.get(timeout=BOUND) == "second"
+    assert held(full) == GROWN
+    assert held(calm) == PIPE
+    for fd in (full, calm):
+        os.close(fd)
+    capturing.close()
+    assert len(capturing.read()) == 3 * PIPE + PIPE // 2
+
+
+def test_growth_stays_within_its_budget_and_is_given_back() -> None:
+    pipes = [os.pipe() for _ in range(3)]
+    budget = PipeBudget(2 * (GROWN - PIPE))
+    grown = [budget.grow(read) for read, _ in pipes]
+    assert grown == [GROWN - PIPE, GROWN - PIPE, 0]
+    assert [held(read) for read, _ in pipes] == [GROWN, GROWN, PIPE]
+    assert budget.full_at(pipes[0][0]) == 0, "it would be grown again"
+    budget.give_back(grown[0])
+    assert budget.grow(pipes[2][0]) == GROWN - PIPE
+    for fds in pipes:
+        for fd in fds:
+            os.close(fd)
+
+
+def test_what_is_no_pipe_is_not_grown(tmp_path: Path) -> None:
+    with open(tmp_path / "file", "wb") as file:
+        assert PipeBudget().full_at(file.fileno()) == 0
+        assert PipeBudget().grow(file.fileno()) == 0
+
+
+def test_a_pipe_that_may_not_grow_stays_as_it_is() -> None:
+    with Program(*as_ordinary_user([sys.executable, str(PROGRAMS / "output_grow.py")])) as program:
+        assert program.wait() == 0, program.errors
+        assert program.output == b"False\nTrue\n"
+
+
+# --- its own end, and its manners ---------------------------------------------------------------
+
+
+def test_close_reads_what_is_there_and_ends_every_drain(tmp_path: Path) -> None:
+    capturing = Capturing(tmp_path)
+    capturing.capture.start()
+    write = capturing.pipe("run", capturing.log("web.log"))
+    os.write(write, b"x" * 50_000)
+    capturing.capture.drain("run")
+    began = time.monotonic()
+    assert capturing.capture.close(BOUND)
+    assert time.monotonic() - began < 4
+    assert capturing.drained.get_nowait() == "run"
+    assert len(capturing.read()) == 50_000
+    with pytest.raises(BrokenPipeError):
+        os.write(write, b"nobody reads this")
+    os.close(write)
+    capturing.close()
+
+
+def test_close_without_a_start_owes_nothing(tmp_path: Path) -> None:
+    never = Capturing(tmp_path)
+    never.close()
+    capturing = Capturing(tmp_path)
+    write = capturing.pipe("run", capturing.log("web.log"))
+    os.write(write, b"words")
+    os.close(write)
+    capturing.capture.drain("run")
+    capturing.close()
+    assert capturing.read() == b"words"
+    assert capturing.drained.get_nowait() == "run"
+
+
+def test_after_close_nothing_is_taken_and_nothing_is_kept(tmp_path: Path) -> None:
+    capturing = Capturing(tmp_path)
+    capturing.capture.start()
+    capturing.close()
+    read, write = os.pipe()
+    with pytest.raises(RuntimeError, match="closed"):
+        capturing.capture.add("run", read, log=None, console=None)
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(read)
+    os.close(write)
+    with pytest.raises(RuntimeError, match="closed"):
+        capturing.capture.drain("run")
+    with pytest.raises(RuntimeError, match="once"):
+        capturing.capture.start()
+    assert capturing.capture.close(BOUND)
+
+
+def test_a_descriptor_that_cannot_be_read_is_told_and_harms_no_other(capturing: Capturing) -> None:
+    with open(capturing.folder / "file", "wb+") as file:
+        capturing.capture.add("odd", os.dup(file.fileno()), log=None, console=None)
+    capturing.capture.drain("odd")
+    assert capturing.drained.get(timeout=BOUND) == "odd"
+    [trouble] = capturing.troubles
+    assert "cannot be read" in trouble
+    write = capturing.pipe("run", capturing.log("web.log"))
+    os.write(write, b"words")
+    os.close(write)
+    capturing.capture.drain("run")
+    assert capturing.drained.get(timeout=BOUND) == "run"
+    assert capturing.read() == b"words"
+
+
+def test_a_terminal_that_hangs_up_is_an_end(capturing: Capturing) -> None:
+    master, slave = os.openpty()
+    capturing.capture.add("run", master, log=capturing.log("web.log"), console=None)
+    os.write(slave, b"from a terminal\n")
+    os.close(slave)
+    capturing.capture.drain("run")
+    assert capturing.drained.get(timeout=BOUND) == "run"
+    assert capturing.read() == b"from a terminal\r\n"
+    assert capturing.troubles == []
+
+
+def test_children_inherit_none_of_its_descriptors(tmp_path: Path) -> None:
+    before = set(os.listdir("/proc/self/fd"))
+    capturing = Capturing(tmp_path)
+    capturing.capture.start()
+    read, write = os.pipe()
+    os.set_inheritable(read, True)
+    capturing.capture.add("run", read, log=capturing.log("web.log"), console=None)
+    ours = [int(fd) for fd in set(os.listdir("/proc/self/fd")) - before]
+    inheritable = [fd for fd in ours if os.path.exists(f"/proc/self/fd/{fd}")]
+    assert len(inheritable) >= 5
+    assert not any(os.get_inheritable(fd) for fd in inheritable)
+    os.close(write)
+    capturing.close()
+
+
+def test_a_host_without_descriptors_is_an_error_of_the_start(tmp_path: Path) -> None:
+    capturing = Capturing(tmp_path)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    used = max(int(fd) for fd in os.listdir("/proc/self/fd"))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (used + 1, hard))
+    free = set(range(used + 1)) - {int(fd) for fd in os.listdir("/proc/self/fd")}
+    fillers = [os.dup(0) for _ in free]  # all but the one the listing itself took
+    try:
+        with pytest.raises(HostError, match="Too many open files"):
+            capturing.capture.start()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        for fd in fillers:
+            os.close(fd)
+    capturing.capture.start()  # nothing was left half done
+    capturing.close()
+
+
+def test_it_loads_nothing_that_the_start_cannot_afford() -> None:
+    heavy = {
+        *("asyncio", "dataclasses", "datetime", "json", "logging", "pathlib", "platformdirs"),
+        *("shlex", "socket", "subprocess", "tempfile", "typing"),
+    }
+    code = (
+        "import sys\n"
+        "import procession.logs.capture, procession.logs.console, procession.logs.files\n"
+        f"print(sorted({heavy!r} & set(sys.modules)))\n"
+    )
+    with Program.python("-c", code) as program:
+        assert program.wait() == 0, program.errors
+        assert program.output == b"[]\n"
