@@ -9,7 +9,6 @@ from __future__ import annotations
 from procession import spec
 from procession.config.names import fit_name, is_name
 from procession.config.report import Report, described
-from procession.config.suggest import closest
 from procession.config.values import READERS, is_null
 from procession.config.yaml import Mapping, Scalar, Sequence, compose, mark_of
 from procession.errors import quoted
@@ -189,8 +188,7 @@ class _Decoder:
         for field in table.required:
             # not told twice: once as a key misspelled, once as missing
             if field.key not in found and field.key not in meant:
-                what = f"`{field.key}` is missing"
-                self._report.bad(node, what, f"a key `{field.key}`")
+                self._report.bad(node, f"`{field.key}` is missing")
 
     def _unknown(self, key: Node, table: Table) -> str:
         """Tell of a key that the table does not have. What it was meant to be, if that is clear."""
@@ -201,7 +199,7 @@ class _Decoder:
         if table is _PROJECT and key.value.startswith(spec.EXTENSION_PREFIX):
             return ""
         report.key = key.value
-        meant = closest(key.value, table.names, table.others)
+        meant = report.meant(key.value, table.names, table.others)
         expected = "" if meant else "one of " + ", ".join(table.names)
         report.bad(key, f"unknown key {quoted(key.value)}", expected, meant)
         report.key = ""
@@ -319,7 +317,8 @@ class _Decoder:
             if end == "stderr" and base in self._names:
                 other = self._names[base][0]
                 what = f"the log of {quoted(name)} is the file of {quoted(other)}'s error output"
-                self._report.bad(node, what, "another name")
+                path = f"tasks.{name}"
+                self._report.at(mark_of(node), what, "another name", "", path)
 
 
 def _path(node: Mapping, path: str) -> str:

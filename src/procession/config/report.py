@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from procession.config.scalars import BOOLEAN, NULL, TEXT
-from procession.config.source import Mark, Problem
+from procession.config.source import MAX_PROBLEMS, Mark, Problem
+from procession.config.suggest import closest
 from procession.config.yaml import Mapping, Scalar, kind_of, mark_of
 from procession.errors import quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from procession.config.source import Source
     from procession.config.yaml import Node
-
-# More than anybody reads; what is left is counted. Each costs a search for what was meant.
-MAX_PROBLEMS = 500
 
 
 def described(node: Node) -> str:
@@ -46,6 +46,10 @@ class Report:
         self._closed = {(p.line, p.column) for p in told}
         self._seen: set[tuple[str, int, int, str]] = set()
         self._left_out = 0
+
+    def meant(self, word: str, known: Iterable[str], others: dict[str, str] | None = None) -> str:
+        """`suggest.closest`, as long as a problem would still be told: the search is dear."""
+        return closest(word, known, others) if len(self._placed) < MAX_PROBLEMS else ""
 
     def path(self, tail: str = "") -> str:
         """Where the reader is, in words: `tasks.web.args[2]`."""

@@ -13,6 +13,9 @@ from procession.errors import one_line, quoted
 # reading it on would break the promise of an answer within 2 seconds.
 MAX_BYTES = 1024 * 1024
 
+# More than anybody reads; beyond it problems are counted, or the reading ends.
+MAX_PROBLEMS = 500
+
 _LINE_SHOWN = 120  # characters of a source line shown above a caret
 
 # Longest first: the mark of UTF-32 LE begins with the one of UTF-16 LE.

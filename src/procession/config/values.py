@@ -15,7 +15,6 @@ from procession.config import scalars
 from procession.config.names import fit_name, is_name
 from procession.config.report import Report, described
 from procession.config.scalars import BOOLEAN, FLOAT, INTEGER, NULL, NULLS, TEXT
-from procession.config.suggest import closest
 from procession.config.yaml import Mapping, Scalar, Sequence, kind_of
 from procession.errors import quoted
 
@@ -67,7 +66,7 @@ def written(
         return None
     if report.may_hold_nul and "\0" in value:
         # no argument, path or variable of any system can hold one: it would end there
-        report.bad(node, "a NUL character in the text", expected, tail=tail)
+        report.bad(node, "a NUL character", "text without it", tail=tail)
         return None
     return value
 
@@ -134,7 +133,8 @@ def name(report: Report, node: Node, field: spec.Field, folder: str) -> str | No
     if value is None:
         return None
     if not is_name(value):
-        fit = fit_name(value)
+        # letters of other scripts are not dropped behind the user's back
+        fit = "" if any(c.isalpha() and not c.isascii() for c in value) else fit_name(value)
         if len(value) > spec.MAX_NAME:
             report.bad(node, f"a name of {len(value)} characters", f"at most {spec.MAX_NAME}")
         else:
@@ -149,8 +149,7 @@ def args(report: Report, node: Node, field: spec.Field, folder: str) -> tuple[st
     if is_null(node):
         return ()
     if type(node) is Sequence:
-        expected = "text, a number or a boolean"
-        return _whole([written(report, n, expected, tail) for n, tail in _items(node)])
+        return _whole([_argument(report, item, i) for i, item in enumerate(node.items)])
     value = written(report, node, "a string, or a list of strings, numbers and booleans")
     if value is None:
         return None
@@ -159,6 +158,13 @@ def args(report: Report, node: Node, field: spec.Field, folder: str) -> tuple[st
         plain = value.replace("\t", " ").replace("\n", " ").replace("\r", " ")
         return tuple(word for word in plain.split(" ") if word)
     return _shell_words(report, node, value)
+
+
+def _argument(report: Report, node: Node, index: int) -> str | None:
+    expected = "text, a number or a boolean"
+    if isinstance(node, Mapping):
+        expected = "text; in quotes if there is a `: ` in it"
+    return written(report, node, expected, f"[{index}]")
 
 
 def _shell_words(report: Report, node: Node, value: str) -> tuple[str, ...] | None:
@@ -269,7 +275,7 @@ def boolean(report: Report, node: Node, field: spec.Field, folder: str) -> bool 
         return node.value in scalars.TRUE
     meant = ""
     if isinstance(node, Scalar):
-        meant = closest(node.value, ("true", "false"), _YES_NO) if node.value else ""
+        meant = report.meant(node.value, ("true", "false"), _YES_NO) if node.value else ""
     report.bad(node, described(node), "`true` or `false`", meant)
     return None
 
@@ -292,7 +298,7 @@ def _choice(
 ) -> str | None:
     if isinstance(node, Scalar) and kind_of(node) == TEXT and node.value in field.choices:
         return node.value
-    meant = closest(node.value, field.choices, others) if isinstance(node, Scalar) else ""
+    meant = report.meant(node.value, field.choices, others) if isinstance(node, Scalar) else ""
     report.bad(node, described(node), expected, meant)
     return None
 
@@ -355,7 +361,7 @@ def signal_name(report: Report, node: Node, field: spec.Field, folder: str) -> s
     members = signal.Signals.__members__
     if full in members:
         return members[full].name  # SIGIOT is SIGABRT
-    near = closest(full, [m for m in members if not m.startswith("SIGRT")])
+    near = report.meant(full, [m for m in members if not m.startswith("SIGRT")])
     report.bad(node, f"no signal is called {quoted(value)} on this system", expected, near)
     return None
 

@@ -4,8 +4,8 @@ Built from the parser's events, not from `yaml.load` or `yaml.compose`: events c
 a load, a scalar's event *is* its node (nothing is built twice), aliases are met one by one, so
 that what they expand to can be counted, and nothing recurses, neither here nor in libyaml.
 
-Bounds, so that no text takes the supervisor's time or memory: `source.MAX_BYTES`, `MAX_DEPTH`,
-and `MAX_EXPANDED` nodes put in place of aliases ("billion laughs").
+Bounds, so that no text takes the supervisor's time or memory: `source.MAX_BYTES`,
+`MAX_DEPTH`, `MAX_EVENTS`, and `MAX_EXPANDED` nodes put in place of aliases ("billion laughs").
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from yaml import (
 )
 
 from procession.config.scalars import BOOLEAN, FLOAT, INTEGER, NULL, TEXT, plain_kind
-from procession.config.source import Mark, Problem
+from procession.config.source import MAX_PROBLEMS, Mark, Problem
 from procession.config.suggest import closest
 from procession.config.yaml_words import reworded
 from procession.errors import quoted
@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     from procession.config.source import Source
 
 MAX_DEPTH = 64  # the model is 5 deep
-MAX_EXPANDED = 300_000  # nodes; 1,000 tasks that share 50 variables put 100,000 in place
+MAX_EVENTS = 250_000  # 1,000 rich tasks have 40,000
+MAX_EXPANDED = 250_000  # nodes; 1,000 tasks that share 50 variables put 100,000 in place
 
 # Without libyaml the same events come from PyYAML's own parser, 10 times slower.
 LOADER = yaml.CBaseLoader if yaml.__with_libyaml__ else yaml.BaseLoader
@@ -148,7 +149,7 @@ class _Composer:
         items = top.items
         above: list[Sequence] = []
         anchors = self._anchors
-        while True:
+        for _ in range(MAX_EVENTS):
             event = get()
             if isinstance(event, ScalarEvent):
                 if event.tag is not None:
@@ -175,10 +176,13 @@ class _Composer:
                 items.append(self._alias(event, current))
             if not above:
                 return top.items[0]
+        raise self._stopped(
+            mark_of(event), f"more than {MAX_EVENTS} values, lists and mappings by now"
+        )
 
     def _started(self, event: CollectionStartEvent, node: Sequence, depth: int) -> None:
         if depth >= MAX_DEPTH:
-            self._stop(mark_of(event), f"nested more than {MAX_DEPTH} levels deep")
+            raise self._stopped(mark_of(event), f"nested more than {MAX_DEPTH} levels deep")
         if event.anchor is not None:
             self._anchors[event.anchor] = node
         if event.tag is not None:
@@ -224,11 +228,15 @@ class _Composer:
             return ScalarEvent(None, None, (True, False), "", event.start_mark, event.end_mark)
         if isinstance(node, Sequence):
             if node.open:
-                self._stop(mark_of(event), f"the alias `*{name}` stands inside its own anchor")
+                raise self._stopped(
+                    mark_of(event), f"the alias `*{name}` stands inside its own anchor"
+                )
             weight += node.weight
         self._expanded += weight
         if self._expanded > MAX_EXPANDED:
-            self._stop(mark_of(event), f"aliases stand for more than {MAX_EXPANDED} values by now")
+            raise self._stopped(
+                mark_of(event), f"aliases stand for more than {MAX_EXPANDED} values by now"
+            )
         current.weight += weight - 1
         return node
 
@@ -258,10 +266,12 @@ class _Composer:
 
     def _tell(self, mark: Mark, what: str, expected: str = "", suggestion: str = "") -> None:
         self.problems.append(self._source.problem(mark, what, expected, suggestion))
+        if len(self.problems) >= MAX_PROBLEMS:
+            raise self._stopped(mark, "too many problems: what comes after this was not read")
 
-    def _stop(self, mark: Mark, what: str) -> None:
-        self._tell(mark, what)
-        raise _Stopped
+    def _stopped(self, mark: Mark, what: str) -> _Stopped:
+        self.problems.append(self._source.problem(mark, what))
+        return _Stopped()
 
 
 def _written(tag: str) -> str:

@@ -119,6 +119,8 @@ def _structure(
         return start, f"the `{opening}` is not closed", f"`{sign}` at the end of the {kind}"
     if "block" in context and before.strip():
         what = f"unexpected {quoted(found)} after a value"
+        if "{{" in before:
+            return here, what, "quotes around text that begins with `{{`"
         return here, what, "the end of the line, or quotes around the whole value"
     if "block mapping" in context:
         return (
