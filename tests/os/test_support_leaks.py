@@ -143,6 +143,13 @@ def test_what_is_cleared_up_is_no_leak(tmp_path: Path) -> None:
     assert (status, told) == (0, {}), output
 
 
+def test_a_test_cut_short_by_hand_is_not_blamed(tmp_path: Path) -> None:
+    body = "os.open(os.devnull, os.O_RDONLY); raise KeyboardInterrupt"
+    status, _, output = _run(tmp_path, _tests({"cut": body}))
+    assert status == pytest.ExitCode.INTERRUPTED
+    assert "left behind" not in output
+
+
 def test_the_folder_of_a_green_session_goes_and_of_a_red_one_stays(tmp_path: Path) -> None:
     where = "import os, tempfile\ndef test_one(tmp_path):\n    print(tempfile.gettempdir())\n"
     where += "    assert tempfile.gettempdir().startswith(os.path.dirname(os.environ['HOME']))\n"

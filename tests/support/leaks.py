@@ -16,7 +16,6 @@ import contextlib
 import ctypes
 import gc
 import os
-import select
 import signal
 import sys
 import tempfile
@@ -27,13 +26,19 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 import pytest
 
+from tests.support.strays import (
+    GRACE_SECONDS,
+    all_processes,
+    await_strays,
+    child_processes,
+    end_children,
+    end_strays,
+    kept_by_multiprocessing,
+    leaked_children,
+    leaked_strays,
+)
+
 T = TypeVar("T")
-
-# Every process a test starts inherits this, unless it empties the environment.
-MARK = "PROCESSION_TEST_SESSION"
-
-# A thread or a stray process may be about to end by itself when the test returns.
-GRACE_SECONDS = 1.0
 
 _KEPT_OPEN = ("/dev/urandom", "/dev/random", "/memfd:libffi")  # opened once, by the interpreter
 _OWN_VARIABLES = {"PYTEST_CURRENT_TEST"}
@@ -78,120 +83,13 @@ def open_descriptors() -> dict[int, str]:
     return found
 
 
-def _kept_by_multiprocessing(attribute: str) -> set[int]:
-    kept = set()
-    for module, keeper in (
-        ("multiprocessing.resource_tracker", "_resource_tracker"),
-        ("multiprocessing.forkserver", "_forkserver"),
-    ):
-        if module in sys.modules:
-            value = getattr(getattr(sys.modules[module], keeper), attribute, None)
-            kept |= {value} if isinstance(value, int) else set()
-    return kept
-
-
 def _leaked_descriptors(before: dict[int, str], after: dict[int, str]) -> list[str]:
-    kept = _kept_by_multiprocessing("_fd") | _kept_by_multiprocessing("_forkserver_alive_fd")
+    kept = kept_by_multiprocessing("_fd", "_forkserver_alive_fd")
     return [
         f"descriptor {fd}: {target}"
         for fd, target in sorted(after.items())
         if before.get(fd) != target and fd not in kept and not target.startswith(_KEPT_OPEN)
     ]
-
-
-# --- processes
-
-
-def child_processes(pid: int | str = "self") -> set[int]:
-    """Children of every thread of a process, the unreaped ones too."""
-    found: set[int] = set()
-    with contextlib.suppress(FileNotFoundError):
-        for thread in os.listdir(f"/proc/{pid}/task"):
-            with (
-                contextlib.suppress(FileNotFoundError, ProcessLookupError),
-                open(f"/proc/{pid}/task/{thread}/children", "rb") as file,
-            ):
-                found.update(map(int, file.read().split()))
-    return found
-
-
-def _read_proc(pid: int, name: str) -> bytes:
-    try:
-        with open(f"/proc/{pid}/{name}", "rb") as file:
-            return file.read()
-    except (FileNotFoundError, ProcessLookupError, PermissionError):
-        return b""
-
-
-def _describe(pid: int) -> str:
-    state = _read_proc(pid, "stat").rpartition(b")")[2].split()[:1]
-    words = _read_proc(pid, "cmdline").replace(b"\0", b" ").decode(errors="replace").strip()
-    unreaped = " (ended, not reaped)" if state == [b"Z"] else ""
-    return f"{pid}{unreaped} {words or _read_proc(pid, 'comm').decode(errors='replace').strip()}"
-
-
-def _leaked_children(before: set[int], after: set[int]) -> list[str]:
-    return [f"child process {_describe(pid)}" for pid in sorted(_new_children(before, after))]
-
-
-def _new_children(before: set[int], after: set[int]) -> set[int]:
-    return (
-        after
-        - before
-        - _kept_by_multiprocessing("_pid")
-        - _kept_by_multiprocessing("_forkserver_pid")
-    )
-
-
-def _end_children(before: set[int], after: set[int]) -> None:
-    for pid in _new_children(before, after):  # ours and unreaped: the number cannot be another's
-        with contextlib.suppress(ProcessLookupError, ChildProcessError):
-            os.kill(pid, signal.SIGKILL)
-            os.waitpid(pid, 0)
-
-
-def _all_processes() -> set[int]:
-    if not _ON_LINUX:
-        return set()
-    return {int(name) for name in os.listdir("/proc") if name.isdecimal()}
-
-
-def _strays(before: set[int], after: set[int]) -> list[int]:
-    """Live processes that carry our mark, are new, and are not our children."""
-    mark = f"{MARK}={os.environ.get(MARK, '')}".encode()
-    own = child_processes() | {os.getpid()}
-    kept = _kept_by_multiprocessing("_pid") | _kept_by_multiprocessing("_forkserver_pid")
-    return [
-        pid
-        for pid in sorted(after - before - own - kept)
-        if mark in _read_proc(pid, "environ").split(b"\0")
-    ]
-
-
-def _leaked_strays(before: set[int], after: set[int]) -> list[str]:
-    return [f"process let go {_describe(pid)}" for pid in _strays(before, after)]
-
-
-def _await_strays(before: set[int]) -> None:
-    deadline = time.monotonic() + GRACE_SECONDS
-    for pid in _strays(before, _all_processes()):
-        with contextlib.suppress(ProcessLookupError):
-            pidfd = os.pidfd_open(pid)
-            try:
-                select.select([pidfd], [], [], max(0.0, deadline - time.monotonic()))
-            finally:
-                os.close(pidfd)
-
-
-def _end_strays(before: set[int], after: set[int]) -> None:
-    for pid in _strays(before, after):
-        with contextlib.suppress(ProcessLookupError):
-            pidfd = os.pidfd_open(pid)  # pinned first, then asked again whether it is ours
-            try:
-                if pid in _strays(before, {pid}):
-                    signal.pidfd_send_signal(pidfd, signal.SIGKILL)
-            finally:
-                os.close(pidfd)
 
 
 # --- threads
@@ -352,8 +250,8 @@ def _plain(take: Callable[[], T], words: str, mend: Callable[[T], object] | None
 
 
 ASPECTS: tuple[Aspect[Any], ...] = (
-    Aspect(_all_processes, _leaked_strays, _end_strays, _await_strays),
-    Aspect(child_processes, _leaked_children, _end_children),
+    Aspect(all_processes, leaked_strays, end_strays, await_strays),
+    Aspect(child_processes, leaked_children, end_children),
     Aspect(_threads, _leaked_threads, None, _await_threads),
     # A leaked descriptor is not closed: its owner may close that number again, then another's.
     Aspect(open_descriptors, _leaked_descriptors),
@@ -403,10 +301,12 @@ class Watch:
 
 
 @pytest.fixture(autouse=True)
-def leaves_no_trace() -> Iterator[None]:
+def leaves_no_trace(request: pytest.FixtureRequest) -> Iterator[None]:
     """Every test: what it opened is closed, what it started has ended, what it set is back."""
     watch = Watch()
     yield
+    if request.session.exitstatus == pytest.ExitCode.INTERRUPTED:
+        return  # by Ctrl-C in the middle of the test, which is not to blame
     told = watch.leaks()
     if told:
         watch.mend()

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.leaks import MARK
+from tests.support.strays import MARK
 
 # Settings of a service manager above us, of a terminal, or of our own: tests set them themselves.
 _SCRUBBED = (

@@ -1,0 +1,73 @@
+"""The examples do what their first lines say, as a reader would run them."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.programs import Program
+
+_EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+@pytest.fixture
+def web(tmp_path: Path) -> Path:
+    """A copy: a run of its own beside whatever runs in the checkout."""
+    return shutil.copytree(_EXAMPLES / "web", tmp_path / "web", ignore=lambda *_: {"run"})
+
+
+def _up(folder: Path, *options: str) -> Program:
+    python = os.path.dirname(sys.executable)  # the `python3` that has the package
+    return Program.python(
+        *("-m", "procession", "-f", folder / "procession.yaml"),
+        *("--log-dir", folder.parent / "logs", *options),
+        env={"PATH": f"{python}:{os.environ['PATH']}"},
+    )
+
+
+def _lines(program: Program, task: str) -> list[str]:
+    text = program.output.decode()
+    return re.findall(rf"^{task} *\| (.*)$", text, flags=re.MULTILINE)
+
+
+@pytest.mark.quick
+def test_web_is_up_asked_and_gracefully_down(web: Path) -> None:
+    with _up(web) as program:
+        assert program.wait(timeout=30) == 0, program.errors
+        assert _lines(program, "client") == ["alpha greets /client", "beta greets /client"]
+        for server in ("alpha", "beta"):
+            listening, *rest = _lines(program, server)
+            assert re.fullmatch(r"listening on port \d+", listening)
+            assert rest == ["asked to stop", "every request is answered, goodbye"]
+    assert not list((web / "run").iterdir())
+
+
+def test_web_ends_with_the_clients_status_when_a_server_never_comes(web: Path) -> None:
+    file = web / "procession.yaml"
+    file.write_text(file.read_text().replace("client.py alpha beta", "client.py alpha gamma"))
+    client = web / "client.py"
+    client.write_text(client.read_text().replace("PATIENCE = 20.0", "PATIENCE = 0.3"))
+    with _up(web) as program:
+        assert program.wait(timeout=30) == 1
+        assert b"gamma does not answer" in program.errors
+        assert "every request is answered, goodbye" in _lines(program, "alpha")
+
+
+def test_web_goes_down_gracefully_on_request(web: Path) -> None:
+    file = web / "procession.yaml"
+    file.write_text(file.read_text().replace("client.py alpha beta", "client.py alpha gamma"))
+    with _up(web) as program:
+        program.expect(b"alpha greets /client")
+        program.signal(signal.SIGTERM)
+        assert program.wait(timeout=30) == 0, program.errors
+        for server in ("alpha", "beta"):
+            assert _lines(program, server)[1:] in (
+                ["asked to stop", "every request is answered, goodbye"],
+                [],  # asked before it had begun to listen
+            )
