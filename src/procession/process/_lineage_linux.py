@@ -21,6 +21,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import time
 
 if sys.platform != "linux":
     raise ImportError("for Linux only")
@@ -38,7 +39,9 @@ if TYPE_CHECKING:
     from procession.process._tree_linux import Key
     from procession.process.handle import Handle
 
-_PASSES = 64  # of one scan, while orphans die faster than we reap them
+_STALE = 0.005  # seconds: how old a reading may be while newcomers are killed on sight
+_PASSES = 256  # of one look, while orphans die faster than we reap them
+_PATIENCE = 0.1  # seconds, likewise: the owner has other things to do
 _SEEN_SPARE = 512  # descendants remembered before the dead among them are looked for
 
 
@@ -118,67 +121,97 @@ class LinuxTrees(Trees):
     def again(self) -> bool:
         return self._unfinished or bool(self._grown)
 
-    def look(self, ended: Iterable[LinuxTree] = ()) -> None:
+    def look(self, ended: Iterable[LinuxTree] = (), passes: int = _PASSES) -> None:
         """Read our children until no orphan has died in between. What grew is kept for `scan`."""
+        until = time.monotonic() + _PATIENCE
         over = [tree for tree in ended if not tree.leader_lives]
         dying: list[Orphan] = []
         self._unfinished = True
-        for _ in range(_PASSES):
-            self._adopt()
+        for _ in range(passes):
+            if time.monotonic() > until:
+                break
+            if not self._adopt():
+                continue
             for orphan in dying:
                 self._reap(orphan)
+            for tree in over:
+                tree.looked = True
             dying = [orphan for orphan in self._orphans.values() if _has_ended(orphan)]
             if not dying:
                 self._unfinished = False
                 break
-        for tree in over:
-            tree.looked = True
 
-    def _adopt(self) -> None:
+    def _adopt(self) -> bool:
+        """Take in our new children. False: there are more, but what we read is old by now, and in
+        a storm of forks those that live are the youngest; read again before going on."""
+        began = time.monotonic()
+        children = self._children_of(os.getpid())
+        until = began + max(_STALE, 3 * (time.monotonic() - began))
+        patient = not (self._lost.doomed or any(tree.doomed for tree in self._trees.values()))
         new: list[Orphan] = []
-        for pid in self._children_of(os.getpid()):
-            if pid in self._orphans:
+        complete = True
+        for pid in reversed(children):
+            if pid in self._orphans or self._is_leader(pid):
                 continue
-            tree = self._leaders.get(pid)
-            if tree is not None and tree.handle is not None and not tree.handle.reaped:
-                continue
-            try:
-                stat = _linux.stat(pid)
-            except ProcessLookupError:
-                # Ours, so it is there: a /proc mounted with hidepid does not show other users'.
-                stat = _hidden(pid)
-            new.append(Orphan(stat))
-        if not new:
-            return
-        for orphan in new:
-            self._orphans[orphan.pid] = orphan
+            orphan = self._orphans[pid] = Orphan(self._stat_of_child(pid))
             orphan.run = self._seen.pop(orphan.key, None)
             if orphan.run is None and not orphan.dead:
-                orphan.run = self._run_by_cookie(orphan.pid)
-        self._assign_by_session()
+                orphan.run = self._run_by_cookie(pid)
+            if orphan.run is not None:
+                self._strike(orphan)
+            new.append(orphan)
+            if not patient and time.monotonic() > until:
+                complete = False
+                break
+        for orphan in (*self._assign_by_session(), *new) if new else ():
+            self._strike(orphan)
         for orphan in new:
             tree = self._trees.get(orphan.run)
             if tree is not None and not orphan.dead and not tree.has_heard(orphan.stat):
                 self._grown[orphan.run] = None
+        return complete
+
+    def _is_leader(self, pid: int) -> bool:
+        tree = self._leaders.get(pid)
+        return tree is not None and tree.handle is not None and not tree.handle.reaped
+
+    def _stat_of_child(self, pid: int) -> ProcStat:
+        try:
+            return _linux.stat(pid)
+        except ProcessLookupError:
+            # Ours, so it is there: a /proc mounted with hidepid does not show other users'.
+            return _linux.ProcStat(pid, "?", "?", os.getpid(), 0, 0, 1, 0)
+
+    def _strike(self, orphan: Orphan) -> None:
+        """Whoever comes to light in a tree that was killed dies before we look at the next."""
+        tree = self._lost if orphan.run is None else self._trees.get(orphan.run)
+        if tree is None or not tree.doomed or orphan.dead or tree.has_heard(orphan.stat):
+            return
+        tree.strike(orphan.stat)
 
     def _run_by_cookie(self, pid: int) -> Hashable:
         try:
             value = _linux.environ_cookie(pid, self._cookie_name)
         except (PermissionError, ProcessLookupError):
             return None  # unreadable is not "not ours": other evidence may tell
+        return self.run_of_cookie(value)
+
+    def run_of_cookie(self, value: str | None) -> Hashable:
+        """The run that this value of the variable names, None for a stranger's."""
         for part in value.split(":") if value else ():
             if part in self._cookies:
                 return self._cookies[part]
         return None
 
-    def _assign_by_session(self) -> None:
-        """Tie what is not tied yet to a run with a member in the same session or group.
+    def _assign_by_session(self) -> list[Orphan]:
+        """Tie what is not tied yet to a run with a member in the same session or group; those.
 
         Only members on our own table count: their session's number cannot have been given away.
         """
         lost = [orphan for orphan in self._orphans.values() if orphan.run is None]
         if not lost:
-            return
+            return []
+        found: list[Orphan] = []
         runs: dict[int, Hashable] = {}
         for tree in self._trees.values():
             if tree.handle is not None and tree.handle.own_group and not tree.handle.reaped:
@@ -193,7 +226,9 @@ class LinuxTrees(Trees):
                     orphan.run = runs.get(orphan.session, runs.get(orphan.pgrp))
                     if orphan.run is not None:
                         self._note_evidence(orphan, runs)
+                        found.append(orphan)
                         progress = True
+        return found
 
     def _note_evidence(self, orphan: Orphan, runs: dict[int, Hashable]) -> None:
         if orphan.run is not None and orphan.session not in (0, os.getsid(0)):
@@ -210,6 +245,10 @@ class LinuxTrees(Trees):
 
     # --- what trees ask --------------------------------------------------------------------------
 
+    def orphans(self) -> Iterable[Orphan]:
+        """Those adopted and not reaped yet, for owners who watch them by pidfd."""
+        return list(self._orphans.values())
+
     def has_orphan_of(self, run: Hashable) -> bool:
         return any(orphan.run == run for orphan in self._orphans.values())
 
@@ -222,10 +261,7 @@ class LinuxTrees(Trees):
         return pgrp > 1 and pgrp != os.getpgrp() and pgrp not in self._leaders
 
     def name_of(self, pid: int) -> Member:
-        try:
-            return member_of(_linux.stat(pid))
-        except ProcessLookupError:
-            return member_of(_hidden(pid))
+        return member_of(self._stat_of_child(pid))
 
     def descend(self, run: Hashable, leader: Handle | None) -> dict[int, ProcStat]:
         """All that lives of a run, leader first, and remember whose they are."""
@@ -306,10 +342,6 @@ class LinuxTrees(Trees):
     def close(self) -> None:
         for orphan in self._orphans.values():
             orphan.close()
-
-
-def _hidden(pid: int) -> ProcStat:
-    return _linux.ProcStat(pid, "?", "?", os.getpid(), 0, 0, 1, 0)
 
 
 def _has_ended(orphan: Orphan) -> bool:

@@ -270,7 +270,10 @@ def environ_cookie(pid: int | str, name: str) -> str | None:
     PermissionError when the environment may not be read (another user's, setuid, non-dumpable):
     that is not "not there". Raises ProcessLookupError when the process is gone.
     """
-    data = _read(f"/proc/{pid}/environ")
+    try:
+        data = _read(f"/proc/{pid}/environ")
+    except ProcessLookupError:
+        data = b""  # newer kernels: the main thread has ended; older ones show nothing then
     if not data:
         data = _environ_of_threads(pid)
     key = os.fsencode(name) + b"="

@@ -102,6 +102,8 @@ def spawn_popen(command: Command) -> PosixHandle:
     import subprocess
 
     _check(command)
+    if command.env is not None:
+        _encoded(command.env)  # Popen lets an empty name through
     null = subprocess.DEVNULL
     # No pipe is made and nothing is waited for: the context manager would wait for the child.
     process = subprocess.Popen(

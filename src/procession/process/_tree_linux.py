@@ -17,7 +17,7 @@ from procession.process._tree import TARGETS, Member, Sent, Tree
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable
+    from collections.abc import Hashable
 
     from procession.process._lineage_linux import LinuxTrees
     from procession.process._linux import ProcStat
@@ -49,7 +49,9 @@ class LinuxTree(Tree):
         self.handle = handle  # None: the tree of what belongs to no run
         self._trees = trees
         self.looked = False  # our children were read after the leader was seen to end
+        self.doomed = False  # killed: whoever comes to light is killed on sight
         self._heard: set[Key] = set()
+        self._refused: dict[int, Member] = {}  # by the last kill
         self._group_heard = -1  # in ticks: who was in the group before this has heard
 
     @property
@@ -92,6 +94,7 @@ class LinuxTree(Tree):
             return self._signal_leader(number, only_new)
         if to == "group" and not only_new:
             return self._signal_group(number)
+        self._trees.look()  # nothing tells of an adoption: orphans may have come since the scan
         return self._signal_members(number, self._living(), only_new)
 
     def _signal_leader(self, number: int, only_new: bool) -> Sent:
@@ -155,28 +158,44 @@ class LinuxTree(Tree):
 
     def kill(self) -> Sent:
         """A group dies at once, forks under way included: the kernel lets no fork finish with a
-        signal pending. Beyond groups we repeat until a round finds nobody new."""
+        signal pending. Beyond groups we repeat until a round finds nobody new; and whoever comes
+        to light from now on is killed on sight, in any scan."""
         self._heard.clear()
         self._group_heard = -1
+        self._refused.clear()
+        self._trees.look(passes=1)
         found = self._living()  # before anything dies: remembers who descends from whom
-        pids: dict[int, None] = {}
-        refused: dict[int, Member] = {}
+        self.doomed = True
         simple = self._kill_own_group() and not any(
             stat.pgrp != self.handle.pid for stat in found.values() if self.handle is not None
         )
         for _ in range(_ROUNDS):
-            new = {pid: stat for pid, stat in found.items() if not self.has_heard(stat)}
+            new = [stat for stat in found.values() if not self.has_heard(stat)]
             if not new:
                 break
-            self._kill_groups_of_orphans(new.values())
-            sent = self._signal_members(signal.SIGKILL, new, False)
-            pids.update(dict.fromkeys(sent.pids))
-            refused.update((m.pid, m) for m in sent.refused)
+            for stat in new:
+                self.strike(stat)
             if simple:
                 break
             self._trees.look()
             found = self._living()
-        return Sent(tuple(pids), tuple(refused.values()))
+        self.doomed = self.handle is not None  # strangers that come later were not meant
+        killed = (pid for pid, _ in self._heard if pid not in self._refused)
+        return Sent(tuple(killed), tuple(self._refused.values()))
+
+    def strike(self, stat: ProcStat) -> None:
+        """SIGKILL to one member, and to the group it leads or moved to."""
+        self._heard.add((stat.pid, stat.start_time))
+        if self._trees.is_orphan(stat) and self._trees.is_foreign_group(stat.pgrp):
+            try:
+                # Our own child is in it and on the table: the number is that group's.
+                os.killpg(stat.pgrp, signal.SIGKILL)
+            except (ProcessLookupError, PermissionError):
+                pass  # it moved on, or nobody in it may be signalled: asked by itself, and named
+        try:
+            self._signal_one(stat, signal.SIGKILL)
+        except PermissionError:
+            self._refused[stat.pid] = member_of(stat)
 
     def _kill_own_group(self) -> bool:
         if self.handle is None or not self.handle.own_group:
@@ -185,16 +204,6 @@ class LinuxTree(Tree):
             return self.handle.kill_group(signal.SIGKILL)
         except PermissionError:
             return False  # not one of them may be signalled: the rounds find out who
-
-    def _kill_groups_of_orphans(self, found: Iterable[ProcStat]) -> None:
-        """The groups that members moved to, as far as one of our own children is in them: it is
-        on the table, so the number is that group's and nobody else's."""
-        for pgrp in {stat.pgrp for stat in found if self._trees.is_orphan(stat)}:
-            if self._trees.is_foreign_group(pgrp):
-                try:
-                    os.killpg(pgrp, signal.SIGKILL)
-                except (ProcessLookupError, PermissionError):
-                    continue  # gone, or each is asked by itself below, and named
 
     def finish(self) -> Usage | None:
         handle = self.handle
