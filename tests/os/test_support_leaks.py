@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.programs import Program
+
 pytestmark = pytest.mark.quick
 
 _SETTINGS = {
@@ -165,3 +167,19 @@ def test_the_folder_of_a_green_session_goes_and_of_a_red_one_stays(tmp_path: Pat
     (kept,) = set(os.listdir(os.environ["TMPDIR"])) - before
     assert f"files of this session: {os.environ['TMPDIR']}/{kept}\n" in output
     subprocess.run(["rm", "-r", os.path.join(os.environ["TMPDIR"], kept)], check=True)
+
+
+def test_of_the_folders_that_stay_the_newest_are_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Program("true") as ended:
+        ended.wait()
+    names = [f"procession-{ended.pid}-{age}" for age in range(5)]
+    ours = f"procession-{os.getpid()}-running"
+    other = "procession-of-somebody"
+    for age, name in enumerate([*names, ours, other]):
+        (tmp_path / "tmp" / name).mkdir(parents=True)
+        os.utime(tmp_path / "tmp" / name, (age, age))
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
+    assert _run(tmp_path, "def test_green(): pass\n")[0] == 0
+    assert set(os.listdir(tmp_path / "tmp")) == {ours, other, *names[2:]}

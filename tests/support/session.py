@@ -1,14 +1,16 @@
 """The folder and the environment in which the tests of one session run.
 
 A plugin: `tests/conftest.py` loads it. Temporary files, `HOME` and pytest's own folders lie in
-one folder that goes when all is green and stays, by name, when not. So no test writes into the
-home of who runs it, and none sees the settings of who runs it.
+one folder that goes when all is green and stays, by name, when not; of those that stay, the
+newest few. So no test writes into the home of who runs it, and none sees their settings.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 
@@ -33,12 +35,34 @@ _SCRUBBED = (
 _SCRUBBED_PREFIXES = ("PROCESSION_", "XDG_")
 
 
+_PREFIX = "procession-"  # short: sockets lie below it
+_KEPT_FOLDERS = 3
+
+
+def _forget_old_sessions() -> None:
+    """Sessions that ended, or were killed, leave their folders; the oldest of ours go."""
+    parent = tempfile.gettempdir()
+    found = []
+    for entry in os.scandir(parent):
+        pid = entry.name.removeprefix(_PREFIX).partition("-")[0]
+        if not entry.name.startswith(_PREFIX) or not pid.isdecimal():
+            continue
+        with contextlib.suppress(FileNotFoundError):  # another session is doing the same
+            about = entry.stat(follow_symlinks=False)
+            if about.st_uid == os.geteuid() and not os.path.exists(f"/proc/{pid}"):
+                found.append((about.st_mtime, entry.path))
+    for _, path in sorted(found)[:-_KEPT_FOLDERS]:
+        shutil.rmtree(path, ignore_errors=True)
+
+
 class _Session:
     """Makes the folder, and takes it away again."""
 
     def __init__(self, config: pytest.Config) -> None:
         self._environment = dict(os.environ)
-        self.folder = tempfile.mkdtemp(prefix="procession-")
+        if sys.platform == "linux":
+            _forget_old_sessions()
+        self.folder = tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-")
         os.chmod(self.folder, 0o711)  # ordinary users get through to what is opened for them
         temporary = os.path.join(self.folder, "tmp")
         home = os.path.join(self.folder, "home")
