@@ -187,19 +187,16 @@ def test_session_evidence_passes_from_a_dead_orphan_to_its_children(forest: Fore
     assert pid["bare"] in pids(tree.members())
 
 
-def test_an_outer_cookie_is_recognised_beside_an_inner_one(forest: Forest) -> None:
-    """A supervisor under a supervisor writes `outer:own`."""
-    handle = forest.plant("outer", "tree_family", "daemon=obeys", cookie="outer")
+def test_supervisors_under_supervisors_each_find_their_own_part(forest: Forest) -> None:
+    """The cookie is `outer:own`; below us somebody may have added a third."""
+    tree = forest.plant("run", "tree_family", "daemon=obeys", cookie="outer:own")
     pid = forest.lines.expect("leader", "daemon")
     forest.scan()
-    assert pid["daemon"] in pids(handle.members())
-    nested = forest.plant("nested", "/bin/sleep", "1000", cookie="nested")
+    assert pids(tree.members()) == set(pid.values())
     assert isinstance(forest.trees, LinuxTrees)
-    environ = {"PROCESSION_RUN": "elsewhere:outer:inner"}
-    assert forest.trees.run_of_cookie(environ["PROCESSION_RUN"]) == "outer"
-    assert forest.trees.run_of_cookie("inner") is None
+    assert forest.trees.run_of_cookie("outer:own:inner") == "run"
+    assert forest.trees.run_of_cookie("outer:sibling") is None
     assert forest.trees.run_of_cookie(None) is None
-    nested.kill()
 
 
 def test_an_unreadable_environment_is_not_no_environment(

@@ -103,6 +103,7 @@ class LinuxTrees(Trees):
     def plant(self, run: Hashable, cookie: str, handle: Handle) -> LinuxTree:
         if run is None or run in self._trees or run in self._left:
             raise ValueError(f"{run!r} has been planted before")
+        cookie = cookie.rpartition(":")[2]  # ours is the last; what is before it is not us
         tree = LinuxTree(self, run, cookie, handle)
         self._trees[run] = tree
         self._leaders[handle.pid] = tree

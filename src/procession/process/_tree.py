@@ -102,7 +102,7 @@ class Trees(ABC):
         """A run began: `handle` is its leader, started with `COOKIE=cookie` in its environment.
 
         `run` and `cookie` must be new. A supervisor under a supervisor keeps the outer cookie by
-        writing `outer:own`; either part is recognised.
+        writing `outer:own`, in the environment and here; each finds the part it planted.
         """
 
     @abstractmethod
