@@ -6,6 +6,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 PYTEST_ARGS ?=
+BENCH ?= $(basename $(notdir $(wildcard bench/[a-z]*.py)))
 BENCH_ARGS ?=
 
 BIN := $(VENV)/bin
@@ -46,10 +47,13 @@ docs: ## write the pages that come from the code
 	$(BIN)/python tools/reference.py
 	$(BIN)/python tools/state_diagram.py >docs/states.md
 
-bench: ## every table of bench/, with modest settings; see bench/README.md
+bench: ## the tables of bench/ with modest settings; one of them: BENCH=start BENCH_ARGS="--rounds 25"
 	$(SETUP) test
-	@set -e; for script in bench/[a-z]*.py; do \
-		echo; echo "== $$script $(BENCH_ARGS)"; $(BIN)/python $$script $(BENCH_ARGS); done
+	@missed=; for script in $(BENCH:%=bench/%.py); do \
+		echo; echo "== $$script $(BENCH_ARGS)"; \
+		$(BIN)/python $$script $(BENCH_ARGS) || missed="$$missed $$script"; \
+	done; \
+	if [ -n "$$missed" ]; then echo "a bar was missed, or worse, in:$$missed" >&2; exit 1; fi
 
 clean: ## away with the environment, caches and what the demo wrote
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
