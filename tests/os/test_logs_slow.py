@@ -11,13 +11,12 @@ from pathlib import Path
 import pytest
 
 from procession.logs.console import Unshown
-from procession.logs.prefix import HOLD
 from tests.os.test_logs_capture import Capturing
 from tests.os.test_logs_console import Showing
 from tests.programs.output_bytes import KINDS, make
 from tests.support.programs import BOUND
 
-COUNT = 60_000  # lines of a flood: some 600 kB
+COUNT = 120_000  # lines of a flood: some 1.3 MB, more than all pipes and queues hold
 LIMIT = 64 * 1024
 
 
@@ -71,10 +70,9 @@ def test_the_terminal_shows_the_lines_and_the_log_has_the_bytes(both: Both, kind
     assert both.capturing.end(child) == data
     assert both.showing.console.close(BOUND) == Unshown(0, 0)
     screen = both.showing.out.rest()
-    if kind == "long":
+    if kind == "long":  # broken, for the screen: where, is a matter of how it was read
         pieces = [line.removeprefix(b"web        | ") for line in screen.split(b"\n")]
         assert b"".join(pieces) == data
-        assert len(pieces) > len(data) // (HOLD + 64 * 1024)
     else:
         lines = data.removesuffix(b"\n").split(b"\n")
         assert screen == b"".join(b"web        | " + line + b"\n" for line in lines)

@@ -74,19 +74,25 @@ class Capture:
     def start(self) -> None:
         """Start the thread. What was added before is read from now on. Once.
 
-        HostError when the descriptors for it cannot be had.
+        HostError when the host has no descriptors or no thread to give; it can be tried again.
         """
         with self._lock:
             if self._thread is not None or self._closed:
                 raise RuntimeError("a Capture is started once, before it is closed")
-            self._selector, self._waker = _make_ears()
+            selector, waker = _make_ears()
+            thread = threading.Thread(target=self._main, name="procession-capture", daemon=True)
+            self._selector, self._waker = selector, waker
             self._view = memoryview(bytearray(self._block))
             if self._inbox:
-                self._waker.wake()
-            self._thread = threading.Thread(
-                target=self._main, name="procession-capture", daemon=True
-            )
-            self._thread.start()
+                waker.wake()
+            try:
+                thread.start()
+            except RuntimeError as e:
+                self._selector = self._waker = None
+                selector.close()
+                waker.close()
+                raise HostError("capture", f"cannot begin to read output: {e}") from e
+            self._thread = thread
 
     def add(
         self,

@@ -200,12 +200,16 @@ class Writer:
         if self._thread is None:
             with self._lock:
                 if self._thread is None and not self._closed:
-                    thread = threading.Thread(
-                        target=self._run, name="procession-console", daemon=True
-                    )
-                    thread.start()
-                    self._thread = thread
+                    self._start()
         self._waker.wake()
+
+    def _start(self) -> None:
+        thread = threading.Thread(target=self._run, name="procession-console", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:  # the host has no thread to give: what is queued waits for the next
+            return
+        self._thread = thread
 
     def mute(self, muted: bool) -> None:
         """While muted nothing is written; what is queued waits."""
@@ -216,6 +220,8 @@ class Writer:
         """Write what is queued, for `timeout` seconds at most, and end. False if the thread hangs
         in a write (a regular file on a dead disk): it is then left behind, and ends with us."""
         with self._lock:
+            if self._thread is None and any(outlet.queued for outlet in self.outlets):
+                self._start()
             self._closed = True
         if self._thread is None:
             for outlet in self.outlets:
