@@ -62,14 +62,17 @@ class Rules:
         self._event: Happening = ev.BeginAll()
         self._not_begun = True
         self._stale = False
+        self._all_touched = True  # by this event, and not one replica alone
         self._old: ReplicaState | None = None
         self._verdict: int | None = None
         self._failures: dict[str, int] = {}
         self._forced_all = False
         self._wordless = any(getattr(e, "reason", "-") == "" for _, e in world.history.asks)
 
-    def _check(self, holds: object, rule: str) -> None:
-        assert holds, f"at {self.world.now:g} s, {self._event!r}: {rule}"
+    def _check(self, holds: object, rule: str, about: object = None) -> None:
+        if not holds:  # words are made for the broken rule only: nearly all are kept
+            shown = rule if about is None else f"{about!r}: {rule}"
+            raise AssertionError(f"at {self.world.now:g} s, {self._event!r}: {shown}")
 
     def _tree(self, replica: str) -> Tree | None:
         trees = self.world.trees[replica]
@@ -79,6 +82,7 @@ class Rules:
 
     def before(self, event: Happening, stale: bool) -> None:
         self._event, self._stale = event, stale
+        self._all_touched = not isinstance(event, ev.Event)
         self._old = None
         if isinstance(event, ev.Event):
             self._old = self.world.fleet.replicas[event.replica]
@@ -112,6 +116,7 @@ class Rules:
             book.exit_at = self.world.now
 
     def _all_asked_down(self, *, forced: bool, status: int) -> None:
+        self._all_touched = True
         if self._verdict is None:
             self._verdict = status
             self.stop_all_at = self.world.now
@@ -136,15 +141,15 @@ class Rules:
     # --- actions come out ----------------------------------------------------------------------
 
     def answered(self, actions: list[act.Action]) -> None:
-        self._check(self.finish is None or not actions, f"after Finish came {actions}")
+        self._check(self.finish is None or not actions, "something came after Finish", actions)
         if self._stale and self._old is not None:
-            self._check(not actions, f"a late or doubled event was answered by {actions}")
+            self._check(not actions, "a late or doubled event was answered", actions)
             self._check(
                 self.world.fleet.replicas[self._old.replica] == self._old,
                 "a late or doubled event changed the state",
             )
         finishes = [a for a in actions if isinstance(a, act.Finish)]
-        self._check(finishes in ([], actions[-1:]), f"Finish is not the last of {actions}")
+        self._check(finishes in ([], actions[-1:]), "Finish is not the last", actions)
 
     def action(self, action: act.Action) -> None:
         if isinstance(action, act.Changed):
@@ -189,9 +194,9 @@ class Rules:
 
     def _to_tree(self, action: act.SignalTree | act.KillTree | act.Release) -> None:
         book, tree = self.books[action.replica], self._tree(action.replica)
-        self._check(tree is not None and tree.number == action.run, f"{action}: not this run's")
-        self._check(tree.answered, f"{action}: the spawn has not been answered")
-        self._check(not tree.over and not tree.released, f"{action}: the run is over")
+        self._check(tree is not None and tree.number == action.run, "not this run's", action)
+        self._check(tree.answered, "the spawn has not been answered", action)
+        self._check(not tree.over and not tree.released, "the run is over", action)
         if isinstance(action, act.KillTree):
             asked_at = self.world.now if book.asked_at is None else book.asked_at
             early = self.world.now < asked_at + book.task.stop.timeout
@@ -199,14 +204,14 @@ class Rules:
             self._check(book.forced or book.signalled, "killed without being asked to end")
         elif isinstance(action, act.SignalTree):
             allowed = tree.leader_told or action.to == book.task.stop.to
-            self._check(allowed, f"{action}: its leader lives, and only that should hear")
+            self._check(allowed, "its leader lives, and only that should hear", action)
             book.signalled = True
         elif action.survivors:
-            self._check(tree.killed, f"{action}: gave up without killing")
+            self._check(tree.killed, "gave up without killing", action)
             book.gave_up = True
             book.start_due = False
         else:
-            self._check(book.task.leftover == "leave", f"{action}: the task says otherwise")
+            self._check(book.task.leftover == "leave", "the task says otherwise", action)
 
     def _finish(self, action: act.Finish) -> None:
         self.finish, self.finished_at = action, self.world.now
@@ -218,22 +223,23 @@ class Rules:
         expected = self._verdict
         if expected is None:
             expected = next(iter(self._failures.values()), 0)
-        self._check(action.status == expected, f"{action}: the status should be {expected}")
+        self._check(action.status == expected, f"the status should be {expected}", action)
 
     # --- a state is told -----------------------------------------------------------------------
 
     def _changed(self, change: act.Changed) -> None:
         book = self.books[change.replica]
-        self._check(change.old == book.state, f"{change}: it was {book.state}")
-        self._check(change.new != change.old, f"{change}: that is no change")
-        self._check(change.why or self._wordless, f"{change}: does not say why")
+        self._check(change.old == book.state, f"it was {book.state}", change)
+        self._check(change.new != change.old, "that is no change", change)
+        self._check(change.why or self._wordless, "does not say why", change)
         self.transitions.add((change.old, change.new))
         book.state = change.new
         if change.new == "starting":
             self._failures.pop(change.replica, None)
             self._check(
                 change.old not in ENDS or isinstance(self._event, ev.StartAsked),
-                f"{change}: nobody asked for it",
+                "nobody asked for it",
+                change,
             )
         elif change.new == "stopping":
             tree = self._tree(change.replica)
@@ -241,26 +247,26 @@ class Rules:
             if tree is not None and tree.answered:
                 self._stop_is_bounded(book)
         elif change.new == "stopped":
-            self._check(not book.wanted, f"{change}: it is wanted")
+            self._check(not book.wanted, "it is wanted", change)
         elif change.new in ("backoff", "completed", "failed"):
             self._ended_by_itself(book, change)
         if change.new in ENDS or change.new == "backoff":
             book.stop_due = None
 
     def _ended_by_itself(self, book: Book, change: act.Changed) -> None:
-        self._check(book.wanted, f"{change}: its end was asked for")
+        self._check(book.wanted, "its end was asked for", change)
         tree = self._tree(change.replica)
         status, good = _outcome(tree, book.task)
         policy = book.task.restart.policy
         again = policy == "always" or (policy == "on-failure" and not good)
         state = self.world.fleet.replicas[change.replica]
         if state.survivors:
-            self._check(change.new == "failed", f"{change}: what it left could not be killed")
+            self._check(change.new == "failed", "what it left could not be killed", change)
             status = status or 1
         else:
-            self._check(not book.start_due, f"{change}: a new run was asked for")
+            self._check(not book.start_due, "a new run was asked for", change)
             expected = "backoff" if again else "completed" if good else "failed"
-            self._check(change.new == expected, f"{change}: {expected} by its policy")
+            self._check(change.new == expected, f"{expected} by its policy", change)
         if change.new == "backoff":
             book.pause = self._pause(book, tree)
         if change.new == "backoff" or self._verdict is not None:
@@ -287,7 +293,7 @@ class Rules:
         if isinstance(self._event, ev.Event):
             self._settled(self._event.replica)
             self._leftovers(self._event)
-        if not isinstance(self._event, ev.Event) or self._verdict is not None:
+        if self._all_touched:
             for name in self.books:
                 self._settled(name)
 
