@@ -321,11 +321,12 @@ def read_env_file(path: str) -> tuple[dict[str, str], list[Trouble]]:
     if len(data) > _ENV_FILE_BYTES:
         what = f"{quoted(path)} is larger than {_ENV_FILE_BYTES // 1024} KiB"
         return {}, [Trouble("env-file", what, "a file of NAME=VALUE lines")]
+    data = data.removeprefix(b"\xef\xbb\xbf")
     try:
-        text = data.decode("utf-8-sig")
+        text = data.decode()
     except UnicodeDecodeError as error:
         what = f"byte 0x{data[error.start]:02x} is not UTF-8"
-        return {}, [_in_file(path, data[: error.start].decode("utf-8-sig"), what, "text in UTF-8")]
+        return {}, [_in_file(path, data[: error.start].decode(), what, "text in UTF-8")]
     if "\0" in text:
         before = text[: text.index("\0")]
         return {}, [_in_file(path, before, "a NUL byte", "text in UTF-8")]

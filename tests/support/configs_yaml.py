@@ -22,6 +22,8 @@ BROKEN_YAML = (
         told(4, 11, "", "the quote that opens here is not closed", "expected a closing quote")),
     broken("list never closed", one_task("args: [a, b", "restart: always"),
         told(4, 11, "", "the `[` is not closed", "expected `]` at the end of the list")),
+    broken("list that is just opened", one_task("args: ["),
+        told(5, 1, "", "the file ends inside a list or mapping", "expected `]` or `}`")),
     broken("mapping never closed", one_task("environment: {A: 1", "restart: always"),
         told(4, 18, "", "the `{` is not closed", "expected `}` at the end of the mapping")),
     broken("comma missing in a list", one_task('args: ["a" "b"]'),

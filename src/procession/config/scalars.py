@@ -83,10 +83,10 @@ def integer(text: str) -> int:
     based = None if text[0] in "+-" else _based(text)
     if based is not None:
         return based
-    # int() refuses 4,301 digits, and takes quadratic time for the last thousands below that
-    if len(text.lstrip("+-0")) > 18:
-        return -(10**18) if text[0] == "-" else 10**18
-    return int(text)
+    # int() refuses 4,301 digits, leading zeros too
+    digits = text.lstrip("+-").lstrip("0")
+    value = int(digits or "0") if len(digits) <= 18 else 10**18
+    return -value if text[0] == "-" else value
 
 
 def number(text: str) -> float:

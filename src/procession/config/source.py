@@ -140,10 +140,11 @@ def decode_bytes(name: str, data: bytes) -> Source | Problem:
             return Problem(
                 name, 1, 1, "", f"the file is {encoding} text", "UTF-8: save it in that encoding"
             )
+    data = data.removeprefix(b"\xef\xbb\xbf")
     try:
-        text = data.decode("utf-8-sig")
+        text = data.decode()
     except UnicodeDecodeError as error:
-        good = data[: error.start].decode("utf-8-sig")
+        good = data[: error.start].decode()
         byte = data[error.start]
         # Latin-1 is the likely origin, and shows the whole line whatever its bytes are.
         shown = Source(name, good + data[error.start :].decode("latin-1"))

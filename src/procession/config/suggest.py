@@ -18,8 +18,8 @@ def closest(word: str, known: Iterable[str], others: Mapping[str, str] | None = 
 
     `others` maps words of other tools to ours (`command` to `program`); they win. Otherwise case,
     `_` for `-` and one edit in three characters are forgiven, an edit being one character
-    inserted, dropped, replaced or swapped with its neighbour; and the beginning of exactly one
-    word (three characters or more) is that word.
+    inserted, dropped, replaced or swapped with its neighbour; and three or more characters that
+    begin just one word (or several, of which one begins all others) are that word.
     """
     wanted = word.lower().replace("_", "-").replace(" ", "-")
     if not wanted or len(wanted) > _LONGEST:
@@ -34,8 +34,8 @@ def closest(word: str, known: Iterable[str], others: Mapping[str, str] | None = 
             best, best_distance = candidate, distance
     if best:
         return best
-    longer = [w for w in words if len(wanted) > 2 and w.lower().startswith(wanted)]
-    return longer[0] if len(longer) == 1 else ""
+    longer = sorted((w for w in words if len(wanted) > 2 and w.lower().startswith(wanted)), key=len)
+    return longer[0] if longer and all(w.startswith(longer[0]) for w in longer) else ""
 
 
 def _distance(a: str, b: str, limit: int) -> int:

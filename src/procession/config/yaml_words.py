@@ -68,6 +68,8 @@ def _scanning(
     """Characters where they may not be."""
     if found == "\t" and ("start any token" in problem or "tab" in problem):
         return here, "a tab in the indentation", "blanks: YAML allows no tabs there"
+    if "node content" in problem and not found:
+        return here, "the file ends inside a list or mapping", "`]` or `}`"
     if "start any token" in problem or "node content" in problem:
         return here, f"a value cannot begin with {quoted(found)}", "quotes around such text"
     if "mapping values" in problem:

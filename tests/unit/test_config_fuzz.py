@@ -1,0 +1,138 @@
+"""No text breaks the reader: it ends, in a project or in problems that have a place in the text."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from procession import spec
+from procession.config.decode import decode
+from procession.config.source import MAX_PROBLEMS, Problem, Source, decode_bytes
+from tests.support.configs import tasks_file
+from tests.support.configs_model import BROKEN_SHAPE, BROKEN_VALUES
+from tests.support.configs_yaml import BROKEN_YAML
+
+CORPUS = [f.text for f in (*BROKEN_YAML, *BROKEN_SHAPE, *BROKEN_VALUES)] + [tasks_file(2)]
+KEYS = [f.key for f in (*spec.PROJECT_FIELDS, *spec.TASK_FIELDS, *spec.STOP_FIELDS)]
+WORDS = (
+    *("no", "yes", "true", "~", "null", "", "always", "1", "-1", "1.10", ".inf", ".nan", "1m30s"),
+    *("0x1F", "SIGTERM", "a b", "A=1", "web", "procession", "é", "'a", '"a', '"\\0"', "{{ x }}"),
+    *("[a", "{a: b", "*a", "&a", "&a x", "!!int 5", "!x y", "<<", "|", ">", "@", "%", "- a", "? a"),
+)
+SIGNS = st.sampled_from([*"\n\t :-[]{},&*!|>'\"%@`#?~<=\\0aé\0\r\u2028\ud800", "\n  ", ": "])
+
+
+def check(text: str) -> None:
+    """Read `text`, and hold what comes out against what is promised."""
+    decoded = decode(Source("f", text), "/srv")
+    problems = decoded.report.problems()
+    lines = text.splitlines() or [""]
+    for problem in problems:
+        assert 1 <= problem.line <= len(lines) + 1, problem
+        line = lines[problem.line - 1] if problem.line <= len(lines) else ""
+        assert 1 <= problem.column <= len(line) + 1, problem
+        assert str(problem).isprintable()
+        assert problem.what
+        problem.pointed()
+    assert len(problems) <= MAX_PROBLEMS + 1
+    assert problems == sorted(problems, key=lambda p: (p.line, p.column))
+    if not problems:
+        good(decoded.project)
+
+
+def good(project: spec.Project) -> None:
+    """What holds for every project that is read without a problem."""
+    assert project.tasks
+    names = [task.name.lower() for task in project.tasks]
+    assert len(set(names)) == len(names)
+    for task in project.tasks:
+        assert task.program.strip()
+        assert all("\0" not in text for text in (task.program, *task.args))
+        assert all("=" not in name and name for name, _ in task.environment)
+        assert all(path.startswith("/") for path in (*task.env_files, task.cwd or "/"))
+        assert 0 <= task.start_delay < float("inf")
+        assert 0 <= task.stop.timeout < float("inf")
+        assert task.restart.policy in spec.POLICIES
+        assert task.stop.to in spec.TARGETS
+        assert task.stop.signal.startswith("SIG")
+        assert task.leftover in spec.LEFTOVERS
+        assert task.success_exit_codes
+
+
+@st.composite
+def near_misses(draw: st.DrawFn) -> str:
+    """Block YAML in the shape of a project, with any word for any key and any value."""
+    lines = draw(
+        st.sampled_from([["tasks:"], ["name: x", "tasks:"], ["x-a: &a {program: y}", "tasks:"]])
+    )
+    key = st.sampled_from([*KEYS, "x-a", "restrat", "<<", "[a]", "'program'"])
+    for i in range(draw(st.integers(0, 3))):
+        lines = [
+            *lines,
+            draw(st.sampled_from([f"  t{i}:", "  - name: t", f"  - name: t{i}", "  T0:"])),
+        ]
+        for _ in range(draw(st.integers(0, 5))):
+            value = draw(st.sampled_from(WORDS) | st.lists(st.sampled_from(WORDS)).map(", ".join))
+            form = draw(
+                st.sampled_from(["{}", "[{}]", "{{{}: 1}}", "\n      - {}", "\n      {}: {}"])
+            )
+            lines.append(f"    {draw(key)}: {form.format(value, value)}")
+    return "\n".join(lines) + "\n"
+
+
+@st.composite
+def mutations(draw: st.DrawFn) -> str:
+    """A file of the corpus with a few places dropped, doubled or replaced."""
+    text = draw(st.sampled_from(CORPUS))
+    for _ in range(draw(st.integers(1, 4))):
+        at = draw(st.integers(0, len(text)))
+        end = at + draw(st.integers(0, 5))
+        text = text[:at] + draw(st.sampled_from(["", text[at:end] * 2]) | SIGNS) + text[end:]
+    return text
+
+
+@settings(max_examples=300)
+@given(st.text())
+@example("")
+@example("\ufeff")
+@example("? ")
+@example("- - -\n  - a")
+@example("a: !!str\n")
+def test_any_text(text: str) -> None:
+    check(text)
+
+
+@settings(max_examples=300)
+@given(st.lists(SIGNS, max_size=60).map("".join))
+def test_any_text_of_yamls_own_signs(text: str) -> None:
+    check(text)
+
+
+@settings(max_examples=400)
+@given(near_misses())
+def test_files_that_are_nearly_right(text: str) -> None:
+    check(text)
+
+
+@settings(max_examples=400)
+@given(mutations())
+def test_files_with_places_changed(text: str) -> None:
+    check(text)
+
+
+@settings(max_examples=200)
+@given(st.binary(max_size=200) | mutations().map(lambda t: t.encode("utf-16", "replace")))
+def test_any_bytes(data: bytes) -> None:
+    source = decode_bytes("f", data)
+    if isinstance(source, Problem):
+        assert str(source).isprintable()
+        source.pointed()
+    else:
+        check(source.text)
+
+
+@pytest.mark.quick
+def test_the_check_can_fail() -> None:
+    with pytest.raises(AssertionError):
+        good(spec.Project("p", "/srv", (spec.Task("a", "x", start_delay=-1.0),)))
