@@ -16,7 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
-    from procession.process.guardian import Link
+    from procession.process.link import Link
     from procession.spec import Project, Task
     from procession.supervisor.output import Output
 

@@ -60,8 +60,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         if verb not in VERBS:
             return _unknown(verb)
     from procession.cli.up import main as up
+    from procession.errors import ProcessionError
 
-    return up(words)
+    try:
+        return up(words)
+    except ProcessionError as e:
+        sys.stderr.write(f"procession: {e}\n")
+        return 1
 
 
 def _unknown(verb: str) -> int:

@@ -19,7 +19,8 @@ from procession.core import events as ev
 from procession.core.fleet import Fleet, Happening
 from procession.core.stop import KILL_WAIT
 from procession.process.exits import ExitWatcher
-from procession.process.guardian import GuardianGone
+from procession.process.link import GuardianGone
+from procession.process.spawn import clean_signals
 from procession.supervisor.perform import Performer
 from procession.supervisor.timers import Timers
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Mapping
 
     from procession.lookup import Launch
-    from procession.process.guardian import Link
+    from procession.process.link import Link
     from procession.process.tree import Trees
     from procession.spec import Project
     from procession.supervisor.output import Output
@@ -105,6 +106,7 @@ class Engine:
             if number is not None:
                 # the wakeup descriptor carries the number; a handler, not SIG_IGN: exec resets it
                 signal.signal(number, lambda *_: None)
+        clean_signals()  # unblocks them, and leaves nothing ignored for the tasks to inherit
 
     def _turn(self) -> None:
         at = self._timers.next()

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from procession.lookup import Launch
     from procession.process.exits import ExitWatcher
-    from procession.process.guardian import Link
     from procession.process.handle import Handle
+    from procession.process.link import Link
     from procession.process.tree import Trees
     from procession.spec import Project, Task
     from procession.supervisor.output import Output
@@ -105,7 +105,7 @@ class Performer:
         reads, writes = self._output.pipes()
         try:
             # told before the process exists: the guardian must never meet a stranger
-            self._link.begins(cookie, task.stop.signal, task.stop.timeout)
+            self._link.begins(cookie, signal_number(task.stop.signal), task.stop.timeout)
             handle = spawn(
                 Command(
                     argv=launch.argv,
