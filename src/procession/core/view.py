@@ -10,7 +10,8 @@ LOUD = frozenset({"failed", "backoff", "skipped"})
 
 def tell(change: Changed) -> str:
     """`web running (started with the project, pid 12)`"""
-    return f"{change.replica} {change.new} ({change.why})" if change.why else change.replica
+    words = f"{change.replica} {change.new}"
+    return f"{words} ({change.why})" if change.why else words
 
 
 def worth_telling(change: Changed, *, quiet: bool) -> bool:
