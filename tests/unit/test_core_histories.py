@@ -18,12 +18,17 @@ from hypothesis import strategies as st
 
 from procession.core import actions as act
 from procession.core import events as ev
+from procession.core.fleet import Fleet, Happening
 from procession.core.states import End
 from procession.core.status import ExitStatus
 from procession.core.stop import KILL_WAIT
-from procession.spec import Project, Restart, Stop, Task
+from procession.spec import LEFTOVERS, POLICIES, Project, Restart, Stop, Task
 from tests.support.world import Behaviour, Descendant, History, World
 from tests.support.world_draw import draw_history
+
+
+# a history is large by nature, and a machine with other work draws it slowly
+LARGE = [HealthCheck.too_slow, HealthCheck.data_too_large]
 
 
 @st.composite
@@ -32,13 +37,15 @@ def histories(draw: st.DrawFn, *, most: int) -> History:
     return draw_history(draw(st.randoms(use_true_random=False)), tasks=tasks)
 
 
-@settings(max_examples=800, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=800, suppress_health_check=LARGE)
 @given(histories(most=2))
 def test_the_rules_hold_for_small_projects(history: History) -> None:
     World(history).play()
 
 
-@settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(
+    max_examples=100, suppress_health_check=LARGE
+)
 @given(histories(most=8))
 def test_the_rules_hold_for_larger_projects(history: History) -> None:
     World(history).play()
@@ -82,6 +89,47 @@ def test_the_histories_have_what_they_should() -> None:
                 seen["again"] += (action.old, action.new) == ("stopping", "starting")
         seen["echo"] += world.history.echo is not None
     assert all(count >= 5 for count in seen.values()), seen
+
+
+small = st.integers(0, 4)
+statuses = st.builds(ExitStatus, st.sampled_from([0, 1, None]))
+anything = st.one_of(
+    st.sampled_from([ev.BeginAll(), ev.StopAllAsked("x"), ev.ForceAllAsked("x"), ev.Begin("t")]),
+    st.sampled_from([ev.StartAsked("t", "x"), ev.StopAsked("t", "x"), ev.ForceAsked("t", "x")]),
+    st.builds(ev.TimerFired, st.just("t"), small),
+    st.builds(ev.Spawned, st.just("t"), small, st.just(7)),
+    st.builds(ev.SpawnFailed, st.just("t"), small, st.just("x"), st.sampled_from([126, 127])),
+    st.builds(ev.LeaderExited, st.just("t"), small, statuses, st.integers(0, 2)),
+    st.builds(ev.TreeGrew, st.just("t"), small),
+    st.builds(ev.TreeEmpty, st.just("t"), small),
+)
+
+
+@settings(max_examples=400)
+@given(
+    st.builds(
+        Task,
+        st.just("t"),
+        st.just("true"),
+        restart=st.builds(Restart, st.sampled_from(POLICIES), st.sampled_from([None, 0.0])),
+        leftover=st.sampled_from(LEFTOVERS),
+        start_delay=st.sampled_from([0.0, 1.0]),
+    ),
+    st.lists(anything, max_size=40),
+)
+def test_no_event_is_an_error_in_whatever_order(task: Task, events: list[Happening]) -> None:
+    """Not even such that no shell should send: the core stays what it is, and says how it ends."""
+    fleet = Fleet(Project("demo", "/", (task,)))
+    finishes, run = 0, 0
+    for event in events:
+        for action in fleet.handle(event, 0.0):
+            finishes += isinstance(action, act.Finish)
+            if isinstance(action, act.Spawn):
+                run += 1
+                assert action.run == run
+    state = fleet.replicas["t"]
+    assert finishes == state.ended
+    assert state.run == run
 
 
 # --- a few long stories, told in full ----------------------------------------------------------
