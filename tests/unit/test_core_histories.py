@@ -26,7 +26,6 @@ from procession.spec import LEFTOVERS, POLICIES, Project, Restart, Stop, Task
 from tests.support.world import Behaviour, Descendant, History, World
 from tests.support.world_draw import draw_history
 
-
 # a history is large by nature, and a machine with other work draws it slowly
 LARGE = [HealthCheck.too_slow, HealthCheck.data_too_large]
 
@@ -43,9 +42,7 @@ def test_the_rules_hold_for_small_projects(history: History) -> None:
     World(history).play()
 
 
-@settings(
-    max_examples=100, suppress_health_check=LARGE
-)
+@settings(max_examples=100, suppress_health_check=LARGE)
 @given(histories(most=8))
 def test_the_rules_hold_for_larger_projects(history: History) -> None:
     World(history).play()
