@@ -4,7 +4,8 @@ A plugin: `tests/conftest.py` loads it. A skip, an xfail, an xpass or a warning 
 unless `tests/allowed.toml` lists it with a reason. Tests marked `root` are left out for ordinary
 users. `--whole` is what CI adds: the run claims to be the whole suite, so it also fails if root's
 tests did not run although root runs it, and if an entry of the list no longer occurs.
-`--tally FILE` appends a line "PASSED FAILED" for a script that adds up several runs.
+`--tally=FILE` (with the `=`: pytest takes a word of its own for a test file, before it has read
+this) appends a line "PASSED FAILED" for a script that adds up several runs.
 """
 
 from __future__ import annotations
