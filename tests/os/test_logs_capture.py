@@ -197,6 +197,48 @@ def test_a_silent_outsider_does_not_keep_a_run_from_ending(tmp_path: Path) -> No
     capturing.close()
 
 
+def test_it_is_told_once_for_both_streams_of_a_run(tmp_path: Path) -> None:
+    capturing = Capturing(tmp_path, idle_grace=0.05)
+    capturing.capture.start()
+    log = capturing.log("web.log")
+    writes = [capturing.pipe("run", log) for _ in range(2)]
+    capturing.capture.drain("run")
+    assert capturing.drained.get(timeout=BOUND) == "run"
+    assert len(capturing.troubles) == 1
+    for write in writes:
+        with pytest.raises(BrokenPipeError):
+            os.write(write, b"x")
+        os.close(write)
+    capturing.close()
+
+
+def test_a_pipe_is_looked_into_once_more_before_it_is_given_up(tmp_path: Path) -> None:
+    capturing = Capturing(tmp_path, idle_grace=0.1)
+    capturing.capture.start()
+    slow_read, slow_write = os.pipe()  # a log on a disk that takes its time
+    busy = capturing.pipe("busy", slow_write)
+    held = capturing.pipe("run", capturing.log("web.log"))
+    capturing.capture.drain("run")
+    capturing.capture.drain("unknown")
+    assert capturing.drained.get(timeout=BOUND) == "unknown"  # so the grace began
+    os.write(busy, b"x" * PIPE)
+    os.write(busy, b"x" * PIPE)  # the first is in the pipe, the second is being written
+    os.write(busy, b"x")  # so the thread waits for the disk
+    os.write(held, b"late, but there")
+    with pytest.raises(queue.Empty):
+        capturing.drained.get(timeout=0.3)
+    left = 2 * PIPE + 1
+    while left:
+        left -= len(os.read(slow_read, left))
+    assert capturing.drained.get(timeout=BOUND) == "run"
+    assert capturing.read() == b"late, but there"
+    for fd in (busy, held):
+        os.close(fd)
+    capturing.close()
+    os.close(slow_read)
+    os.close(slow_write)
+
+
 def test_every_block_of_an_outsider_begins_the_grace_anew(tmp_path: Path) -> None:
     capturing = Capturing(tmp_path, idle_grace=1.5, drain_cap=BOUND)
     capturing.capture.start()

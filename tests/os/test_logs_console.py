@@ -254,6 +254,18 @@ def test_a_full_queue_refuses_a_flood_and_still_takes_the_words_of_others() -> N
     room.close()
 
 
+def test_who_was_loud_once_and_was_shown_is_not_taken_for_a_flood() -> None:
+    showing = Showing(limit=256 * 1024)
+    once, flood = (showing.console.stream(name, "stdout") for name in ("db", "web"))
+    lines = b"db | x\n" * 20_000
+    assert once.offer(lines, never)
+    showing.out.until(lambda seen: len(seen) == len(lines))
+    while flood.offer(b"x" * 1023 + b"\n", never_mind):
+        pass
+    assert feed(once, b"a few words")
+    showing.close()
+
+
 def test_nobody_who_speaks_waits_for_a_terminal_that_does_not_read() -> None:
     showing = Showing(limit=64 * 1024)
     began = time.monotonic()

@@ -32,7 +32,7 @@ def held(fd: int) -> int:
 
 
 def test_a_pipe_grows_when_it_was_found_full_and_not_before(tmp_path: Path) -> None:
-    capturing = Capturing(tmp_path, pipe_budget=GROWN)
+    capturing = Capturing(tmp_path)
     log = capturing.log("web.log")
     full, calm, second = (capturing.pipe(run, log) for run in ("full", "calm", "second"))
     assert os.write(full, b"x" * PIPE) == PIPE
@@ -48,6 +48,20 @@ def test_a_pipe_grows_when_it_was_found_full_and_not_before(tmp_path: Path) -> N
         os.close(fd)
     capturing.close()
     assert len(capturing.read()) == 3 * PIPE + PIPE // 2
+
+
+def test_a_pipe_that_ended_gives_its_growth_to_the_next(tmp_path: Path) -> None:
+    made = Capturing(tmp_path, pipe_budget=GROWN)  # for one pipe
+    made.capture.start()
+    log = made.log("web.log")
+    for run in range(3):
+        write = made.pipe(run, log)
+        os.write(write, b"x" * 2 * GROWN)
+        assert held(write) == GROWN
+        os.close(write)
+        made.capture.drain(run)
+        assert made.drained.get(timeout=BOUND) == run
+    made.close()
 
 
 def test_growth_stays_within_its_budget_and_is_given_back() -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import queue
 import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -38,9 +40,11 @@ def shown(screen: bytes, name: str) -> list[bytes]:
 class Both:
     """A capture and a console."""
 
-    def __init__(self, folder: Path, **options: object) -> None:
+    def __init__(
+        self, folder: Path, *, capturing: Mapping[str, float] | None = None, **options: object
+    ) -> None:
         self.showing = Showing(**options)
-        self.capturing = Capturing(folder)
+        self.capturing = Capturing(folder, **(capturing or {}))
         self.capturing.capture.start()
         self.out = self.showing.console.stream("web", "stdout", "web.log")
 
@@ -157,6 +161,24 @@ def test_a_run_that_ended_is_drained_though_the_terminal_is_stuck(tmp_path: Path
     screen = both.showing.out.rest()
     assert unshown.lines > 0
     assert len(screen) <= 3 * LIMIT
+    both.close()
+
+
+def test_a_pause_is_not_taken_for_the_silence_of_an_outsider(tmp_path: Path) -> None:
+    both = Both(tmp_path, limit=4096, patience=60.0, capturing={"idle_grace": 0.1})
+    fcntl.fcntl(both.showing.out.write, fcntl.F_SETPIPE_SZ, 4096)
+    write = both.capturing.pipe("run", both.capturing.log("web.log"), both.out)
+    both.capturing.capture.drain("run")
+    block = b"x" * 99 + b"\n"
+    for _ in range(3):  # one is shown, one is refused, one stays in the pipe
+        os.write(write, block * 600)
+    with pytest.raises(queue.Empty):
+        both.capturing.drained.get(timeout=0.4)
+    os.close(write)
+    both.showing.out.until(lambda seen: seen.count(b"\n") == 1800)
+    assert both.capturing.drained.get(timeout=BOUND) == "run"
+    assert both.capturing.read() == block * 1800
+    assert both.capturing.troubles == []
     both.close()
 
 
