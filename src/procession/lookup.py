@@ -105,6 +105,7 @@ class Lookup:
         self._programs: dict[tuple[str, str, str], tuple[str, Trouble | None]] = {}
         self._names: dict[str, list[str]] = {}
         self._searches = 0
+        self._pathext = self._environ.get("PATHEXT", _PATHEXT)
 
     def resolve(self, task: Task, folder: str) -> Launch:
         troubles: list[Trouble] = []
@@ -115,8 +116,9 @@ class Lookup:
         env = self._environment(task, troubles)
         executable = ""
         status = _CANNOT_RUN
-        if wrong_folder is None or os.path.isabs(task.program):
-            executable, trouble = self._program(task.program, env.get("PATH"), cwd)
+        path = env.get("PATH", os.defpath)
+        if not troubles or not self._leans_on(task.program, path, troubles):
+            executable, trouble = self._program(task.program, path, cwd, folder)
             if trouble is not None:
                 troubles.append(trouble)
                 status = _CANNOT_RUN if executable else _NOT_FOUND
@@ -142,7 +144,13 @@ class Lookup:
 
     # --- programs ----------------------------------------------------------------------------
 
-    def _program(self, name: str, path: str | None, cwd: str) -> tuple[str, Trouble | None]:
+    def _leans_on(self, name: str, path: str, troubles: list[Trouble]) -> bool:
+        """Would looking the program up just tell these troubles again, in other words?"""
+        if is_path(name, _WINDOWS):
+            return not os.path.isabs(name) and any(t.key == "cwd" for t in troubles)
+        return self._path_entries(path)[1] or any(t.key == "env-file" for t in troubles)
+
+    def _program(self, name: str, path: str, cwd: str, folder: str) -> tuple[str, Trouble | None]:
         """The program's absolute path, and what is wrong with it.
 
         A trouble with a path means that something is there, one without that nothing is.
@@ -150,9 +158,8 @@ class Lookup:
         if is_path(name, _WINDOWS):
             key = ("", name, cwd)
             if key not in self._programs:
-                self._programs[key] = self._by_path(name, cwd)
+                self._programs[key] = self._by_path(name, cwd, folder)
             return self._programs[key]
-        path = os.defpath if path is None else path
         folders, relative = self._path_entries(path)
         key = (path, name, cwd if relative else "")
         if key not in self._programs:
@@ -168,26 +175,30 @@ class Lookup:
             self._paths[path] = known
         return known
 
-    def _by_path(self, name: str, cwd: str) -> tuple[str, Trouble | None]:
+    def _by_path(self, name: str, cwd: str, folder: str) -> tuple[str, Trouble | None]:
         full = os.path.join(cwd, name)
         wrong = ""
-        for file in file_names(full, self._environ.get("PATHEXT", _PATHEXT), _WINDOWS):
+        for file in file_names(full, self._pathext, _WINDOWS):
             wrong = _not_executable(file)
             if not wrong:
                 return file, None
         if wrong != _MISSING:
             return full, Trouble("program", f"{quoted(name)} {wrong}", _EXECUTABLE)
-        shown = f"{quoted(name)} does not exist" + (f" in {quoted(cwd)}" if full != name else "")
         first, *rest = name.split() or [""]
-        expected = _ALONE if rest else "a path to a program, meant from the task's `cwd`"
-        return "", Trouble("program", shown, expected, first if rest else "")
+        if rest:
+            return "", Trouble("program", f"{quoted(name)} does not exist", _ALONE, first)
+        what = f"{quoted(name)} does not exist" + (f" in {quoted(cwd)}" if full != name else "")
+        beside = os.path.join(folder, name)
+        meant = beside if beside != full and not _not_executable(beside) else ""
+        return "", Trouble("program", what, "a path from the task's `cwd`", meant)
 
     def _by_name(
         self, name: str, path: str, folders: list[str], cwd: str
     ) -> tuple[str, Trouble | None]:
         passed_over = ("", "")
-        for file in file_names(name, self._environ.get("PATHEXT", _PATHEXT), _WINDOWS):
-            for folder in folders:
+        files = file_names(name, self._pathext, _WINDOWS)
+        for folder in folders:
+            for file in files:
                 full = os.path.join(cwd, folder, file)
                 wrong = _not_executable(full)
                 if not wrong:
@@ -196,9 +207,8 @@ class Lookup:
                     passed_over = full, wrong
         full, wrong = passed_over
         if full:
-            return full, Trouble(
-                "program", f"{quoted(name)} on PATH is {quoted(full)}, which {wrong}", _EXECUTABLE
-            )
+            what = f"{quoted(name)} on PATH is {quoted(full)}, which {wrong}"
+            return full, Trouble("program", what, _EXECUTABLE)
         if not path:
             what = f"{quoted(name)} cannot be found: the task's PATH is empty"
             return "", Trouble("program", what, "a PATH, or the program's path")

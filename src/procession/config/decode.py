@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from procession import spec
 from procession.config.names import fit_name, is_name
-from procession.config.report import Report, described
+from procession.config.report import Report, TooManyProblemsError, described
+from procession.config.suggest import closest
 from procession.config.values import READERS, is_null
 from procession.config.yaml import Mapping, Scalar, Sequence, compose, mark_of
 from procession.errors import quoted
@@ -124,10 +125,13 @@ def decode(source: Source, folder: str, *, name: str | None = None) -> Decoded:
     report = Report(source, told)
     decoder = _Decoder(report, folder)
     values: dict[str, Any] = {}
-    if isinstance(root, Mapping):
-        values = decoder.mapping(root, _PROJECT)
-    elif root is not None:
-        report.bad(root, described(root), "a mapping with `tasks`")
+    try:
+        if isinstance(root, Mapping):
+            values = decoder.mapping(root, _PROJECT)
+        elif root is not None:
+            report.bad(root, described(root), "a mapping with `tasks`")
+    except TooManyProblemsError:
+        pass  # the report says so
     project = spec.Project(
         name or values.get("name") or fit_name(_last_part(folder)) or "project",
         folder,
@@ -199,7 +203,7 @@ class _Decoder:
         if table is _PROJECT and key.value.startswith(spec.EXTENSION_PREFIX):
             return ""
         report.key = key.value
-        meant = report.meant(key.value, table.names, table.others)
+        meant = closest(key.value, table.names, table.others)
         expected = "" if meant else "one of " + ", ".join(table.names)
         report.bad(key, f"unknown key {quoted(key.value)}", expected, meant)
         report.key = ""

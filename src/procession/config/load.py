@@ -13,6 +13,7 @@ from procession import spec
 from procession._record import Record
 from procession.config.decode import decode
 from procession.config.names import fit_name, is_name
+from procession.config.report import TooManyProblemsError
 from procession.config.source import MAX_BYTES, Problem, decode_bytes
 from procession.errors import ConfigError, UsageError, one_line
 from procession.lookup import Launch, Lookup, LookupProblem
@@ -86,6 +87,8 @@ def load(
     try:
         decoded = decode(source, folder, name=name)
         launches = _look_up(decoded, environ)
+    except TooManyProblemsError:
+        launches = {}  # the report says so, and is not empty
     finally:
         if collecting:
             gc.enable()

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from procession.config.scalars import BOOLEAN, NULL, TEXT
 from procession.config.source import MAX_PROBLEMS, Mark, Problem
-from procession.config.suggest import closest
 from procession.config.yaml import Mapping, Scalar, kind_of, mark_of
 from procession.errors import quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from procession.config.source import Source
     from procession.config.yaml import Node
 
@@ -28,6 +25,10 @@ def described(node: Node) -> str:
     return f"the {'boolean' if kind == BOOLEAN else 'number'} {quoted(node.value)}"
 
 
+class TooManyProblemsError(Exception):
+    """`MAX_PROBLEMS` are told: going on would take time, and nobody reads the rest."""
+
+
 class Report:
     """The problems found so far, and where the reader is: `prefix`, `key` and `key_node`."""
 
@@ -42,14 +43,11 @@ class Report:
         )
         self._placed = [(p.line, p.column, p) for p in told]
         self.shell_words: dict[str, tuple[str, ...]] = {}  # what shlex made of which text
+        self.arguments = 0  # in all tasks
         # what YAML itself found wrong there is not told again in other words
         self._closed = {(p.line, p.column) for p in told}
         self._seen: set[tuple[str, int, int, str]] = set()
-        self._left_out = 0
-
-    def meant(self, word: str, known: Iterable[str], others: dict[str, str] | None = None) -> str:
-        """`suggest.closest`, as long as a problem would still be told: the search is dear."""
-        return closest(word, known, others) if len(self._placed) < MAX_PROBLEMS else ""
+        self._full = False
 
     def path(self, tail: str = "") -> str:
         """Where the reader is, in words: `tasks.web.args[2]`."""
@@ -82,7 +80,10 @@ class Report:
         self.at(mark, what, expected, suggestion, self.path(tail))
 
     def at(self, mark: Mark, what: str, expected: str, suggestion: str, path: str) -> None:
-        """A problem at a place of the source. The same is told once."""
+        """A problem at a place of the source. The same is told once.
+
+        Raises TooManyProblemsError, as `bad` and `add` do.
+        """
         once = (self.source.name, mark.line, mark.column, what)
         if self._is_news(once):
             problem = self.source.problem(mark, what, expected, suggestion, path)
@@ -94,20 +95,19 @@ class Report:
             self._placed.append((mark.line, mark.column, problem))
 
     def _is_news(self, once: tuple[str, int, int, str]) -> bool:
-        """Is it new, and is there room?"""
         if once in self._seen:
             return False
         self._seen.add(once)
         if len(self._placed) >= MAX_PROBLEMS:
-            self._left_out += 1
-            return False
+            self._full = True
+            raise TooManyProblemsError
         return True
 
     def problems(self) -> list[Problem]:
         """All problems in the order of their places."""
         found = [p for _, _, p in sorted(self._placed, key=lambda placed: placed[:2])]
-        if self._left_out:
+        if self._full:
             last = found[-1]
-            what = f"and {self._left_out} more problems in this file"
+            what = "and more problems: there are too many to go on"
             found.append(Problem(self.source.name, last.line, last.column, "", what))
         return found

@@ -15,7 +15,8 @@ from procession.config import scalars
 from procession.config.names import fit_name, is_name
 from procession.config.report import Report, described
 from procession.config.scalars import BOOLEAN, FLOAT, INTEGER, NULL, NULLS, TEXT
-from procession.config.yaml import Mapping, Scalar, Sequence, kind_of
+from procession.config.suggest import closest
+from procession.config.yaml import MAX_EXPANDED, Mapping, Scalar, Sequence, kind_of
 from procession.errors import quoted
 
 TYPE_CHECKING = False
@@ -153,11 +154,13 @@ def args(report: Report, node: Node, field: spec.Field, folder: str) -> tuple[st
     value = written(report, node, "a string, or a list of strings, numbers and booleans")
     if value is None:
         return None
-    if "'" not in value and '"' not in value and "\\" not in value:
-        # what shlex does with such a string, without the 8 ms that its import takes
-        plain = value.replace("\t", " ").replace("\n", " ").replace("\r", " ")
-        return tuple(word for word in plain.split(" ") if word)
-    return _shell_words(report, node, value)
+    words = _shell_words(report, node, value)
+    report.arguments += len(words or ())
+    if report.arguments > MAX_EXPANDED:
+        # one string may be the arguments of many tasks, by an alias
+        report.bad(node, f"more than {MAX_EXPANDED} arguments in all tasks by now")
+        return None
+    return words
 
 
 def _argument(report: Report, node: Node, index: int) -> str | None:
@@ -168,22 +171,23 @@ def _argument(report: Report, node: Node, index: int) -> str | None:
 
 
 def _shell_words(report: Report, node: Node, value: str) -> tuple[str, ...] | None:
+    if "'" not in value and '"' not in value and "\\" not in value:
+        # what shlex does with such a string, without the 8 ms that its import takes
+        plain = value.replace("\t", " ").replace("\n", " ").replace("\r", " ")
+        return tuple(word for word in plain.split(" ") if word)
     known = report.shell_words.get(value)
-    if known is None:
-        import shlex
+    if known is not None:
+        return known
+    import shlex
 
-        try:
-            known = tuple(shlex.split(value))
-        except ValueError as error:
-            escape = "escaped" in str(error)
-            report.bad(
-                node,
-                "a backslash at the end" if escape else "a quote that is not closed",
-                "shell quoting, or a list of arguments",
-            )
-            return None
-        # kept: one string may be the arguments of many tasks by an alias
-        report.shell_words[value] = known
+    try:
+        known = tuple(shlex.split(value))
+    except ValueError as error:
+        escape = "escaped" in str(error)
+        what = "a backslash at the end" if escape else "a quote that is not closed"
+        report.bad(node, what, "shell quoting, or a list of arguments")
+        return None
+    report.shell_words[value] = known
     return known
 
 
@@ -275,7 +279,7 @@ def boolean(report: Report, node: Node, field: spec.Field, folder: str) -> bool 
         return node.value in scalars.TRUE
     meant = ""
     if isinstance(node, Scalar):
-        meant = report.meant(node.value, ("true", "false"), _YES_NO) if node.value else ""
+        meant = closest(node.value, ("true", "false"), _YES_NO) if node.value else ""
     report.bad(node, described(node), "`true` or `false`", meant)
     return None
 
@@ -298,7 +302,7 @@ def _choice(
 ) -> str | None:
     if isinstance(node, Scalar) and kind_of(node) == TEXT and node.value in field.choices:
         return node.value
-    meant = report.meant(node.value, field.choices, others) if isinstance(node, Scalar) else ""
+    meant = closest(node.value, field.choices, others) if isinstance(node, Scalar) else ""
     report.bad(node, described(node), expected, meant)
     return None
 
@@ -361,7 +365,7 @@ def signal_name(report: Report, node: Node, field: spec.Field, folder: str) -> s
     members = signal.Signals.__members__
     if full in members:
         return members[full].name  # SIGIOT is SIGABRT
-    near = report.meant(full, [m for m in members if not m.startswith("SIGRT")])
+    near = closest(full, [m for m in members if not m.startswith("SIGRT")])
     report.bad(node, f"no signal is called {quoted(value)} on this system", expected, near)
     return None
 
