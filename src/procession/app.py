@@ -10,7 +10,7 @@ import os
 import sys
 
 from procession._record import Record
-from procession.errors import ConfigError, ProcessionError, UsageError
+from procession.errors import ConfigError, HostError, ProcessionError, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from procession.supervisor.output import Output
 
 USAGE = 2  # exit status for the user's mistakes
+DESCRIPTORS = 6  # that a task may take: two pipes, two logs, a pidfd, and one while it starts
 
 
 class UpOptions(Record):
@@ -39,6 +40,8 @@ class UpOptions(Record):
 
 def up(options: UpOptions) -> int:
     """Run a project until it ends; its exit status. Forks: call single-threaded, and early."""
+    if sys.platform == "win32":
+        raise HostError("procession up", "does not run on Windows yet", "Linux or another POSIX")
     from procession.process.guardian import guard
 
     return guard(lambda link: supervise(options, link), crash_grace=options.crash_grace)
@@ -57,9 +60,11 @@ def supervise(options: UpOptions, link: Link) -> int:
             environ=dict(os.environ),
         )
         project = pick(loaded.project, options.only)
+        from procession.process.limits import make_room
         from procession.process.tree import Trees
         from procession.supervisor.engine import Engine
 
+        make_room(DESCRIPTORS * len(project.tasks))
         trees = Trees()
         trees.prepare()
         engine = Engine(
@@ -111,18 +116,21 @@ def _output(options: UpOptions, project: Project, drained: Callable[[Hashable], 
         drained,
         quiet=options.quiet,
         log_dir=options.log_dir,
-        color=wants_color(options.color),
+        colors=(wants_color(options.color, 1), wants_color(options.color, 2)),
         timestamps=options.timestamps,
     )
 
 
-def wants_color(asked: bool | None) -> bool:
-    """Colour only on a terminal; NO_COLOR (no-color.org) forbids it, whatever its value."""
+def wants_color(asked: bool | None, fd: int) -> bool:
+    """Colour only where this descriptor is a terminal: escapes in a file are noise.
+
+    NO_COLOR forbids it, unless it is empty (no-color.org).
+    """
     if asked is not None:
         return asked
     if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
         return False
     try:
-        return os.isatty(1)
+        return os.isatty(fd)
     except OSError:
         return False

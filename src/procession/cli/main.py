@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 TYPE_CHECKING = False
@@ -46,6 +47,7 @@ procession itself failed; 2 for a mistake in the file or on the command line.
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line `argv` (without the program's name; None: sys.argv). Exit status."""
+    _open_streams()
     words = list(sys.argv[1:] if argv is None else argv)
     if words and words[0] in ("-h", "--help", "help"):
         sys.stdout.write(HELP)
@@ -67,6 +69,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ProcessionError as e:
         sys.stderr.write(f"procession: {e}\n")
         return 1
+
+
+def _open_streams() -> None:
+    """Give a closed standard stream to null.
+
+    A daemon's child, or `>&-` in a shell, begins without them; the first files opened would get
+    their numbers, and our words and the tasks' lines would land in those.
+    """
+    for fd in (0, 1, 2):
+        try:
+            os.fstat(fd)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest free number, which is this one
+    if sys.stdout is None:
+        sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115 - ours until the end
+    if sys.stderr is None:
+        sys.stderr = open(2, "w", closefd=False)  # noqa: SIM115 - ours until the end
 
 
 def _unknown(verb: str) -> int:

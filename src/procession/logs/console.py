@@ -44,7 +44,7 @@ class ConsoleStream:
         self._console = console
         self._outlet = outlet
         self._log = log
-        self._label = console.label(replica)
+        self._label = console.label(replica, which)
         self._share = Share()
         self._stall = 0
         self._waited = 0.0
@@ -96,7 +96,8 @@ class Console:
 
     `out_fd` and `err_fd` are shared with whoever started us: nothing is changed about them, and
     they are not closed. `names` are the replicas known so far, in the order of the file: the
-    longest sets the width, the order the colours. `on_trouble` gets a sentence when an output
+    longest sets the width, the order the colours. `color` is meant for stdout, `err_color` for
+    stderr (None: the same). `on_trouble` gets a sentence when an output
     fails; it is called from the console's thread and must not block.
     """
 
@@ -108,6 +109,7 @@ class Console:
         names: Sequence[str],
         color: bool,
         timestamps: bool,
+        err_color: bool | None = None,
         on_trouble: Callable[[str], None] | None = None,
         limit: int = LIMIT,
         patience: float = PATIENCE,
@@ -115,6 +117,7 @@ class Console:
     ) -> None:
         self.patience = patience
         self._color = color
+        self._err_color = color if err_color is None else err_color
         self._timestamps = timestamps
         self._clock = clock
         self._order = {name: number for number, name in enumerate(names)}
@@ -133,7 +136,7 @@ class Console:
             self._out = Outlet(out_fd, "stdout", limit=limit, wake=self._writer.wake)
             self._writer.outlets.append(self._out)
         self._writer.outlets.append(self._err)
-        self._ours = self.label(OURS)
+        self._ours = self.label(OURS, "stderr")
 
     @property
     def muted(self) -> bool:
@@ -185,10 +188,10 @@ class Console:
         waiting = sum(o.lost_bytes + o.queued for o in self._writer.outlets)
         return Unshown(self._lost_lines, self._lost_bytes + waiting)
 
-    def label(self, name: str) -> bytes:
-        """What stands before the lines of `name`, time aside."""
+    def label(self, name: str, which: str) -> bytes:
+        """What stands before the lines of `name` on our "stdout" or "stderr", time aside."""
         padded = name.ljust(self._width).encode() + b" |"
-        if not self._color:
+        if not (self._color if which == "stdout" else self._err_color):
             return padded + b" "
         if name == OURS:
             return b"\x1b[1m" + padded + palette.RESET + b" "

@@ -40,7 +40,7 @@ class Output:
         *,
         quiet: bool = False,
         log_dir: str | None = None,
-        color: bool = False,
+        colors: tuple[bool, bool] = (False, False),  # on our stdout, on our stderr
         timestamps: bool = False,
         out_fd: int = 1,
         err_fd: int = 2,
@@ -49,7 +49,7 @@ class Output:
         self._replicas = replicas
         self._on_drained = on_drained
         self._quiet = quiet
-        self._color = color
+        self._colors = colors
         self._timestamps = timestamps
         self._fds = out_fd, err_fd
         self._console: Console | None = None  # as the capture: both from `start` on
@@ -68,7 +68,8 @@ class Output:
         self._console = Console(
             *self._fds,
             names=self._replicas,
-            color=self._color,
+            color=self._colors[0],
+            err_color=self._colors[1],
             timestamps=self._timestamps,
             on_trouble=self.event,
         )

@@ -10,6 +10,7 @@ from procession.core import actions as act
 from procession.core import events as ev
 from procession.process.command import Command
 from procession.process.handle import signal_number
+from procession.process.limits import as_found
 from procession.process.spawn import spawn
 from procession.process.tree import COOKIE
 from procession.supervisor.runs import LiveRun
@@ -89,6 +90,7 @@ class Performer:
             self._link.ended(cookie)
             self._post(ev.SpawnFailed(a.replica, a.run, str(e), status))
             return
+        as_found(handle.pid)
         tree = self._trees.plant((a.replica, a.run), self._nested(cookie), handle)
         live = LiveRun(a.replica, a.run, cookie, handle, tree)
         self.live[live.key] = live
