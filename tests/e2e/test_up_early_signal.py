@@ -35,18 +35,17 @@ def test_an_early_stop_always_ends_and_leaves_nothing(
             "late": actor("obedient", "late", start_delay="40ms"),
         }
     )
-    statuses = []
     for up in rounds(project):
         up.kill(number)
-        statuses.append(up.status())
+        status = up.status()
         project.stage.gone()
+        if status != 0:
+            # The interpreter has not come to us yet: the signal's default action ends it, or it
+            # makes a KeyboardInterrupt of it, which ends with 1 while `site` is imported.
+            assert status in (-number, 128 + number, 1), up.said()
+            assert "supervisor" not in up.err, up.said()
+            assert project.stage.told == [], "something began, and was not stopped gracefully"
         project.stage.again()
-    # before Python itself listens, a signal ends it, or is told as its KeyboardInterrupt
-    early = {-number, 128 + number} if number == signal.SIGINT else {-number}
-    assert set(statuses) <= {0} | early, statuses
-    assert statuses[-1] == 0, statuses
-    first = statuses.index(0)
-    assert set(statuses[first:]) == {0}, statuses
 
 
 @pytest.mark.parametrize("who", ["supervisor", "guardian"])

@@ -20,8 +20,7 @@ def test_a_task_begins_on_clean_ground(project: Project) -> None:
     read, write = os.pipe()
     os.set_inheritable(write, True)
     try:
-        # through a shell, which hands every open descriptor down
-        up = project.up(wrap=["sh", "-c", f'exec "$@" 9>&{write}', "sh"], inherit=[write])
+        up = project.up(inherit=[write])
         assert up.status() == 0, up.said()
     finally:
         os.close(read)
@@ -146,11 +145,14 @@ def test_a_start_delay_is_waited_for_and_holds_up_nobody_else(project: Project) 
 
 
 def test_more_tasks_than_the_soft_limit_of_descriptors(project: Project) -> None:
-    """A task takes a handful of descriptors; the limit is the soft one, and not handed down."""
+    """A task takes a handful of descriptors. Ours is raised; a task has the one `up` began with."""
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     assert hard > 1024, "the limit of this machine is too low to try"
-    many = {f"t{number}": sh("ulimit -Sn") for number in range(100)}
+    gate = project.gate("gate")
+    many = {f"t{number}": sh(': <"$0"; ulimit -Sn', gate) for number in range(100)}
     project.tasks(many)
     up = project.up("--quiet", wrap=["sh", "-c", 'ulimit -Sn 128; exec "$@"', "sh"])
+    project.until_logged("t99 run 1: starting -> running")
+    project.open_gate("gate")
     assert up.status() == 0, up.said()
     assert {project.log(f"{name}.log") for name in many} == {b"128\n"}

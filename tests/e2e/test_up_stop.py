@@ -168,8 +168,8 @@ def test_what_a_leader_leaves_and_does_not_listen_is_killed(project: Project) ->
 def test_leftover_wait_waits_for_what_the_leader_left(project: Project) -> None:
     project.tasks({"a": actor("family", "a", "obedient", 1, 1, 0, leftover="wait", stop=FOREVER)})
     up = project.up()
-    _, child, daemon = project.stage.ready("a", "a.child0", "a.daemon1")
-    project.until_logged("waits for 2 processes it left")
+    child, daemon = project.stage.ready("a.child0", "a.daemon1")
+    project.stage.wait("leaves", "a")
     project.stage.signal(child, signal.SIGUSR1)
     project.stage.wait("heard", "a.child0")
     assert up.process.poll() is None
@@ -182,7 +182,7 @@ def test_leftover_wait_waits_for_what_the_leader_left(project: Project) -> None:
 def test_leftover_wait_ends_when_a_stop_is_asked_for(project: Project) -> None:
     project.tasks({"a": actor("family", "a", "obedient", 1, 1, 0, leftover="wait", stop=FOREVER)})
     up = project.up()
-    project.until_logged("waits for 2 processes it left")
+    project.stage.wait("leaves", "a")
     assert up.stop() == 0, up.said()
     project.stage.gone()
     assert [e.words[0] for e in project.stage.all("heard")] == ["SIGTERM"] * 2
@@ -198,7 +198,7 @@ def test_a_task_that_daemonises_is_stopped_as_any_other(project: Project) -> Non
     )
     up = project.up()
     project.stage.ready("daemon.daemon0", "other")
-    project.until_logged("daemon run 1")
+    project.stage.wait("leaves", "daemon")
     assert up.stop() == 0, up.said()
     project.stage.gone()
     assert ("daemon.daemon0", "SIGTERM") in {
@@ -225,11 +225,9 @@ def test_leftover_leave_lets_the_task_end_with_its_leader(project: Project) -> N
 
 def test_who_hides_from_its_task_is_swept_at_the_end(project: Project) -> None:
     """Own session, empty environment, parent gone: nobody knows whose it is, only that it is."""
-    hide = (
-        'env -i setsid sh -c \'exec 3>"$1"; echo hidden ready $$ 0 0 0 0 >&3;'
-        ' trap "" TERM INT HUP; while :; do sleep 1000; done\' sh "$0" & wait; exec sleep 3600'
-    )
-    project.tasks({"a": sh(hide.replace("& wait", "&"), project.stage.path)})
+    deaf = 'trap "" TERM INT HUP; exec 3>"$0"; echo hidden ready $$ >&3; while :; do sleep 9; done'
+    hides = "env -i setsid sh -c '" + deaf + '\' "$0" & exec sleep 3600'
+    project.tasks({"a": sh(hides, project.stage.path, stop={"timeout": "300ms"})})
     up = project.up()
     project.stage.ready("hidden")
     assert up.stop() == 0, up.said()

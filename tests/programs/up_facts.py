@@ -22,8 +22,9 @@ found = {
     ),
     "files": {n: os.readlink(f"/proc/self/fd/{n}") for n in (0, 1, 2)},
 }
-folder = os.open("/proc/self/fd", os.O_RDONLY)
-found["descriptors"] = sorted({int(n) for n in os.listdir(folder)} - {folder})
+# the one that listed the folder is closed by now
+listed = [int(n) for n in os.listdir("/proc/self/fd")]
+found["descriptors"] = [n for n in sorted(listed) if os.path.exists(f"/proc/self/fd/{n}")]
 with open(sys.argv[1] + ".new", "w") as file:
     json.dump(found, file)
 os.rename(sys.argv[1] + ".new", sys.argv[1])

@@ -317,19 +317,9 @@ class Project:
         return (self.log_folder(name) / file).read_bytes()
 
     def until_logged(self, words: str) -> None:
-        """Wait until `procession.log` has these words: told by inotify, with a bound."""
-        deadline = time.monotonic() + WITHIN
-        with Inotify() as changes:
-            changes.add(self.folder)
-            while True:
-                for folder in [self.logs, *self.logs.glob("*"), *self.logs.glob("*/*/")]:
-                    if folder.is_dir() and not folder.is_symlink():
-                        changes.add(folder)
-                logs = self.logs.glob("*/*/procession.log")
-                if any(words.encode() in log.read_bytes() for log in logs):
-                    return
-                if not changes.wait(deadline):
-                    raise AssertionError(f"never logged: {words!r}{self.stage.doubt()}")
+        """Wait until the supervisor's own log has these words."""
+        if not until_logged(self.logs, words):
+            raise AssertionError(f"never logged: {words!r}{self.stage.doubt()}")
 
     def facts(self, name: str) -> dict[str, Any]:
         """What `up_facts.py` wrote."""
@@ -367,6 +357,23 @@ def project() -> Iterator[Project]:
     yield made
     made.close()
     shutil.rmtree(above)
+
+
+def until_logged(logs: Path, words: str) -> bool:
+    """Wait until a `procession.log` below has these words; False at the bound. By inotify."""
+    deadline = time.monotonic() + WITHIN
+    with Inotify() as changes:
+        changes.add(logs.parent)
+        while True:
+            for folder in [logs, *logs.glob("*"), *logs.glob("*/*/")]:
+                if folder.is_dir() and not folder.is_symlink():
+                    changes.add(folder)
+            # after the watches were set: nothing is missed between a look and a wait
+            found = logs.glob("*/*/procession.log")
+            if any(words.encode() in file.read_bytes() for file in found):
+                return True
+            if not changes.wait(deadline):
+                return False
 
 
 class Inotify:
