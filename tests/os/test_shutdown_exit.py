@@ -54,7 +54,7 @@ def test_a_signal_after_python_reset_its_handlers_does_not_kill() -> None:
 def test_the_exit_status_tells_the_signal_where_that_was_chosen(
     number: signal.Signals, how: str
 ) -> None:
-    with hosted("gives_back", how) as program:
+    with hosted("gives_back", how, env={"PYTHONUNBUFFERED": ""}) as program:
         program.expect(b"ready\n")
         program.signal(number)
         assert program.wait() == (-number if how == "reraise" else 0)

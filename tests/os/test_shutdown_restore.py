@@ -252,7 +252,9 @@ def test_the_main_thread_hears_a_signal_that_did_not_interrupt_it(wakeup_fd: boo
         with Shutdown(wakeup_fd=wakeup_fd) as stop:
             watcher = threading.Thread(target=_set_when_main_blocks, args=(in_wait,))
             watcher.start()
+            began = time.monotonic()
             assert stop.wait(5)
+            assert time.monotonic() - began < 4
             watcher.join()
     finally:
         in_wait.set()

@@ -194,7 +194,7 @@ def test_importing_installs_nothing_and_loads_little() -> None:
     with Program.python("-W", "error", "-c", look) as program:
         assert program.wait() == 0, program.errors
         loaded, names = program.output.decode().splitlines()
-    parts = ("", "._core", "._request")
+    parts = ("", "._registration", "._request")
     ours = ["drekar_launch_process", "procession", *(f"procession.shutdown{p}" for p in parts)]
     assert loaded.split() == ours
     assert names == "wait_exit wait_exit_callback wait_exit_stop_loop"

@@ -13,6 +13,8 @@ def ask(when: str) -> None:
     os.write(1, f"asked {when}\n".encode())
     os.kill(os.getpid(), signal.SIGTERM)
     os.kill(os.getpid(), signal.SIGINT)
+    if when == "early":
+        shutdown.wait_exit(5)  # by then it is known to all who could act on it
 
 
 if sys.argv[1] == "late":

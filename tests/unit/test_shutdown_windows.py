@@ -339,6 +339,22 @@ def test_an_event_under_way_at_exit_stays_parked_until_the_process_has_gone(
         signal.signal(number, handler)
 
 
+def test_an_orphaned_installation_leaves_events_to_whoever_comes_next(system: System) -> None:
+    registration = shutdown.wait_exit_callback(bool)
+    window = max(system.windows)
+    worker = threading.Thread(target=registration.cancel)
+    worker.start()
+    worker.join()
+    assert system.console(win.CTRL_C).get() == 0
+    asked = system.send(window, win.WM_QUERYENDSESSION)
+    asked.get()
+    assert system.blocked == set()
+    with Shutdown() as stop:  # taken up again
+        assert not stop.requested
+        assert system.console(win.CTRL_C).get() == 1
+        assert stop.requested
+
+
 def test_times_are_of_the_monotonic_clock(system: System) -> None:
     with Shutdown() as stop:
         before = time.monotonic()

@@ -29,7 +29,7 @@ Standard library only. No function here may be called from a signal handler.
 
 from __future__ import annotations
 
-from ._core import Registration
+from ._registration import Registration
 from ._request import NotInstalledError, Request
 
 TYPE_CHECKING = False

@@ -20,6 +20,7 @@ import signal
 import sys
 from _thread import allocate_lock
 
+from ._registration import log
 from ._signals import Signals, start_thread
 
 TYPE_CHECKING = False
@@ -206,7 +207,7 @@ class WindowsEar:
         try:
             self._create_windows()
         except OSError:
-            _log("no windows to receive WM_CLOSE and the end of the session")
+            log("no windows to receive WM_CLOSE and the end of the session")
             self._destroy_windows()
             return
         finally:
@@ -215,7 +216,7 @@ class WindowsEar:
             while self._api.get_message():
                 pass
         except OSError:
-            _log("the windows hear no more")
+            log("the windows hear no more")
         self._destroy_windows()
 
     def _create_windows(self) -> None:
@@ -271,12 +272,6 @@ def _procedure(window: int, message: int, wparam: int, lparam: int) -> int | Non
     """Of the window class, for all sessions that this process will have."""
     ear = _by_window.get(window)
     return None if ear is None else ear._on_message(window, message, wparam)
-
-
-def _log(message: str) -> None:
-    import logging
-
-    logging.getLogger("procession.shutdown").exception(message)
 
 
 def _system() -> WindowsApi:
