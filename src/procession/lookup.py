@@ -259,6 +259,11 @@ def _lay_over(env: dict[str, str], values: Iterable[tuple[str, str]]) -> None:
     env.update(values)
 
 
+def _may_execute(path: str) -> bool:
+    """As execve asks: by the effective ids and capabilities, not by the real ones of access(2)."""
+    return os.access(path, os.X_OK, effective_ids=os.access in os.supports_effective_ids)
+
+
 def _not_executable(path: str) -> str:
     """Why the file cannot be executed, as the end of a sentence; empty if it can."""
     try:
@@ -271,7 +276,7 @@ def _not_executable(path: str) -> str:
         return "is a folder"
     if not stat.S_ISREG(mode):
         return "is not a regular file"
-    if not os.access(path, os.X_OK):
+    if not _may_execute(path):
         return "may not be executed: its permissions do not allow it"
     return ""
 
@@ -287,7 +292,7 @@ def _folder_trouble(path: str) -> Trouble | None:
         return Trouble("cwd", f"{quoted(path)} cannot be used: {reason}", expected)
     if not stat.S_ISDIR(mode):
         return Trouble("cwd", f"{quoted(path)} is not a folder", expected)
-    if not os.access(path, os.X_OK):
+    if not _may_execute(path):
         return Trouble("cwd", f"{quoted(path)} may not be entered", "a folder with that permission")
     return None
 

@@ -209,7 +209,7 @@ def test_what_is_wrong_with_a_folder(folder: Path, monkeypatch: pytest.MonkeyPat
     assert "cannot be used: too many levels" in trouble(task("sh", cwd=str(loop)), folder).what
     assert trouble(task("sh"), folder / "gone").key == "cwd"
     # root may enter every folder, so the answer of the system is given here
-    monkeypatch.setattr(lookup.os, "access", lambda path, mode: path != str(folder))
+    monkeypatch.setattr(lookup.os, "access", lambda path, mode, **ids: path != str(folder))
     assert trouble(task("sh"), folder).what == f"`{folder}` may not be entered"
 
 
