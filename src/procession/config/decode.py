@@ -75,6 +75,7 @@ _NAMED_TASK = Table(spec.TASK_FIELDS, _TASK_WORDS, named=True)
 _STOP = Table(spec.STOP_FIELDS, _STOP_WORDS)
 
 _NAME = spec.TASK_FIELDS[0]
+_ATTRIBUTES = {f.key: f.key.replace("-", "_") for f in spec.TASK_FIELDS} | {"env-file": "env_files"}
 _NEEDED_TO_LOOK_UP = frozenset({"program", "cwd", "environment", "env-file"})
 
 
@@ -337,10 +338,8 @@ def _path(node: Mapping, path: str) -> str:
 
 def _made(name: str, values: dict[str, Any]) -> spec.Task:
     """The task, from values by key. What is not there has the model's default."""
-    fit = {key.replace("-", "_"): value for key, value in values.items()}
+    fit = {_ATTRIBUTES[key]: value for key, value in values.items()}
     policy, delay = fit.pop("restart", None), fit.pop("restart_backoff", None)
     if policy is not None or delay is not None:
         fit["restart"] = spec.Restart(policy or "no", delay)
-    if "env_file" in fit:
-        fit["env_files"] = fit.pop("env_file")
     return spec.Task(name, **fit)

@@ -72,6 +72,13 @@ def written(
     return value
 
 
+def _quickly(report: Report, node: Node) -> str | None:
+    """What `written` returns, for the many good values, without the words for the bad ones."""
+    if not isinstance(node, Scalar) or report.may_hold_nul:
+        return None
+    return None if node.value in NULLS and node.implicit[0] else node.value
+
+
 def text(report: Report, node: Node, field: spec.Field, folder: str) -> str | None:
     """Text that is not empty: `program`."""
     return _full(report, node, "text")
@@ -164,6 +171,9 @@ def args(report: Report, node: Node, field: spec.Field, folder: str) -> tuple[st
 
 
 def _argument(report: Report, node: Node, index: int) -> str | None:
+    value = _quickly(report, node)
+    if value is not None:
+        return value
     expected = "text, a number or a boolean"
     if isinstance(node, Mapping):
         expected = "text; in quotes if there is a `: ` in it"
@@ -236,6 +246,10 @@ def _environment_mapping(report: Report, node: Mapping) -> Pairs | None:
             good = False
             continue
         variable = key.value
+        content = _quickly(report, value)
+        if content is not None and variable not in found and variable.isidentifier():
+            found[variable] = content
+            continue
         if i >= own and variable in found:
             continue  # what a merge brings gives way
         if not _variable(report, key, variable, variable in found, f".{variable}"):
