@@ -1,19 +1,15 @@
 """How fast one flooding task is read: 200 MB of 100-byte lines, against `cat` on the same pipe.
 
-    python bench/capture.py [--rounds N] [--size MB] [--write BYTES]
-
-Each round runs every way once, in shuffled order, into a new file; a ratio is the median of the
-rounds' own ratios to `cat`, its quartiles beside. The writer waits behind a gate; the time runs
-from its opening to the moment the last byte was written (`cat` has exited, the run is drained).
-The bars: quiet at least 0.5 x cat, prefixed into a pipe at least 0.1 x. Status 1 if one is missed.
+The writer waits behind a gate; the time runs from its opening to the moment the last byte was
+written (`cat` has exited, the run is drained, the terminal has it all). `output.py` measures the
+same through the whole of `procession up`; this is the part that `procession.logs` plays.
+The bars: to the log alone at least 0.5 times `cat`, with the prefixed lines into a pipe besides
+at least 0.1 times. Status 1 if one is missed.
 """
 
 from __future__ import annotations
 
-import argparse
 import os
-import random
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -21,10 +17,12 @@ import threading
 import time
 from collections.abc import Callable
 
+from _support import arguments, interleaved, table
+
 from procession.logs.capture import Capture
 from procession.logs.console import Console
 
-BARS = {"quiet": 0.5, "prefixed": 0.1}
+BARS = {"Capture": 0.5, "Capture, prefixed to a cat": 0.1}
 NAMES = ("web", "database")
 
 WRITER = """
@@ -74,7 +72,6 @@ def by_cat(flood: Flood, log: int) -> float:
 
 def by_splice(flood: Flood, log: int) -> float:
     """Not what we do: it needs a file without O_APPEND."""
-    os.set_blocking(log, True)
     with os.fdopen(os.open(f"/proc/self/fd/{log}", os.O_WRONLY), "wb", buffering=0) as plain:
         began = flood.go()
         while os.splice(flood.fd, plain.fileno(), 1 << 20):
@@ -116,13 +113,6 @@ def by_prefixing(flood: Flood, log: int) -> float:
         return _captured(flood, log, console)
 
 
-WAYS: dict[str, Callable[[Flood, int], float]] = {
-    "cat": by_cat,
-    "quiet": by_capture,
-    "prefixed": by_prefixing,
-}
-
-
 def identical(path: str, size: int) -> bool:
     """The file holds the writer's lines, from the first to the last."""
     lines = b"".join(b"%099d\n" % n for n in range(16384))
@@ -135,54 +125,45 @@ def identical(path: str, size: int) -> bool:
     return done >= size
 
 
-def once(way: Callable[[Flood, int], float], size: int, step: int, check: bool) -> float:
+def once(way: Callable[[Flood, int], float], size: int, step: int) -> float:
+    """The seconds of one way into a new file, whose bytes are compared afterwards."""
     with tempfile.NamedTemporaryFile() as file:
         log = os.open(file.name, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
         flood = Flood(size, step)
         took = way(flood, log)
         flood.wait()
         os.close(log)
-        if check and not identical(file.name, size):
+        if not identical(file.name, size):
             raise SystemExit(f"{way.__name__}: the file is not what was written")
     return took
 
 
-def quartiles(values: list[float]) -> tuple[float, float, float]:
-    if len(values) < 2:
-        return values[0], values[0], values[0]
-    low, middle, high = statistics.quantiles(values, n=4, method="inclusive")
-    return low, middle, high
-
-
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=7)
+    parser = arguments(__doc__.splitlines()[0], rounds=5)
     parser.add_argument("--size", type=float, default=200.0, metavar="MB")
     parser.add_argument("--write", type=int, default=65536, metavar="BYTES", help="of one write")
     args = parser.parse_args()
-    ways = dict(WAYS)
+    ways = {"cat >file": by_cat, "Capture": by_capture, "Capture, prefixed to a cat": by_prefixing}
     if hasattr(os, "splice"):
-        ways["splice"] = by_splice
+        ways["splice, no O_APPEND"] = by_splice
     size = int(args.size * 1e6)
-    took: dict[str, list[float]] = {name: [] for name in ways}
-    for turn in range(args.rounds + 1):  # the first is for warming up, and for checking
-        for name in random.sample(list(ways), len(ways)):
-            seconds = once(ways[name], size, args.write, check=turn == 0)
-            if turn:
-                took[name].append(seconds)
-    print(f"{args.size:.0f} MB in writes of {args.write}, {args.rounds} rounds, byte-identical")
+    took = interleaved(
+        {name: lambda way=way: once(way, size, args.write) for name, way in ways.items()},
+        args.rounds,
+    )
     missed = False
-    for name, values in took.items():
-        low, middle, high = quartiles([args.size / v for v in values])
-        ratios = [cat / v for cat, v in zip(took["cat"], values, strict=True)]
-        ratio_low, ratio, ratio_high = quartiles(ratios)
+    rows = []
+    for name, samples in took.items():
+        ratio = took["cat >file"].over(samples)
         bar = BARS.get(name)
-        verdict = "" if bar is None else f"  bar {bar}: {'met' if ratio >= bar else 'MISSED'}"
-        missed |= bar is not None and ratio < bar
-        print(
-            f"{name:9} {middle:6.0f} MB/s ({low:.0f}-{high:.0f})"
-            f"  {ratio:5.2f} x cat ({ratio_low:.2f}-{ratio_high:.2f}){verdict}"
-        )
+        missed |= bar is not None and ratio.median < bar
+        verdict = "" if bar is None else f"{bar}: {'met' if ratio.median >= bar else 'MISSED'}"
+        rows.append((name, samples.per_second(args.size).show(0), ratio.show(), verdict))
+    table(
+        f"{args.size:.0f} MB of 100-byte lines in writes of {args.write} bytes, byte-identical",
+        ("way", "MB/s", "x cat", "bar"),
+        rows,
+    )
     return 1 if missed else 0
 
 

@@ -260,6 +260,8 @@ def test_who_was_loud_once_and_was_shown_is_not_taken_for_a_flood() -> None:
     lines = b"db | x\n" * 20_000
     assert once.offer(lines, never)
     showing.out.until(lambda seen: len(seen) == len(lines))
+    feed(flood, b"so that the thread has counted what it wrote")
+    showing.out.read(b"counted")
     while flood.offer(b"x" * 1023 + b"\n", never_mind):
         pass
     assert feed(once, b"a few words")
