@@ -178,7 +178,7 @@ def test_what_cannot_be_killed_does_not_hold_up_the_others() -> None:
     world = World(History(project, ((stuck,), (Behaviour(),)), stop, horizon=60.0)).play()
     assert world.rules.finished_at == 2 + 1 + KILL_WAIT
     assert act.Release("stuck", 1, survivors=True) in world.actions
-    assert world.fleet.replicas["fine"].why == "Ctrl-C (killed by SIGTERM)"
+    assert world.fleet.replicas["fine"].why == "the project stops, killed by SIGTERM"
 
 
 @pytest.mark.parametrize("wishes", ["start stop", "stop start", "start stop start", "force start"])

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import signal
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -64,7 +66,7 @@ def test_the_pause_never_shrinks_while_it_fails(quick: int) -> None:
         (ExitStatus(signal=15), 143, "killed by SIGTERM"),
         (ExitStatus(signal=11, core_dumped=True), 139, "killed by SIGSEGV (core dumped)"),
         (ExitStatus(signal=40), 168, "killed by signal 40"),
-        (ExitStatus(), 1, "ended, status unknown"),
+        (ExitStatus(), 1, "status unknown"),
     ],
 )
 def test_how_a_leader_ended(status: ExitStatus, shell: int, words: str) -> None:
@@ -78,3 +80,8 @@ def test_success_is_a_known_code_among_the_good_ones() -> None:
     assert not ExitStatus(0).succeeded((3,))
     assert not ExitStatus(signal=15).succeeded()
     assert not ExitStatus().succeeded((0, 1)), "an unknown status is no 0, and no 1 either"
+
+
+@pytest.mark.parametrize("number", [1, 2, 3, 4, 6, 8, 9, 11, 13, 14, 15])
+def test_a_signal_with_the_same_number_everywhere_is_called_by_name(number: int) -> None:
+    assert str(ExitStatus(signal=number)) == f"killed by {signal.Signals(number).name}"

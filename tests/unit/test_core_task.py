@@ -141,14 +141,14 @@ def test_stop_running__asks_those_the_task_names(to: str) -> None:
 def test_stop_running__asks_the_tree_where_the_leader_is_gone() -> None:
     web = Story(leftover="wait").runs().exits(0, left=2).stop()
     assert web.did == [signal("tree"), timer(2, 110.0)]
-    assert web.is_empty().said == "stopping -> stopped: Ann stops it (exited with 0)"
+    assert web.is_empty().said == "stopping -> stopped: Ann stops it, exited with 0"
 
 
 def test_force_running__kills_at_once() -> None:
     web = Story().runs().force()
     assert web.did == [kill(), timer(2, 100 + KILL_WAIT)]
     web.exits(signal=9).is_empty()
-    assert web.said == "stopping -> stopped: Ann forces it (killed by SIGKILL, forced)"
+    assert web.said == "stopping -> stopped: Ann forces it, killed by SIGKILL, forced"
 
 
 def test_leader_exited__with_nothing_left_waits_for_the_output() -> None:
@@ -242,7 +242,7 @@ def test_start_running__after_the_leader_s_end_is_not_forgotten() -> None:
 
 def test_start_running__a_later_stop_wins() -> None:
     web = Story().runs().exits(0).start().stop().is_empty()
-    assert web.said == "stopping -> stopped: Ann stops it (exited with 0)"
+    assert web.said == "stopping -> stopped: Ann stops it, exited with 0"
 
 
 @pytest.mark.parametrize(
@@ -269,7 +269,7 @@ def test_run_over__without_a_pause_the_next_run_follows_at_once() -> None:
 
 def test_run_over__an_unknown_status_is_no_success() -> None:
     web = Story().runs().exits(None).is_empty()
-    assert web.said == "running -> failed: ended, status unknown"
+    assert web.said == "running -> failed: status unknown"
     assert web.state.phase.status == 1
 
 

@@ -15,12 +15,12 @@ pytestmark = pytest.mark.quick
 def test_stop_stopping__a_clearing_away_becomes_a_stop() -> None:
     web = Story(policy="always").runs().exits(1, left=2).passes(1).stop()
     assert (web.did, web.name) == ([], "stopping"), "the time it may take is not extended"
-    assert web.is_empty().said == "stopping -> stopped: Ann stops it (exited with 1)"
+    assert web.is_empty().said == "stopping -> stopped: Ann stops it, exited with 1"
 
 
 def test_stop_stopping__takes_back_a_start() -> None:
     web = Story().runs().stop().start().stop("Bob stops it").is_empty()
-    assert web.said == "stopping -> stopped: Bob stops it (ended)"
+    assert web.said == "stopping -> stopped: Bob stops it, ended"
     assert not web.state.wanted
 
 
@@ -58,7 +58,7 @@ def test_force_stopping__again_kills_again_and_extends_nothing() -> None:
     web = Story().runs().stop().force().passes(4).force("Bob forces it")
     assert web.did == [kill()]
     assert web.rings().now == 100 + KILL_WAIT
-    assert web.said == "stopping -> stopped: Bob forces it (what is left could not be killed)"
+    assert web.said == "stopping -> stopped: Bob forces it, what is left could not be killed"
 
 
 def test_force_stopping__before_the_spawn_is_answered() -> None:
@@ -69,7 +69,7 @@ def test_force_stopping__before_the_spawn_is_answered() -> None:
 
 def test_force_stopping__takes_back_a_start() -> None:
     web = Story().runs().stop().start().force().is_empty()
-    assert web.said == "stopping -> stopped: Ann forces it (ended, forced)"
+    assert web.said == "stopping -> stopped: Ann forces it, ended, forced"
 
 
 def test_next_rung__kills_after_the_grace() -> None:
@@ -77,14 +77,14 @@ def test_next_rung__kills_after_the_grace() -> None:
     assert web.now == 103
     assert web.did == [kill(), timer(3, 103 + KILL_WAIT)]
     web.exits(signal=9).is_empty()
-    assert web.said == "stopping -> stopped: Ann stops it (killed by SIGKILL, forced)"
+    assert web.said == "stopping -> stopped: Ann stops it, killed by SIGKILL, forced"
 
 
 def test_next_rung__gives_up_what_cannot_be_killed() -> None:
     web = Story().runs().stop().rings().rings()
     assert web.now == 100 + 10 + KILL_WAIT
     assert web.did == [Release("web", 1, survivors=True)]
-    assert web.said == "stopping -> stopped: Ann stops it (what is left could not be killed)"
+    assert web.said == "stopping -> stopped: Ann stops it, what is left could not be killed"
     assert web.exits(signal=9).is_empty().did == [], "too late to be of interest"
 
 
@@ -112,7 +112,7 @@ def test_next_rung__gives_up_also_what_was_wanted_next(
 def test_spawned_late__is_stopped_as_soon_as_it_is_there() -> None:
     web = Story().begins().stop().passes(1).spawned()
     assert web.did == [signal("group"), timer(2, 111.0)]
-    assert web.exits(0).is_empty().said == "stopping -> stopped: Ann stops it (exited with 0)"
+    assert web.exits(0).is_empty().said == "stopping -> stopped: Ann stops it, exited with 0"
 
 
 def test_spawned_late__a_start_asked_for_meanwhile_is_another_run() -> None:
@@ -130,7 +130,7 @@ def test_spawned_late__is_told_once() -> None:
 
 def test_spawn_failed_late__nothing_has_to_be_stopped() -> None:
     web = Story(policy="always").begins().stop().cannot_start()
-    assert web.said == "stopping -> stopped: Ann stops it (it had not started)"
+    assert web.said == "stopping -> stopped: Ann stops it, it had not started"
 
 
 def test_spawn_failed_late__a_start_asked_for_meanwhile_is_another_try() -> None:
@@ -192,7 +192,7 @@ def test_grown__not_before_the_spawn_is_answered() -> None:
 
 def test_stop_over__says_how_it_ended() -> None:
     web = Story().runs().stop().exits(signal=15).is_empty()
-    assert web.said == "stopping -> stopped: Ann stops it (killed by SIGTERM)"
+    assert web.said == "stopping -> stopped: Ann stops it, killed by SIGTERM"
     assert web.rings().did == [], "the deadline of a stop that is over is stale"
 
 

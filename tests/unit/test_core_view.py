@@ -14,7 +14,7 @@ def changed(new: str, why: str = "exited with 3") -> Changed:
 
 
 def test_a_change_is_told_with_its_reason() -> None:
-    assert tell(changed("failed")) == "web failed (exited with 3)"
+    assert tell(changed("failed")) == "web failed: exited with 3"
 
 
 def test_a_change_without_a_reason_still_tells_the_state() -> None:
@@ -30,3 +30,9 @@ def test_who_asked_for_quiet_hears_of_trouble_only(phase: str) -> None:
 
 def test_the_loud_states_are_states() -> None:
     assert {phase.__name__.lower() for phase in PHASES} >= LOUD
+
+
+def test_that_each_task_begins_to_stop_is_no_news_once_the_project_does() -> None:
+    assert worth_telling(changed("stopping"), quiet=False)
+    assert not worth_telling(changed("stopping"), quiet=False, project_stops=True)
+    assert worth_telling(changed("stopped"), quiet=False, project_stops=True)

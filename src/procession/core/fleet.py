@@ -12,6 +12,8 @@ from procession.core.states import Completed, Failed, Phase, ReplicaState, Stopp
 from procession.core.table import step
 from procession.spec import Project
 
+WITH_PROJECT = "the project stops"  # why each task does; why it does is told once
+
 Happening = ev.Event | ev.BeginAll | ev.StopAllAsked | ev.ForceAllAsked
 
 
@@ -74,7 +76,7 @@ class Fleet:
         if isinstance(phase, Stopped) or self.stopping:
             return
         if replica.task.quit_on_terminate:
-            reason = f"{replica.replica} ended ({replica.why}), and the project with it"
+            reason = f"{replica.replica} ended: {replica.why}"
             self._stop_all(reason, _status_of(phase), now, actions, forced=False)
         elif isinstance(phase, Failed):
             reason = f"{replica.replica} failed: {replica.why}"
@@ -91,7 +93,7 @@ class Fleet:
         self._forced = self._forced or forced
         ask = ev.ForceAsked if forced else ev.StopAsked
         for name in self.replicas:
-            self._step(ask(name, reason), now, actions)
+            self._step(ask(name, WITH_PROJECT), now, actions)
 
 
 def _status_of(phase: Phase) -> int:

@@ -45,6 +45,6 @@ class ExitStatus(Record):
         if self.code is not None:
             return f"exited with {self.code}"
         if self.signal is None:
-            return "ended, status unknown"
+            return "status unknown"
         name = _SIGNAL_WORDS.get(self.signal, f"signal {self.signal}")
         return f"killed by {name}" + (" (core dumped)" if self.core_dumped else "")

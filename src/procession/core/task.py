@@ -242,7 +242,7 @@ def stop_over(s: ReplicaState, e: ev.TreeEmpty, now: float) -> Outcome:
 def _down(s: ReplicaState, now: float) -> Outcome:
     phase = _stopping(s)
     if not s.wanted:
-        s = s.replace(phase=Stopped(), why=f"{s.why} ({_how_it_ended(phase)})", timer=s.timer + 1)
+        s = s.replace(phase=Stopped(), why=f"{s.why}, {_how_it_ended(phase)}", timer=s.timer + 1)
         return s, []
     ended = Running(phase.pid or 0, phase.since, phase.exit, phase.exit_at, phase.again)
     return _run_over(s, ended, now)
@@ -254,7 +254,7 @@ def _give_up(s: ReplicaState) -> Outcome:
     s = s.replace(timer=s.timer + 1, survivors=True)
     release = Release(s.replica, s.run, True)
     if not s.wanted:
-        why = f"{s.why} (what is left could not be killed)"
+        why = f"{s.why}, what is left could not be killed"
         return s.replace(phase=Stopped(), why=why), [release]
     ended = phase.exit or ExitStatus()
     good = ended.succeeded(s.task.success_exit_codes)

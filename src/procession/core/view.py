@@ -9,13 +9,17 @@ LOUD = frozenset({"failed", "backoff", "skipped"})
 
 
 def tell(change: Changed) -> str:
-    """`web running (started with the project, pid 12)`"""
-    words = f"{change.replica} {change.new}"
-    return f"{words} ({change.why})" if change.why else words
+    """`web running: started with the project, pid 12`"""
+    said = f"{change.replica} {change.new}"
+    return f"{said}: {change.why}" if change.why else said
 
 
-def worth_telling(change: Changed, *, quiet: bool) -> bool:
-    """`starting` lasts for microseconds: who wants to know finds it in the event log."""
+def worth_telling(change: Changed, *, quiet: bool, project_stops: bool = False) -> bool:
+    """Is this for the terminal? The event log has all of it.
+
+    `starting` lasts for microseconds; that each task begins to stop is no news once it was told
+    that the project does.
+    """
     if quiet:
         return change.new in LOUD
-    return change.new != "starting"
+    return change.new != "starting" and not (project_stops and change.new == "stopping")

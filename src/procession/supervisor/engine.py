@@ -8,6 +8,11 @@ orphans that came to us are seen, and reaped pid by pid, when it comes.
 
 from __future__ import annotations
 
+import sys
+
+if sys.platform == "win32":
+    raise ImportError("for POSIX only")
+
 import os
 import selectors
 import signal
@@ -205,7 +210,7 @@ class Engine:
             if self._stop_began is None:
                 self._stop_began = self._clock()
                 self._trees.sweep_unclaimed(signal.SIGTERM)
-            self._output.say(f"{'forced' if action.forced else 'stopping'}: {action.reason}")
+            self._output.stop_began(action.reason, forced=action.forced)
         elif isinstance(action, act.Finish):
             self._finish = action
         else:
@@ -219,7 +224,7 @@ class Engine:
             self._output.say(f"could not be killed: {name}")
         took = "" if self._stop_began is None else f" in {self._clock() - self._stop_began:.1f} s"
         status = self._finish.status or (1 if survivors else 0)
-        text = f"{self._project.name} ended{took}, status {status} ({self._finish.reason})"
+        text = f"{self._project.name} ended{took}, status {status}: {self._finish.reason}"
         self._output.closing(text)
         return status
 

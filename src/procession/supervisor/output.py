@@ -55,6 +55,7 @@ class Output:
         self._console: Console | None = None  # as the capture: both from `start` on
         self._capture: Capture | None = None
         self._folder: LogFolder | None = None
+        self._project_stops = False
         self._waiting: list[tuple[RunKey, tuple[int, int]]] = []
         self._lines: list[tuple[str, bool, bool]] = []  # what was said before `start`
         if log_dir is not None:
@@ -125,8 +126,13 @@ class Output:
     def changed(self, change: Changed) -> None:
         """A replica's state changed."""
         self.event(f"{change.replica} run {change.run}: {change.old} -> {change.new}: {change.why}")
-        if worth_telling(change, quiet=self._quiet):
+        if worth_telling(change, quiet=self._quiet, project_stops=self._project_stops):
             self._tell(tell(change), log=False)
+
+    def stop_began(self, reason: str, *, forced: bool) -> None:
+        """The whole project goes down."""
+        self._project_stops = True
+        self._tell(f"{'forced' if forced else 'stopping'}: {reason}", show=not self._quiet)
 
     def say(self, text: str) -> None:
         """For people: on the terminal and in the event log. Any thread."""
