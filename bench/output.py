@@ -72,13 +72,14 @@ def by_cat(flood: Flood) -> float:
 
 def by_up(flood: Flood, shown: bool) -> float:
     logs = flood.folder / "logs"
+    null = subprocess.DEVNULL
     file = flood.folder / "procession.yaml"
     words = ", ".join(flood.words[1:])
     file.write_text(f"name: flood\ntasks: {{web: {{program: {flood.words[0]}, args: [{words}]}}}}")
     command = [*COMMAND, "-f", str(file), "--log-dir", str(logs), *([] if shown else ["--quiet"])]
     with (
         subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as cat,
-        subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=cat.stdin) as up,
+        subprocess.Popen(command, stdin=null, stdout=cat.stdin, stderr=null) as up,
     ):
         assert cat.stdin is not None
         cat.stdin.close()
