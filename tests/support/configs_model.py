@@ -111,7 +111,7 @@ BROKEN_VALUES = (
     broken("option with a colon in a list", one_task("args:", "  - --flag: x"),
         told(5, 9, "tasks.web.args[0]", "a mapping")),
     broken("NUL in an argument", one_task('args: ["a\\0b"]'),
-        told(4, 12, "tasks.web.args[0]", "a NUL character", "expected text without it")),
+        told(4, 12, "tasks.web.args[0]", "a character that no program can be given")),
     broken("cwd is nothing", one_task("cwd:"),
         told(4, 5, "tasks.web.cwd", "no value", "expected a path")),
     broken("cwd is empty", one_task('cwd: ""'),

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+import yaml
 
 from procession import spec
+from procession.config import yaml as reader
 from procession.config.decode import Decoded, decode
 from procession.config.source import Source
 from tests.support.configs import one_task
@@ -248,3 +250,28 @@ def test_windows_line_ends_and_a_missing_last_one() -> None:
 def test_an_environment_is_not_shown() -> None:
     decoded = read(one_task("environment: {PASSWORD: hunter2}"))
     assert "hunter2" not in repr(decoded.project)
+
+
+@pytest.mark.parametrize("escape", ["\\0", "\\x00", "\\u0000", "\\U00000000"])
+@pytest.mark.parametrize(
+    "key", ["args: '{}'", "args: ['{}']", "cwd: '{}'", "tags: '{}'", "environment: {{'{}': x}}"]
+)
+def test_no_value_holds_a_nul(key: str, escape: str) -> None:
+    line = key.format(f"a{escape}b").replace("'", '"')
+    (problem,) = decode(Source("p.yaml", one_task(line)), "/srv").report.problems()
+    assert problem.line == 4
+
+
+def test_half_a_surrogate_pair_comes_through_no_parser(monkeypatch: pytest.MonkeyPatch) -> None:
+    """libyaml refuses such an escape; PyYAML's own parser does not, and a spawn would raise."""
+    text = one_task('args: ["\\ud800"]', "program-must-exist: false")
+    assert decode(Source("p.yaml", text), "/srv").report.problems()
+    monkeypatch.setattr(reader.compose, "__defaults__", (yaml.BaseLoader,))
+    (problem,) = decode(Source("p.yaml", text), "/srv").report.problems()
+    assert (problem.path, problem.column) == ("tasks.web.args[0]", 12)
+
+
+def test_a_path_of_long_words_is_shortened() -> None:
+    text = f"tasks:\n  web:\n    program: x\n    {'k' * 1000}: 1\n"
+    (problem,) = decode(Source("p.yaml", text), "/srv").report.problems()
+    assert len(str(problem)) < 600

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from procession.config.yaml import Node
 
 
+_PATH_SHOWN = 240  # characters: a path is made of the user's own words, of any length
+
+
 def described(node: Node) -> str:
     """What a node is, as the subject of a problem: "the number `5`", "a list"."""
     if not isinstance(node, Scalar):
@@ -37,10 +40,10 @@ class Report:
         self.prefix = ""  # of the mapping being read, such as `tasks.web`
         self.key = ""  # the key being read, as the table calls it
         self.key_node: Node | None = None
-        # NUL cannot stand in the text itself, so without one of these no value has one
-        self.may_hold_nul = any(
-            escape in source.text for escape in ("\\0", "\\x00", "\\u0000", "\\U00000000")
-        )
+        # NUL and half a surrogate pair cannot stand in the text itself: without one of these
+        # escapes no value has one, and none needs to be searched
+        low = source.text.lower() if "\\" in source.text else ""
+        self.odd_escapes = any(e in low for e in ("\\0", "\\x00", "\\u0000", "\\ud", "\\u0000d"))
         self._placed = [(p.line, p.column, p) for p in told]
         self.shell_words: dict[str, tuple[str, ...]] = {}  # what shlex made of which text
         self.arguments = 0  # in all tasks
@@ -80,12 +83,14 @@ class Report:
         self.at(mark, what, expected, suggestion, self.path(tail))
 
     def at(self, mark: Mark, what: str, expected: str, suggestion: str, path: str) -> None:
-        """A problem at a place of the source. The same is told once.
+        """A problem at a place of the source. The same is told once, a long path shortened.
 
         Raises TooManyProblemsError, as `bad` and `add` do.
         """
         once = (self.source.name, mark.line, mark.column, what)
         if self._is_news(once):
+            if len(path) > _PATH_SHOWN:
+                path = path[:_PATH_SHOWN] + "..."
             problem = self.source.problem(mark, what, expected, suggestion, path)
             self._placed.append((mark.line, mark.column, problem))
 

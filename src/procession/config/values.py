@@ -65,16 +65,20 @@ def written(
         quotes = f"{expected}; in quotes if that is what {quoted(value)} means"
         report.bad(node, described(node), quotes if value else expected, tail=tail, key=key)
         return None
-    if report.may_hold_nul and "\0" in value:
-        # no argument, path or variable of any system can hold one: it would end there
-        report.bad(node, "a NUL character", "text without it", tail=tail)
+    if report.odd_escapes and not _can_be_passed(value):
+        report.bad(node, "a character that no program can be given", "text without it", tail=tail)
         return None
     return value
 
 
+def _can_be_passed(value: str) -> bool:
+    """No argument, path or variable can hold a NUL (it ends there) or half a surrogate pair."""
+    return "\0" not in value and not any("\ud800" <= c <= "\udfff" for c in value)
+
+
 def _quickly(report: Report, node: Node) -> str | None:
     """What `written` returns, for the many good values, without the words for the bad ones."""
-    if not isinstance(node, Scalar) or report.may_hold_nul:
+    if not isinstance(node, Scalar) or report.odd_escapes:
         return None
     return None if node.value in NULLS and node.implicit[0] else node.value
 
@@ -266,7 +270,7 @@ def _variable(report: Report, node: Node, variable: str, twice: bool, tail: str)
     """Can this be a variable's name, and is it the first of that name?"""
     if twice:
         report.bad(node, f"{quoted(variable)} is given twice", "each variable once", tail=tail)
-    elif not variable or "=" in variable or "\0" in variable or variable.split() != [variable]:
+    elif variable.split() != [variable] or "=" in variable or not _can_be_passed(variable):
         what = f"{quoted(variable)} as the name of a variable" if variable else "an empty name"
         report.bad(node, what, "a name without `=` and blanks", tail=tail)
     else:
