@@ -108,7 +108,8 @@ def _run(folder: Path, text: str) -> tuple[int, dict[str, str], str]:
         text=True,
         check=False,
     )
-    parts = re.split(r"^_+ ERROR at teardown of test_(\w+) _+$", ended.stdout, flags=re.MULTILINE)
+    errors = ended.stdout.partition("\nfiles of this session: ")[0]  # what follows says it again
+    parts = re.split(r"^_+ ERROR at teardown of test_(\w+) _+$", errors, flags=re.MULTILINE)
     told = dict(zip(parts[1::2], parts[2::2], strict=True))
     assert not ended.stderr
     return ended.returncode, told, ended.stdout

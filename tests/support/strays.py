@@ -84,14 +84,38 @@ def all_processes() -> set[int]:
     return {int(name) for name in os.listdir("/proc") if name.isdecimal()}
 
 
+def _environ(pid: int) -> bytes:
+    """Its environment; while it is between two programs there is none for a moment."""
+    deadline = time.monotonic() + GRACE_SECONDS
+    while not (found := _read_proc(pid, "environ")) and _changes_program(pid):
+        if time.monotonic() > deadline:
+            break
+        os.sched_yield()
+    return found
+
+
+def _changes_program(pid: int) -> bool:
+    """Whether a process of ours has no environment because its `exec` is not through yet."""
+    state, flags, env_end, kernel_thread = 0, 6, 48, 0x200000  # proc(5), counted after the name
+    fields = _read_proc(pid, "stat").rpartition(b")")[2].split()
+    try:
+        if os.stat(f"/proc/{pid}").st_uid != os.geteuid() or not fields:
+            return False
+    except FileNotFoundError:
+        return False
+    return (
+        fields[state] not in (b"Z", b"X")
+        and not int(fields[flags]) & kernel_thread
+        and fields[env_end] == b"0"
+    )
+
+
 def _strays(before: set[int], after: set[int]) -> list[int]:
     """Live processes that carry our mark, are new, and are not our children."""
     mark = f"{MARK}={os.environ.get(MARK, '')}".encode()
     own = child_processes() | {os.getpid()}
     return [
-        pid
-        for pid in sorted(after - before - own - _kept())
-        if mark in _read_proc(pid, "environ").split(b"\0")
+        pid for pid in sorted(after - before - own - _kept()) if mark in _environ(pid).split(b"\0")
     ]
 
 
