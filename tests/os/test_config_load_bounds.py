@@ -93,7 +93,7 @@ def test_loading_imports_yaml_and_nothing_else_that_costs(tmp_path: Path) -> Non
         "load('p.yaml', cwd=cwd, environ={'PATH': '/bin'})\n"
         "print(*sorted(set(sys.modules) - before))\n"
     )
-    command = [sys.executable, "-I", "-c", script, str(tmp_path)]
+    command = [sys.executable, "-c", script, str(tmp_path)]
     loaded = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
     ours = {name for name in loaded if name.split(".")[0] == "procession"}
     assert set(loaded) - ours <= {"__future__", "errno", "gc"}
