@@ -162,9 +162,8 @@ class Feed:
     def _flush(self, now: float) -> None:
         self._flush_at = None
         size = self._lines.held
-        shown = self._lines.flush(self._stream.prefix())
-        if shown:
-            self._offer(shown, size, now)
+        if size:
+            self._offer(self._lines.flush(self._stream.prefix()), size, now)
 
     def _offer(self, shown: bytes, size: int, now: float) -> None:
         if self._stream.offer(shown, self._on_room):
