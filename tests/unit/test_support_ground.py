@@ -13,7 +13,8 @@ import procession
 pytestmark = pytest.mark.quick
 
 _ROOT = Path(__file__).parents[2]
-_PROJECT = tomllib.loads((_ROOT / "pyproject.toml").read_text())["project"]
+_TOOLS = tomllib.loads((_ROOT / "pyproject.toml").read_text())
+_PROJECT = _TOOLS["project"]
 
 
 def _lines(path: str) -> list[str]:
@@ -41,6 +42,18 @@ def test_every_task_of_the_makefile_is_told_by_help() -> None:
     assert named is not None
     for task in named.group(1).split():
         assert re.search(rf"^{task}: ## \w", makefile, re.MULTILINE), task
+
+
+def test_the_architecture_page_draws_the_floors_that_are_kept() -> None:
+    layers = next(c for c in _TOOLS["tool"]["importlinter"]["contracts"] if "layers" in c)["layers"]
+    kept = [{room for room in layer.split(" | ") if not room.startswith("(")} for layer in layers]
+    page = (_ROOT / "ARCHITECTURE.md").read_text().partition("## Floors")[2]
+    drawn = [
+        set(re.findall(r"[a-z_]+", line[2:].partition("  ")[0]))
+        for line in page.split("```")[1].splitlines()
+        if line.strip()
+    ]
+    assert drawn == [floor for floor in kept if floor]
 
 
 def test_no_two_test_files_share_a_name() -> None:
