@@ -52,7 +52,7 @@ class Aspect(Generic[T]):
         self,
         take: Callable[[], T],
         leaked: Callable[[T, T], list[str]],
-        mend: Callable[[T, T], None] | None = None,
+        mend: Callable[[T, T], object] | None = None,
         settle: Callable[[T], None] | None = None,
     ) -> None:
         self.take = take
@@ -245,7 +245,7 @@ def _plain(take: Callable[[], T], words: str, mend: Callable[[T], object] | None
         lambda before, after: (
             [] if before == after else [f"{words} became {after!r}, was {before!r}"]
         ),
-        None if mend is None else lambda before, _: mend(before) and None,
+        None if mend is None else lambda before, _: mend(before),
     )
 
 

@@ -158,7 +158,9 @@ class Program:
 
     def _seen(self) -> str:
         state = "runs" if alive(self.pid) else "has ended"
-        return f"{self.popen.args} {state}, wrote {self.output[-2000:]!r}, {self.errors[-2000:]!r}"
+        return (
+            f"{self.popen.args!r} {state}, wrote {self.output[-2000:]!r}, {self.errors[-2000:]!r}"
+        )
 
     def close(self) -> None:
         """Kill what is left of it and of its session, reap it, close the pipes."""
