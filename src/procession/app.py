@@ -54,7 +54,7 @@ def supervise(options: UpOptions, link: Link) -> int:
     try:
         loaded = load(
             options.file,
-            cwd=os.getcwd(),
+            cwd=_current_folder(),
             base=options.cwd,
             name=options.name,
             environ=dict(os.environ),
@@ -82,6 +82,15 @@ def supervise(options: UpOptions, link: Link) -> int:
         print(f"procession: {e}", file=sys.stderr)  # noqa: T201 - the user's mistake, worded
         return USAGE
     return engine.run()
+
+
+def _current_folder() -> str:
+    try:
+        return os.getcwd()
+    except OSError as e:  # it was removed, or a folder above it may not be read
+        raise UsageError(
+            "the current folder", (e.strerror or str(e)).lower(), "", "Change to one that is there"
+        ) from e
 
 
 def pick(project: Project, only: tuple[str, ...]) -> Project:

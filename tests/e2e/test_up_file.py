@@ -277,6 +277,16 @@ def test_a_wrong_command_line_is_refused(project: Project, words: list[str], nam
     assert named in refused(project, *words, log_dir=None)
 
 
+def test_a_current_folder_that_is_gone(project: Project) -> None:
+    path = project.tasks({"a": sh("touch started")})
+    gone = project.folder / "gone"
+    gone.mkdir()
+    shell = ["sh", "-c", 'rmdir "$PWD"; exec "$@"', "sh"]
+    told = refused(project, "up", "-f", str(path), wrap=shell, cwd=gone, log_dir=project.logs)
+    assert len(told.splitlines()) == 1, told
+    assert "current folder" in told
+
+
 @pytest.mark.parametrize(
     ("words", "started"),
     [

@@ -156,3 +156,13 @@ def test_more_tasks_than_the_soft_limit_of_descriptors(project: Project) -> None
     project.open_gate("gate")
     assert up.status() == 0, up.said()
     assert {project.log(f"{name}.log") for name in many} == {b"128\n"}
+
+
+def test_text_that_the_locale_cannot_encode_fails_that_task_only(project: Project) -> None:
+    """A locale that is not UTF-8: what the file says in other letters has no bytes there."""
+    project.tasks({"a": sh("echo", environment={"X": "\u20ac"}), "b": sh("echo fine")})
+    ascii_only = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    up = project.up(env=ascii_only)
+    assert up.status() == 126, up.said()
+    assert up.out == "b          | fine\n"
+    assert "Traceback" not in up.err

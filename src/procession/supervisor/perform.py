@@ -85,8 +85,10 @@ class Performer:
         cookie = f"{self._token}.{a.replica}.{a.run}"
         try:
             handle = self._spawn(a, task, launch, cookie)
-        except OSError as e:
-            status = 127 if e.errno in (errno.ENOENT, errno.ENOTDIR) else 126
+        except (OSError, ValueError) as e:
+            # ValueError: text of the file that the locale's encoding has no bytes for
+            number = e.errno if isinstance(e, OSError) else None
+            status = 127 if number in (errno.ENOENT, errno.ENOTDIR) else 126
             self._link.ended(cookie)
             self._post(ev.SpawnFailed(a.replica, a.run, str(e), status))
             return
