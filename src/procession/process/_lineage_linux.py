@@ -6,8 +6,10 @@ stays on the table until we reap it, so its pid, its group and its session are n
 run it belongs to is told, in this order, by
 
 - having been seen before as a descendant of a member (pid and start time; exact),
-- the cookie in the environment it was executed with (can be emptied, or be unreadable),
-- a session or a group in which a member of a run, still on the table, is known to be.
+- a leader's session (exact: sessions pass by fork only, and the leader is on the table),
+- the cookie in the environment it was executed with (can be emptied, or be unreadable; to read it
+  waits for a fork under way in that process),
+- a session or a group in which another orphan of a run, still on the table, is.
 
 What nothing tells is *unclaimed*. When a member dies its children become ours: so the tree of a
 run whose leader ended is empty when no live orphan of ours belongs to it.
@@ -28,6 +30,7 @@ if sys.platform != "linux":
 
 from procession.errors import HostError
 from procession.process import _linux, host
+from procession.process._orphan_linux import Orphan, stat_of_child
 from procession.process._tree import COOKIE, Member, Sent, Tree, Trees
 from procession.process._tree_linux import LinuxTree, member_of
 
@@ -36,44 +39,13 @@ if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable
 
     from procession.process._linux import ProcStat
-    from procession.process._tree_linux import Key
+    from procession.process._orphan_linux import Key
     from procession.process.handle import Handle
 
 _STALE = 0.005  # seconds: how old a reading may be while newcomers are killed on sight
 _PASSES = 256  # of one look, while orphans die faster than we reap them
 _PATIENCE = 0.1  # seconds, likewise: the owner has other things to do
 _SEEN_SPARE = 512  # descendants remembered before the dead among them are looked for
-
-
-class Orphan:
-    """A process that became our child when its parent ended. Can be watched like a handle."""
-
-    __slots__ = ("_pidfd", "dead", "pgrp", "pid", "run", "session", "stat")
-
-    def __init__(self, stat: ProcStat) -> None:
-        self.pid = stat.pid
-        self.stat = stat
-        self.session = stat.session
-        self.pgrp = stat.pgrp
-        self.run: Hashable = None
-        self.dead = stat.dead
-        self._pidfd: int | None = None
-
-    @property
-    def key(self) -> Key:
-        return self.pid, self.stat.start_time
-
-    @property
-    def pidfd(self) -> int | None:
-        """Opened when first asked for: an owner that hears SIGCHLD needs none."""
-        if self._pidfd is None and host.has_pidfd():
-            self._pidfd = os.pidfd_open(self.pid)
-        return self._pidfd
-
-    def close(self) -> None:
-        if self._pidfd is not None:
-            os.close(self._pidfd)
-            self._pidfd = None
 
 
 class LinuxTrees(Trees):
@@ -86,11 +58,16 @@ class LinuxTrees(Trees):
         self._leaders: dict[int, LinuxTree] = {}
         self._cookies: dict[str, Hashable] = {}
         self._orphans: dict[int, Orphan] = {}
+        self._by_run: dict[Hashable, dict[int, Orphan]] = {}
+        self._expected: dict[int, Hashable] = {}
+        self._sessions: dict[int, Hashable] = {}  # led by leaders that are on the table
+        self._merciless = False
+        self._ignored: frozenset[int] = frozenset()
         self._seen: dict[Key, Hashable] = {}  # descendants of members that are not our children
         self._seen_limit = _SEEN_SPARE
         self._left: set[Hashable] = set()
         self._grown: dict[Hashable, None] = {}
-        self._lost = LinuxTree(self, None, "", None)
+        self.lost = LinuxTree(self, None, "", None)
 
     def prepare(self) -> None:
         try:
@@ -107,14 +84,45 @@ class LinuxTrees(Trees):
         tree = LinuxTree(self, run, cookie, handle)
         self._trees[run] = tree
         self._leaders[handle.pid] = tree
+        if handle.own_group:
+            self._sessions[handle.pid] = run
         if cookie:
             self._cookies[cookie] = run
         return tree
+
+    def expect(self, run: Hashable, cookie: str, pid: int | None) -> LinuxTree:
+        """A run that another process planted, which has died, so that its trees come to us: its
+        leader was `pid`. To be said before the first look, since pids are not for ever."""
+        tree = LinuxTree(self, run, cookie, None)
+        self._trees[run] = tree
+        self._cookies[cookie] = run
+        if pid is not None:
+            self._expected[pid] = run
+        return tree
+
+    def leave(self, run: Hashable) -> None:
+        """What is left of an expected run is nobody's to end."""
+        self._left.add(run)
+        del self._trees[run]
+
+    def spare_nobody(self) -> None:
+        """From now on whoever comes to light is killed, and nobody asks whose it was: in a storm
+        of forks that takes longer than a fork."""
+        self._merciless = True
+        self.lost.doomed = True
+
+    def ignore(self, pids: Iterable[int]) -> None:
+        """Children of ours that are not orphans, and that we are not to touch."""
+        self._ignored = frozenset(pids)
 
     # --- looking ---------------------------------------------------------------------------------
 
     def scan(self, ended: Iterable[Tree] = ()) -> list[Hashable]:
         self.look(tree for tree in ended if isinstance(tree, LinuxTree))
+        return [run for run in self.news() if run is not None]
+
+    def news(self) -> list[Hashable]:
+        """What the looks since the last call found grown; None among them: the unclaimed."""
         grown, self._grown = list(self._grown), {}
         return grown
 
@@ -133,11 +141,12 @@ class LinuxTrees(Trees):
                 break
             if not self._adopt():
                 continue
+            self._expected.clear()  # who was not among our children by now is gone
             for orphan in dying:
                 self._reap(orphan)
             for tree in over:
                 tree.looked = True
-            dying = [orphan for orphan in self._orphans.values() if _has_ended(orphan)]
+            dying = [orphan for orphan in self._orphans.values() if orphan.has_ended()]
             if not dying:
                 self._unfinished = False
                 break
@@ -148,47 +157,69 @@ class LinuxTrees(Trees):
         began = time.monotonic()
         children = self._children_of(os.getpid())
         until = began + max(_STALE, 3 * (time.monotonic() - began))
-        patient = not (self._lost.doomed or any(tree.doomed for tree in self._trees.values()))
+        patient = not (self.lost.doomed or any(tree.doomed for tree in self._trees.values()))
         new: list[Orphan] = []
         complete = True
         for pid in reversed(children):
-            if pid in self._orphans or self._is_leader(pid):
+            if pid in self._orphans or self._is_leader(pid) or pid in self._ignored:
                 continue
-            orphan = self._orphans[pid] = Orphan(self._stat_of_child(pid))
-            orphan.run = self._seen.pop(orphan.key, None)
-            if orphan.run is None and not orphan.dead:
-                orphan.run = self._run_by_cookie(pid)
-            if orphan.run is not None:
-                self._strike(orphan)
-            new.append(orphan)
+            orphan = self._orphans[pid] = Orphan(pid)
+            self._tie(orphan, self._evidence(orphan))
+            if not orphan.dead:
+                new.append(orphan)
+                if orphan.run is not None or self._merciless:
+                    self._strike(orphan)
             if not patient and time.monotonic() > until:
                 complete = False
                 break
         for orphan in (*self._assign_by_session(), *new) if new else ():
             self._strike(orphan)
         for orphan in new:
-            tree = self._trees.get(orphan.run)
-            if tree is not None and not orphan.dead and not tree.has_heard(orphan.stat):
+            tree = self._tree_of(orphan)
+            if tree is not None and not tree.has_heard(orphan.stat):
                 self._grown[orphan.run] = None
         return complete
+
+    def _evidence(self, orphan: Orphan) -> Hashable:
+        """What the process itself tells of its run. Of a dead one the lineage alone is left."""
+        if self._merciless:
+            return None
+        run = self._expected.pop(orphan.pid, None)
+        if run is not None:
+            if orphan.stat.session == orphan.pid:
+                self._sessions[orphan.pid] = run  # until it is reaped
+            return run
+        if self._seen:
+            run = self._seen.pop(orphan.key, None)
+        if run is None and not orphan.dead:
+            run = self._sessions.get(orphan.stat.session)
+            if run is None:
+                run = self._run_by_cookie(orphan.pid)
+        return run
+
+    def _tie(self, orphan: Orphan, run: Hashable) -> None:
+        self._untie(orphan)
+        orphan.run = run
+        if run is not None or not orphan.dead:  # the dead are nobody's concern
+            self._by_run.setdefault(run, {})[orphan.pid] = orphan
+
+    def _untie(self, orphan: Orphan) -> None:
+        of_run = self._by_run.get(orphan.run, {})
+        if of_run.pop(orphan.pid, None) is not None and not of_run:
+            del self._by_run[orphan.run]
+
+    def _tree_of(self, orphan: Orphan) -> LinuxTree | None:
+        return self.lost if orphan.run is None else self._trees.get(orphan.run)
 
     def _is_leader(self, pid: int) -> bool:
         tree = self._leaders.get(pid)
         return tree is not None and tree.handle is not None and not tree.handle.reaped
 
-    def _stat_of_child(self, pid: int) -> ProcStat:
-        try:
-            return _linux.stat(pid)
-        except ProcessLookupError:
-            # Ours, so it is there: a /proc mounted with hidepid does not show other users'.
-            return _linux.ProcStat(pid, "?", "?", os.getpid(), 0, 0, 1, 0)
-
     def _strike(self, orphan: Orphan) -> None:
         """Whoever comes to light in a tree that was killed dies before we look at the next."""
-        tree = self._lost if orphan.run is None else self._trees.get(orphan.run)
-        if tree is None or not tree.doomed or orphan.dead or tree.has_heard(orphan.stat):
-            return
-        tree.strike(orphan.stat)
+        tree = self._tree_of(orphan)
+        if tree is not None and tree.doomed and not tree.has_heard(orphan.stat):
+            tree.strike(orphan.stat)
 
     def _run_by_cookie(self, pid: int) -> Hashable:
         try:
@@ -209,14 +240,11 @@ class LinuxTrees(Trees):
 
         Only members on our own table count: their session's number cannot have been given away.
         """
-        lost = [orphan for orphan in self._orphans.values() if orphan.run is None]
-        if not lost:
+        lost = list(self._by_run.get(None, {}).values())
+        if not lost or self._merciless:
             return []
         found: list[Orphan] = []
-        runs: dict[int, Hashable] = {}
-        for tree in self._trees.values():
-            if tree.handle is not None and tree.handle.own_group and not tree.handle.reaped:
-                runs[tree.handle.pid] = tree.run
+        runs = dict(self._sessions)
         for orphan in self._orphans.values():
             self._note_evidence(orphan, runs)
         progress = True
@@ -224,25 +252,25 @@ class LinuxTrees(Trees):
             progress = False
             for orphan in lost:
                 if orphan.run is None:
-                    orphan.run = runs.get(orphan.session, runs.get(orphan.pgrp))
-                    if orphan.run is not None:
+                    run = runs.get(orphan.stat.session, runs.get(orphan.stat.pgrp))
+                    if run is not None:
+                        self._tie(orphan, run)
                         self._note_evidence(orphan, runs)
                         found.append(orphan)
                         progress = True
         return found
 
     def _note_evidence(self, orphan: Orphan, runs: dict[int, Hashable]) -> None:
-        if orphan.run is not None and orphan.session not in (0, os.getsid(0)):
-            runs.setdefault(orphan.session, orphan.run)
-            runs.setdefault(orphan.pgrp, orphan.run)
+        if orphan.run is not None and orphan.stat.session not in (0, os.getsid(0)):
+            runs.setdefault(orphan.stat.session, orphan.run)
+            runs.setdefault(orphan.stat.pgrp, orphan.run)
 
     def _reap(self, orphan: Orphan) -> None:
-        try:
-            os.waitpid(orphan.pid, os.WNOHANG)
-        except ChildProcessError:
-            pass  # somebody else reaped it
         del self._orphans[orphan.pid]
-        orphan.close()
+        self._untie(orphan)
+        if orphan.pid not in self._leaders:
+            self._sessions.pop(orphan.pid, None)
+        orphan.reap()
 
     # --- what trees ask --------------------------------------------------------------------------
 
@@ -250,24 +278,32 @@ class LinuxTrees(Trees):
         """Those adopted and not reaped yet, for owners who watch them by pidfd."""
         return list(self._orphans.values())
 
-    def has_orphan_of(self, run: Hashable) -> bool:
-        return any(orphan.run == run for orphan in self._orphans.values())
+    def may_have_orphan_of(self, run: Hashable) -> bool:
+        """Also where orphans have died whose own children were not looked for yet."""
+        return self._unfinished or bool(self._by_run.get(run))
 
     def is_orphan(self, stat: ProcStat) -> bool:
         found = self._orphans.get(stat.pid)
         return found is not None and found.stat.start_time == stat.start_time
 
-    def is_foreign_group(self, pgrp: int) -> bool:
-        """Neither ours nor one that a planted leader leads: that one has a handle."""
-        return pgrp > 1 and pgrp != os.getpgrp() and pgrp not in self._leaders
+    def has_group_of_its_own(self, stat: ProcStat) -> bool:
+        """Is our own child in a group of a session that is not ours, and led by no planted leader
+        (whose handle speaks to it)? Then all in it descend from us, and while the child is on
+        the table the number is theirs."""
+        return (
+            self.is_orphan(stat)
+            and stat.pgrp > 1
+            and stat.session not in (0, os.getsid(0))
+            and stat.pgrp not in self._leaders
+        )
 
     def name_of(self, pid: int) -> Member:
-        return member_of(self._stat_of_child(pid))
+        return member_of(stat_of_child(pid))
 
     def descend(self, run: Hashable, leader: Handle | None) -> dict[int, ProcStat]:
         """All that lives of a run, leader first, and remember whose they are."""
         queue = [leader.pid] if leader is not None else []
-        queue += [orphan.pid for orphan in self._orphans.values() if orphan.run == run]
+        queue += self._by_run.get(run, ())
         children_of = self._children_of
         if not host.has_children_files():
             table = _inverted(_linux.parents())
@@ -302,20 +338,19 @@ class LinuxTrees(Trees):
     # --- the end ---------------------------------------------------------------------------------
 
     def unclaimed(self) -> list[Member]:
-        return self._lost.members()
+        return self.lost.members()
 
     def sweep_unclaimed(self, number: int, *, only_new: bool = False) -> Sent:
         if number == signal.SIGKILL:
-            return self._lost.kill()
-        return self._lost.signal(number, only_new=only_new)
+            return self.lost.kill()
+        return self.lost.signal(number, only_new=only_new)
 
     def drop(self, tree: LinuxTree) -> None:
         """A run is over: forget its evidence."""
         self._forget_evidence(tree)
         self._seen = {key: run for key, run in self._seen.items() if run != tree.run}
-        for orphan in self._orphans.values():
-            if orphan.run == tree.run:
-                orphan.run = None
+        for orphan in list(self._by_run.get(tree.run, {}).values()):
+            self._tie(orphan, None)
 
     def forget(self, run: Hashable) -> None:
         tree = self._trees[run]
@@ -329,9 +364,8 @@ class LinuxTrees(Trees):
         if handle.poll_exit() is not None:
             handle.reap()
         else:
-            orphan = Orphan(_linux.stat(handle.pid))
-            orphan.run = run
-            self._orphans[handle.pid] = orphan
+            orphan = self._orphans[handle.pid] = Orphan(handle.pid)
+            self._tie(orphan, run)
 
     def _forget_evidence(self, tree: LinuxTree) -> None:
         self._trees.pop(tree.run, None)
@@ -339,17 +373,11 @@ class LinuxTrees(Trees):
         self._grown.pop(tree.run, None)
         if tree.handle is not None and self._leaders.get(tree.handle.pid) is tree:
             del self._leaders[tree.handle.pid]
+            self._sessions.pop(tree.handle.pid, None)
 
     def close(self) -> None:
         for orphan in self._orphans.values():
             orphan.close()
-
-
-def _has_ended(orphan: Orphan) -> bool:
-    try:
-        return os.waitid(os.P_PID, orphan.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
-    except ChildProcessError:
-        return True  # somebody else reaped it
 
 
 def _is_there(key: Key) -> bool:

@@ -21,9 +21,8 @@ if TYPE_CHECKING:
 
     from procession.process._lineage_linux import LinuxTrees
     from procession.process._linux import ProcStat
+    from procession.process._orphan_linux import Key
     from procession.process.handle import Handle, Usage
-
-    Key = tuple[int, int]  # pid and start time: one process for ever
 
 # Signals after which a stopped process must not be continued, or need not be.
 _NO_CONT = frozenset(
@@ -46,10 +45,11 @@ class LinuxTree(Tree):
     def __init__(self, trees: LinuxTrees, run: Hashable, cookie: str, handle: Handle | None):
         self.run = run
         self.cookie = cookie
-        self.handle = handle  # None: the tree of what belongs to no run
+        self.handle = handle  # None: it has no leader, or somebody else spawned that
         self._trees = trees
         self.looked = False  # our children were read after the leader was seen to end
         self.doomed = False  # killed: whoever comes to light is killed on sight
+        self.reached: set[Key] = set()  # whoever got any signal
         self._heard: set[Key] = set()
         self._refused: dict[int, Member] = {}  # by the last kill
         self._group_heard = -1  # in ticks: who was in the group before this has heard
@@ -61,9 +61,9 @@ class LinuxTree(Tree):
     def is_empty(self) -> bool:
         if self.leader_lives:
             return False
-        if not self.looked:
+        if self.handle is not None and not self.looked:
             self._trees.look((self,))
-        return not self._trees.has_orphan_of(self.run)
+        return not self._trees.may_have_orphan_of(self.run)
 
     def members(self) -> list[Member]:
         return [member_of(stat) for stat in self._living().values()]
@@ -95,6 +95,10 @@ class LinuxTree(Tree):
         if to == "group" and not only_new:
             return self._signal_group(number)
         self._trees.look()  # nothing tells of an adoption: orphans may have come since the scan
+        return self.tell(number, only_new=only_new)
+
+    def tell(self, number: int, *, only_new: bool = False) -> Sent:
+        """As `signal` to the tree, for one who has just scanned."""
         return self._signal_members(number, self._living(), only_new)
 
     def _signal_leader(self, number: int, only_new: bool) -> Sent:
@@ -144,6 +148,7 @@ class LinuxTree(Tree):
             except PermissionError:
                 refused.append(member_of(stat))
             self._heard.add((stat.pid, stat.start_time))
+            self.reached.add((stat.pid, stat.start_time))
         return Sent(tuple(pids), tuple(refused))
 
     def _signal_one(self, stat: ProcStat, number: int) -> bool:
@@ -165,7 +170,7 @@ class LinuxTree(Tree):
         self._refused.clear()
         self._trees.look(passes=1)
         found = self._living()  # before anything dies: remembers who descends from whom
-        self.doomed = True
+        before, self.doomed = self.doomed, True
         simple = self._kill_own_group() and not any(
             stat.pgrp != self.handle.pid for stat in found.values() if self.handle is not None
         )
@@ -179,16 +184,17 @@ class LinuxTree(Tree):
                 break
             self._trees.look()
             found = self._living()
-        self.doomed = self.handle is not None  # strangers that come later were not meant
+        if self.run is None:
+            self.doomed = before  # strangers that come to light later were not meant
         killed = (pid for pid, _ in self._heard if pid not in self._refused)
         return Sent(tuple(killed), tuple(self._refused.values()))
 
     def strike(self, stat: ProcStat) -> None:
         """SIGKILL to one member, and to the group it leads or moved to."""
         self._heard.add((stat.pid, stat.start_time))
-        if self._trees.is_orphan(stat) and self._trees.is_foreign_group(stat.pgrp):
+        self.reached.add((stat.pid, stat.start_time))
+        if self._trees.has_group_of_its_own(stat):
             try:
-                # Our own child is in it and on the table: the number is that group's.
                 os.killpg(stat.pgrp, signal.SIGKILL)
             except (ProcessLookupError, PermissionError):
                 pass  # it moved on, or nobody in it may be signalled: asked by itself, and named

@@ -1,16 +1,21 @@
 """What guardian and supervisor tell each other: two pipes, one line a message.
 
 Down (guardian to supervisor) go the signals that were heard; up go the runs, so that a guardian
-whose supervisor crashed knows which signal each of them expects. The end of either pipe is the
-end of its writer. Pipes, since importing `socket` costs more than this whole module.
+whose supervisor crashed knows which signal each of them expects. What was written is there for
+the reader even when the writer was killed in the next moment. The end of either pipe is the end
+of its writer. Pipes, since importing `socket` costs more than this whole module.
 """
 
 from __future__ import annotations
 
 import os
+import sys
 from collections import deque
 
 from procession._record import Record
+
+_SPARE = 1 << 20  # bytes: what a pipe that was found full grows to, for some thousand runs
+_MANY = 1000  # messages kept for later before those of runs that have ended are dropped
 
 
 class Heard(Record):
@@ -45,31 +50,37 @@ class Link:
         self.fd = heard_fd  # readable when there is something to `read`
         self._posts = posts_fd
         self._rest = b""
-        self._later: deque[bytes] = deque()
-        os.set_blocking(heard_fd, False)
-        os.set_blocking(posts_fd, False)
+        self._later: deque[tuple[str, bytes]] = deque()  # cookie, message
+        self._grown = False
+        _nonblocking(heard_fd)
+        _nonblocking(posts_fd)
 
     def begins(self, cookie: str, signal: int, grace: float) -> None:
         """A run is about to be spawned: what its tree is to be told, and how long that may take
-        (seconds). Said before the spawn: the guardian must never meet a stranger."""
-        self._post(f"b {cookie} {signal} {grace!r}")
+        (seconds). Said before the spawn: the guardian must never meet a stranger. The cookie is
+        the supervisor's own part of it, without blanks."""
+        self._post("b", cookie, f" {signal:d} {grace!r}")
 
     def started(self, cookie: str, pid: int) -> None:
-        self._post(f"s {cookie} {pid}")
+        """It was spawned; its leader, which leads a session, is `pid`."""
+        self._post("s", cookie, f" {pid}")
 
     def ended(self, cookie: str) -> None:
-        self._post(f"e {cookie}")
+        """Its tree is empty, or it never came to be. Best said before its leader is reaped."""
+        if len(self._later) > _MANY:
+            self._later = deque(post for post in self._later if post[0] != cookie)
+        self._post("e", cookie)
 
     def leaves(self, cookie: str) -> None:
         """What is left of this run is not ours to end any more."""
-        self._post(f"l {cookie}")
+        self._post("l", cookie)
 
     def orderly(self) -> None:
         """The supervisor ends because its work is done."""
-        self._post("o")
+        self._post("o", "")
 
     def read(self) -> list[Heard | GuardianGone]:
-        """What was heard since the last call."""
+        """What was heard since the last call. Ends with `GuardianGone` when that is so."""
         heard: list[Heard | GuardianGone] = []
         while True:
             try:
@@ -86,30 +97,34 @@ class Link:
 
     def close(self) -> None:
         """Close both ends. Idempotent."""
-        for fd in (self.fd, self._posts):
+        fds, self.fd, self._posts = (self.fd, self._posts), -1, -1
+        for fd in fds:
             if fd >= 0:
                 os.close(fd)
-        self.fd = self._posts = -1
 
-    def _post(self, line: str) -> None:
-        self._later.append(line.encode() + b"\n")
+    def _post(self, kind: str, cookie: str, words: str = "") -> None:
+        line = f"{kind} {cookie}{words}\n"
+        self._later.append((cookie, line.encode("utf-8", "surrogateescape")))
         self._flush()
 
     def _flush(self) -> None:
         while self._later:
             try:
                 # below PIPE_BUF a write is all or nothing (POSIX, write)
-                os.write(self._posts, self._later[0])
+                os.write(self._posts, self._later[0][1])
             except BlockingIOError:
-                return
-            except BrokenPipeError:
-                self._later.clear()  # nobody listens any more
+                if self._grown or not _grow(self._posts):
+                    return
+                self._grown = True
+                continue
+            except OSError:
+                self._later.clear()  # EPIPE, EBADF: nobody listens any more
                 return
             self._later.popleft()
 
 
 class Posts:
-    """The guardian's end: what the supervisor has posted so far."""
+    """The guardian's end: what the supervisor has posted so far. Raises nothing either."""
 
     def __init__(self, posts_fd: int, heard_fd: int) -> None:
         self.fd = posts_fd
@@ -118,8 +133,8 @@ class Posts:
         self.runs: dict[str, Known] = {}
         self.left: dict[str, Known] = {}  # runs whose processes are not ours to end
         self.orderly = False
-        os.set_blocking(posts_fd, False)
-        os.set_blocking(heard_fd, False)
+        _nonblocking(posts_fd)
+        _nonblocking(heard_fd)
 
     def read(self) -> bool:
         """Take in what has come. False: the supervisor's end is closed."""
@@ -132,35 +147,36 @@ class Posts:
                 return False
             *lines, self._rest = (self._rest + data).split(b"\n")
             for line in lines:
-                self._take(line.decode())
+                try:
+                    self._take(line.decode("utf-8", "surrogateescape"))
+                except (ValueError, KeyError, IndexError):
+                    continue  # no words of ours; what the others said is needed all the more
 
     def tell(self, heard: Heard) -> None:
         """Pass a signal on. A supervisor that reads nothing has a full pipe of them already, and
         one that is dead is swept: neither is an error here."""
         typed = {True: "1", False: "0", None: "?"}[heard.typed]
         try:
-            os.write(self._heard, f"{heard.signal} {typed} {heard.time!r}\n".encode())
+            os.write(self._heard, f"{heard.signal:d} {typed} {heard.time!r}\n".encode())
         except (BlockingIOError, BrokenPipeError):
             pass
 
     def close(self) -> None:
-        for fd in (self.fd, self._heard):
+        fds, self.fd, self._heard = (self.fd, self._heard), -1, -1
+        for fd in fds:
             if fd >= 0:
                 os.close(fd)
-        self.fd = self._heard = -1
 
     def _take(self, line: str) -> None:
-        kind, *words = line.split(" ")
+        kind, cookie, *words = line.split(" ")
         if kind == "b":
-            self.runs[words[0]] = Known(int(words[1]), float(words[2]))
+            self.runs[cookie] = Known(int(words[0]), float(words[1]))
         elif kind == "s":
-            self.runs[words[0]] = self.runs[words[0]].replace(pid=int(words[1]))
+            self.runs[cookie] = self.runs[cookie].replace(pid=int(words[0]))
         elif kind == "e":
-            self.runs.pop(words[0], None)
+            self.runs.pop(cookie, None)
         elif kind == "l":
-            known = self.runs.pop(words[0], None)
-            if known is not None:
-                self.left[words[0]] = known
+            self.left[cookie] = self.runs.pop(cookie)
         elif kind == "o":
             self.orderly = True
 
@@ -168,3 +184,22 @@ class Posts:
 def _heard(line: bytes) -> Heard:
     number, typed, at = line.decode().split(" ")
     return Heard(int(number), {"1": True, "0": False}.get(typed), float(at))
+
+
+def _nonblocking(fd: int) -> None:
+    if sys.platform != "win32":
+        os.set_blocking(fd, False)
+
+
+def _grow(fd: int) -> bool:
+    """Make room in a pipe that is full. Only Linux can; EPERM says that this user's share of all
+    pipes is used up, and is no error."""
+    if sys.platform != "linux":
+        return False
+    import fcntl
+
+    try:
+        fcntl.fcntl(fd, fcntl.F_SETPIPE_SZ, _SPARE)
+    except OSError:
+        return False
+    return True

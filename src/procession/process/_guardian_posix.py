@@ -1,0 +1,272 @@
+"""`guard` by fork. See `guardian` for what it is for.
+
+What does not work: to wait for the supervisor in `waitpid` and take signals in handlers (a handler
+does not learn who sent the signal); to give the supervisor PR_SET_PDEATHSIG (it would die before
+it stopped anything); to read each post as it comes (a hundred tasks would start at the price of
+a hundred context switches more).
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import sys
+import time
+
+if sys.platform == "win32":
+    raise ImportError("for POSIX only")
+
+from procession.core.status import ExitStatus
+from procession.errors import HostError
+from procession.process._handle_posix import exit_status
+from procession.process._waitid import waitid
+from procession.process.link import Heard, Link, Posts
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+FAILED = 1  # our exit status when the supervisor crashed or something had to be swept
+FORCED_WAIT = 10.0  # seconds a supervisor may take after a second typed Ctrl-C
+POSTS_PAUSE = 0.1  # seconds between two looks at what the supervisor posted
+PASSED_ON = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT")
+
+
+def guard(main: Callable[[Link], int], *, crash_grace: float = 1.0) -> int:
+    """Run `main(link)` as the supervisor, in a process of its own, under our guard.
+
+    Returns the exit status: what `main` returned, or 1 when the supervisor ended in any other
+    way or left something behind, after that was swept: each process gets its run's stop signal,
+    up to `crash_grace` seconds (or its run's own grace, if that is shorter) to end, then SIGKILL.
+    Returns in the calling process only. Call it early, in the main thread, with no other: it
+    forks. Children that this process has already are not touched.
+
+    It takes INT, TERM, QUIT and HUP (unless that is ignored). They stay blocked when it returns,
+    as they are when `main` is called: the one is about to exit, and a signal must not change how;
+    the other unblocks them (`clean_signals`) when it has handlers, and loses none until then.
+    Raises HostError when the host has no process or no descriptor left for us.
+    """
+    _open_standard_descriptors()
+    numbers = _signals()
+    if signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN:
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # ignored, the kernel would reap for us
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
+    _flush()
+    fds: list[int] = []
+    try:
+        fds += os.pipe()
+        fds += os.pipe()
+        older = _children()
+        _adopt_orphans()
+        pid = os.fork()
+    except OSError as e:
+        for fd in fds:
+            os.close(fd)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        raise HostError("procession", f"cannot start its supervisor: {e.strerror}") from e
+    heard_r, heard_w, posts_r, posts_w = fds
+    if pid == 0:
+        os.close(heard_w)
+        os.close(posts_r)
+        _supervise(main, Link(heard_r, posts_w))
+    os.close(heard_r)
+    os.close(posts_w)
+    posts = Posts(posts_r, heard_w)
+    try:
+        return Guardian(pid, posts, numbers, crash_grace, older).run()
+    finally:
+        posts.close()  # whatever happened to us: the supervisor hears that we are gone
+
+
+def _signals() -> frozenset[int]:
+    """What the guardian receives. HUP stays ignored where somebody wanted it so (nohup)."""
+    numbers = {int(getattr(signal, name)) for name in (*PASSED_ON, "SIGCHLD")}
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        numbers.discard(signal.SIGHUP)
+    return frozenset(numbers)
+
+
+def _open_standard_descriptors() -> None:
+    """Where 0, 1 or 2 is closed our pipes would get these numbers, and be printed into."""
+    while (fd := os.open(os.devnull, os.O_RDWR)) <= 2:
+        os.set_inheritable(fd, True)
+    os.close(fd)
+
+
+def _flush() -> None:
+    """What is buffered would be written by both processes. A closed stream has nothing to say."""
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            try:
+                stream.flush()
+            except (OSError, ValueError):
+                continue
+
+
+def _supervise(main: Callable[[Link], int], link: Link) -> None:
+    """The child's whole life."""
+    status = FAILED
+    try:
+        os.setsid()
+        status = _status_of(main, link)
+        _flush()
+        link.orderly()
+    except BaseException:  # noqa: BLE001 - told in full; whatever it was, this process ends
+        _tell_crash()
+    finally:
+        os._exit(status & 0xFF)
+
+
+def _status_of(main: Callable[[Link], int], link: Link) -> int:
+    try:
+        return main(link)
+    except SystemExit as e:
+        if e.code is None or isinstance(e.code, int):
+            return e.code or 0
+        _say(f"{e.code}\n")
+        return FAILED
+
+
+def _tell_crash() -> None:
+    try:
+        import traceback
+
+        traceback.print_exc()
+        sys.stderr.flush()
+    except (OSError, ValueError, AttributeError, ImportError):
+        pass  # nobody to tell: the guardian says that we crashed, and sweeps
+
+
+class Guardian:
+    """The parent's side, while the supervisor lives and after."""
+
+    def __init__(
+        self,
+        supervisor: int,
+        posts: Posts,
+        numbers: frozenset[int],
+        crash_grace: float,
+        older: list[int],
+    ) -> None:
+        self._supervisor = supervisor
+        self._posts = posts
+        self._numbers = numbers
+        self._crash_grace = crash_grace
+        self._older = older  # children this process had before
+        self._typed = 0  # how often Ctrl-C was typed
+        self._kill_at: float | None = None
+        self._killed_it = False
+
+    def run(self) -> int:
+        self._ears = Ears(self._numbers)
+        try:
+            status = self._watch()
+            self._posts.read()  # the dead write no more: what there is, is all
+            return self._after(status)
+        finally:
+            self._ears.close()
+
+    def _watch(self) -> ExitStatus:
+        """Pass signals on until the supervisor is dead; how it died."""
+        poll = select.poll()
+        poll.register(self._ears.fd, select.POLLIN)
+        read_at: float | None = 0.0  # when to listen to the posts again; None: we do, or it ended
+        while (status := _ended(self._supervisor)) is None:
+            now = time.monotonic()
+            if read_at is not None and now >= read_at:
+                poll.register(self._posts.fd, select.POLLIN)
+                read_at = None
+            for fd, _ in poll.poll(_milliseconds(read_at, self._kill_at, now)):
+                if fd == self._posts.fd:
+                    poll.unregister(fd)
+                    if self._posts.read():
+                        read_at = time.monotonic() + POSTS_PAUSE
+            for number, typed in self._ears.read():
+                self._heard(number, typed)
+            if self._kill_at is not None and time.monotonic() >= self._kill_at:
+                self._kill_supervisor()
+        return status
+
+    def _heard(self, number: int, typed: bool | None) -> None:
+        if number == signal.SIGCHLD:
+            reap_strangers((self._supervisor, *self._older))
+            return  # the loop looks at the supervisor whenever it wakes
+        self._posts.tell(Heard(number, typed, time.monotonic()))
+        if number == signal.SIGINT and typed:
+            self._typed += 1
+            if self._typed == 2:
+                self._kill_at = time.monotonic() + FORCED_WAIT
+
+    def _kill_supervisor(self) -> None:
+        """It was forced and does not end: a defect of ours, which must not hold up the user."""
+        self._kill_at = None
+        self._killed_it = True
+        os.kill(self._supervisor, signal.SIGKILL)  # our own unreaped child: the pid is its own
+
+    def _after(self, status: ExitStatus) -> int:
+        try:
+            os.waitpid(self._supervisor, 0)
+        except ChildProcessError:
+            pass  # somebody else reaped it; its status is unknown, and it is dead all the same
+        orderly = self._posts.orderly and status.code is not None
+        swept = sweep(self._posts, self._crash_grace, self._ears, self._older)
+        if orderly and not swept.count and not swept.survivors:
+            return status.shell_status
+        if orderly:
+            words = ["something was left at the end"]
+        elif self._killed_it:
+            words = [f"the supervisor did not end within {FORCED_WAIT:g} s and was killed"]
+        else:
+            words = [f"the supervisor was lost ({status})"]
+        if swept.count:
+            words.append(f"{swept.count} process{'' if swept.count == 1 else 'es'} swept")
+        if swept.survivors:
+            words.append("could not be killed: " + ", ".join(swept.survivors))
+        _say(f"procession: {'; '.join(words)}\n")
+        return FAILED
+
+
+def _ended(pid: int) -> ExitStatus | None:
+    try:
+        seen = waitid(pid, None)
+    except ChildProcessError:
+        return ExitStatus()
+    return None if seen is None else exit_status(*seen)
+
+
+def _milliseconds(one: float | None, other: float | None, now: float) -> float | None:
+    """Until the earlier of two times; None: there is none."""
+    times = [at for at in (one, other) if at is not None]
+    return max(0.0, min(times) - now) * 1000 if times else None
+
+
+def _say(text: str) -> None:
+    try:
+        os.write(2, text.encode("utf-8", "backslashreplace"))
+    except OSError:
+        pass  # our terminal is gone; the exit status still tells
+
+
+if sys.platform == "linux":
+    from procession.process import _linux, host
+    from procession.process._ears_linux import Ears
+    from procession.process._sweep_linux import reap_strangers, sweep
+
+    def _adopt_orphans() -> None:
+        _linux.set_child_subreaper()
+
+    def _children() -> list[int]:
+        if host.has_children_files():
+            return _linux.children()
+        return _linux.children_by_scan(os.getpid())
+
+else:
+    from procession.process._ears_posix import Ears
+    from procession.process._sweep_posix import reap_strangers, sweep
+
+    def _adopt_orphans() -> None:
+        """Only Linux lets a process adopt its orphaned descendants."""
+
+    def _children() -> list[int]:
+        return []  # nobody but the supervisor is ever touched

@@ -1,0 +1,28 @@
+"""What a sweep tells. The mechanisms are `_sweep_linux.py` and `_sweep_posix.py`."""
+
+from __future__ import annotations
+
+from procession._record import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Protocol
+
+    class Listens(Protocol):
+        """Wakes us when a child of ours ended, and when somebody loses patience."""
+
+        @property
+        def fd(self) -> int: ...
+
+        def read(self) -> list[tuple[int, bool | None]]: ...
+
+
+KILL_WAIT = 5.0  # seconds what was killed may take to vanish
+ROUND = 0.05  # seconds between two rounds of killing: a fork may slip through each one
+
+
+class Swept(Record):
+    """How many processes got a signal, and who could not be killed, by name."""
+
+    count: int = 0
+    survivors: tuple[str, ...] = ()

@@ -1,0 +1,116 @@
+"""What a guardian does when its supervisor is gone: end everything that is left, gracefully first.
+
+With the supervisor gone, everything it was to look after has come to us: its runs' leaders (dead
+ones too, so their numbers are theirs still) and all orphans. The same trees as the supervisor's
+tell whose they are. Each process hears the stop signal of its run once, has its run's grace
+(capped) to end, and is killed then, until nothing is left or only what we may not signal.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import sys
+import time
+
+if sys.platform != "linux":
+    raise ImportError("for Linux only")
+
+from procession.process import _linux, host
+from procession.process._lineage_linux import LinuxTrees
+from procession.process._sweep import KILL_WAIT, ROUND, Swept
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from procession.process._sweep import Listens
+    from procession.process._tree_linux import LinuxTree
+    from procession.process.link import Posts
+
+
+class _Stop:
+    """The end of one tree."""
+
+    def __init__(self, tree: LinuxTree, number: int, deadline: float) -> None:
+        self.tree = tree
+        self.number = number
+        self.deadline = deadline
+        self.kill_at = deadline
+        self.told = False
+        self.refused: frozenset[int] = frozenset()
+
+    def act(self, grew: bool, now: float) -> None:
+        """Tell who has not heard; past the deadline, kill, again and again."""
+        if now >= self.kill_at:
+            self.kill_at = now + ROUND
+            self.refused = frozenset(member.pid for member in self.tree.kill().refused)
+        elif now < self.deadline and (grew or not self.told):
+            self.told = True
+            self.tree.tell(self.number, only_new=True)
+
+    def is_hopeless(self, now: float) -> bool:
+        """Only those are left that we may not signal."""
+        if now < self.deadline:
+            return False
+        left = {member.pid for member in self.tree.members()}
+        return bool(left) and left <= self.refused
+
+
+def sweep(posts: Posts, cap: float, ears: Listens, older: Iterable[int]) -> Swept:
+    """End all that is left below this process, but for `older` children of its own.
+
+    `cap`: seconds that no grace exceeds. After it, ends at the latest when nobody new came to
+    light for KILL_WAIT, and after 12 times that in a storm of forks that does not end. A Ctrl-C
+    typed meanwhile ends all graces.
+    """
+    trees = LinuxTrees()
+    trees.ignore(older)
+    began = time.monotonic()
+    stops = [_Stop(trees.lost, signal.SIGTERM, began + cap)]
+    for cookie, known in posts.runs.items():
+        tree = trees.expect(cookie, cookie, known.pid)
+        stops.append(_Stop(tree, known.signal, began + max(0.0, min(known.grace, cap))))
+    for cookie, known in posts.left.items():
+        trees.expect(cookie, cookie, known.pid)
+        trees.leave(cookie)
+    poll = select.poll()
+    poll.register(ears.fd, select.POLLIN)
+    give_up = began + cap + KILL_WAIT
+    reached = 0
+    while True:
+        trees.look()
+        grown = set(trees.news())
+        now = time.monotonic()
+        if not posts.left and all(now >= stop.deadline for stop in stops):
+            trees.spare_nobody()
+        alive = [stop for stop in stops if not stop.tree.is_empty()]
+        for stop in alive:
+            stop.act(stop.tree.run in grown, now)
+        if reached != (reached := sum(len(stop.tree.reached) for stop in stops)):
+            give_up = min(max(give_up, now + KILL_WAIT), began + cap + 12 * KILL_WAIT)
+        if not alive or now >= give_up:
+            break
+        if all(stop.is_hopeless(now) for stop in alive):
+            break
+        poll.poll(0 if trees.again else 1000 * max(0.0, min(s.kill_at for s in alive) - now))
+        if any(number == signal.SIGINT and typed for number, typed in ears.read()):
+            for stop in stops:
+                stop.kill_at = stop.deadline = 0.0
+    trees.close()
+    left = [str(member) for stop in alive for member in stop.tree.members()]
+    if alive and not left:
+        left = ["what forks faster than it can be killed"]
+    return Swept(reached, tuple(left))
+
+
+def reap_strangers(known: Iterable[int]) -> None:
+    """Reap our dead children that are not among `known`: orphans that came to us because we are
+    the first process of a container, or because an older child of ours left them."""
+    pids = _linux.children() if host.has_children_files() else ()
+    for pid in set(pids).difference(known):
+        try:
+            os.waitpid(pid, os.WNOHANG)
+        except ChildProcessError:
+            continue
