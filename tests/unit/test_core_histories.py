@@ -36,13 +36,13 @@ def histories(draw: st.DrawFn, *, most: int) -> History:
     return draw_history(draw(st.randoms(use_true_random=False)), tasks=tasks)
 
 
-@settings(max_examples=800, suppress_health_check=LARGE)
+@settings(max_examples=500, suppress_health_check=LARGE)
 @given(histories(most=2))
 def test_the_rules_hold_for_small_projects(history: History) -> None:
     World(history).play()
 
 
-@settings(max_examples=100, suppress_health_check=LARGE)
+@settings(max_examples=60, suppress_health_check=LARGE)
 @given(histories(most=8))
 def test_the_rules_hold_for_larger_projects(history: History) -> None:
     World(history).play()
