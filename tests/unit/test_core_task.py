@@ -240,6 +240,12 @@ def test_start_running__after_the_leader_s_end_is_not_forgotten() -> None:
     assert web.state.restarts == 0
 
 
+def test_start_running__forgives_the_quick_ends_before() -> None:
+    web = Story(policy="always").runs().exits(1).is_empty().rings().spawned()
+    web.exits(1).start().is_empty().spawned().exits(1).is_empty()
+    assert web.said.endswith("the next run is due in 1 s")
+
+
 def test_start_running__a_later_stop_wins() -> None:
     web = Story().runs().exits(0).start().stop().is_empty()
     assert web.said == "stopping -> stopped: Ann stops it, exited with 0"

@@ -48,6 +48,12 @@ def test_start_stopping__does_not_wait_for_a_back_off() -> None:
     assert web.did == [spawn(2)]
 
 
+def test_start_stopping__forgives_the_quick_ends_before() -> None:
+    web = Story(policy="always").runs().exits(1).is_empty().rings().spawned()
+    web.exits(1, left=1).start().is_empty().spawned().exits(1).is_empty()
+    assert web.said.endswith("the next run is due in 1 s")
+
+
 def test_force_stopping__kills_at_once() -> None:
     web = Story().runs().stop().passes(1).force()
     assert web.did == [kill(), timer(3, 101 + KILL_WAIT)]
