@@ -10,7 +10,7 @@ from procession.logs.sink import FLAGS, Sink
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     Post = Callable[[Sink, bytes], None]
 
@@ -87,16 +87,16 @@ class LogFolder:
             raise HostError("log file", f"{path} cannot be opened: {e.strerror}") from e
 
     def event(self, line: str) -> None:
-        """Append a line, with date and time, to `procession.log`, by one write. Never raises.
+        """Append a line, with date and time, to `procession.log`. Never raises."""
+        self.events(((time.time(), line),))
 
-        After `write_through` it does not block on the disk either.
+    def events(self, lines: Iterable[tuple[float, str]]) -> None:
+        """Append lines, each with its own time (seconds since the epoch), by one write.
+
+        Never raises; after `write_through` it does not block on the disk either.
         """
-        now = time.time()
-        local = time.localtime(now)
-        zone = time.strftime("%z", local)
-        stamp = f"{time.strftime('%Y-%m-%dT%H:%M:%S', local)}.{int(now % 1 * 1000):03d}"
-        text = line.replace("\n", "\n    ")
-        data = f"{stamp}{zone[:3]}:{zone[3:]} {text}\n".encode("utf-8", "backslashreplace")
+        text = "".join(f"{_stamp(at)} {line}\n".replace("\n", "\n    ")[:-4] for at, line in lines)
+        data = text.encode("utf-8", "backslashreplace")
         if self._post is not None:
             self._post(self._events, data)
         else:
@@ -111,6 +111,15 @@ class LogFolder:
         told = [sink.close() for sink in (*self._sinks.values(), self._events)]
         self._sinks.clear()
         return "; ".join(t for t in told if t) or None
+
+
+def _stamp(at: float) -> str:
+    """`2026-11-22T09:30:00.123+01:00`"""
+    local = time.localtime(at)
+    zone = time.strftime("%z", local)
+    return (
+        f"{time.strftime('%Y-%m-%dT%H:%M:%S', local)}.{int(at % 1 * 1000):03d}{zone[:3]}:{zone[3:]}"
+    )
 
 
 _ELSEWHERE = "Name another place with --log-dir"

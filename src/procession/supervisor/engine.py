@@ -114,6 +114,7 @@ class Engine:
         clean_signals()  # unblocks them, and leaves nothing ignored for the tasks to inherit
 
     def _turn(self) -> None:
+        self._output.flush()
         at = self._timers.next()
         timeout = None if at is None else max(0.0, at - self._clock())
         if self._trees.again:

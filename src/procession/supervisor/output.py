@@ -57,7 +57,9 @@ class Output:
         self._folder: LogFolder | None = None
         self._project_stops = False
         self._waiting: list[tuple[RunKey, tuple[int, int]]] = []
-        self._lines: list[tuple[str, bool, bool]] = []  # what was said before `start`
+        # What was said and not written yet: (when, text, for the log, for the terminal). A wave of
+        # exits is one write, not one for each word of it that wakes another thread.
+        self._said: list[tuple[float, str, bool, bool]] = []
         if log_dir is not None:
             self._folder = _make_folder(log_dir, project)
 
@@ -72,10 +74,9 @@ class Output:
             color=self._colors[0],
             err_color=self._colors[1],
             timestamps=self._timestamps,
-            on_trouble=self.event,
+            on_trouble=self._terminal_trouble,
         )
-        self._capture = Capture(self._on_drained, on_trouble=self.say)
-        lines, self._lines = self._lines, []
+        self._capture = Capture(self._on_drained, on_trouble=self._trouble)
         if self._folder is None:
             try:
                 self._folder = _make_folder(None, self._project)
@@ -83,14 +84,13 @@ class Output:
                 self.say(f"no log files: {e}")
         if self._folder is not None and self._folder.note:
             self.say(self._folder.note)
-        for text, log, show in lines:
-            self._tell(text, log=log, show=show)
         self._capture.start()
         if self._folder is not None:
             self._folder.write_through(self._capture.post)
         for run, fds in self._waiting:
             self._attach(self._capture, run, fds)
         self._waiting.clear()
+        self.flush()
 
     @property
     def folder(self) -> str | None:
@@ -135,11 +135,11 @@ class Output:
         self._tell(f"{'forced' if forced else 'stopping'}: {reason}", show=not self._quiet)
 
     def say(self, text: str) -> None:
-        """For people: on the terminal and in the event log. Any thread."""
+        """For people: on the terminal and in the event log."""
         self._tell(text)
 
     def event(self, line: str) -> None:
-        """For later: in `procession.log` alone. Any thread."""
+        """For later: in `procession.log` alone."""
         self._tell(line, show=False)
 
     def closing(self, text: str) -> None:
@@ -152,6 +152,7 @@ class Output:
             self.start()
         assert self._capture is not None
         assert self._console is not None
+        self.flush()
         self._capture.close(CLOSE_TIMEOUT)
         lost = None
         if self._folder is not None:
@@ -159,17 +160,34 @@ class Output:
             lost = self._folder.close()
             self._folder = None
         if lost:
-            self.say(lost)
+            self._console.say(lost)
         self._console.close(CLOSE_TIMEOUT)
 
-    def _tell(self, text: str, *, log: bool = True, show: bool = True) -> None:
-        if self._console is None:
-            self._lines.append((text, log, show))
+    def flush(self) -> None:
+        """Write what was said since the last time. Due whenever the engine goes to sleep."""
+        if self._console is None or not self._said:
             return
-        if log and self._folder is not None:
+        said, self._said = self._said, []
+        if self._folder is not None:
+            self._folder.events((at, text) for at, text, log, _ in said if log)
+        shown = "\n".join(text for _, text, _, show in said if show)
+        if shown:
+            self._console.say(shown)
+
+    def _tell(self, text: str, *, log: bool = True, show: bool = True) -> None:
+        self._said.append((time.time(), text, log, show))
+
+    def _trouble(self, text: str) -> None:
+        """From the capture thread, which does not wait for the engine to wake."""
+        if self._folder is not None:
             self._folder.event(text)
-        if show:
+        if self._console is not None:
             self._console.say(text)
+
+    def _terminal_trouble(self, text: str) -> None:
+        """From the console's thread."""
+        if self._folder is not None:
+            self._folder.event(text)
 
     def _attach(self, capture: Capture, run: RunKey, reads: tuple[int, int]) -> None:
         replica = run[0]
