@@ -61,10 +61,11 @@ class System:
         self.handler: list[object] = []
         self.blocked: set[int] = set()
         self.service = False
-        self.refuse_windows = False
+        self.refuse_windows: set[bool] = set()
         self.message_error = False
         self.messages_asked_for = 0
         self._threads: dict[int, Thread] = {}
+        self._list_of_handlers = threading.RLock()
 
     def _thread(self) -> Thread:
         return self._threads.setdefault(threading.get_ident(), Thread())
@@ -77,7 +78,7 @@ class System:
         self.classes[name] = procedure
 
     def create_window(self, class_name: str, title: str, message_only: bool) -> int:
-        if self.refuse_windows:
+        if message_only in self.refuse_windows:
             raise OSError(5, "Access is denied")
         number = 100 + len(self.windows)
         self.windows[number] = Window(self._thread(), self.classes[class_name], message_only)
@@ -118,7 +119,10 @@ class System:
         self.handler.append(handler)
 
     def remove_console_handler(self) -> None:
+        if not self._list_of_handlers.acquire(timeout=BOUND):
+            raise AssertionError("the list of handlers is in use by one that runs: a deadlock")
         self.handler.clear()
+        self._list_of_handlers.release()
 
     def is_service(self) -> bool:
         return self.service
@@ -139,11 +143,17 @@ class System:
         ]
 
     def console(self, event: int) -> Reply:
-        """The system starts a thread for each event."""
+        """The system starts a thread for each event, and holds its list while a handler runs."""
         reply = Reply()
         handler = self.handler[-1]
         assert callable(handler)
-        threading.Thread(target=lambda: reply.give(handler(event))).start()
+
+        def run() -> None:
+            with self._list_of_handlers:
+                answer = handler(event)
+            reply.give(answer)
+
+        threading.Thread(target=run).start()
         return reply
 
 
@@ -183,9 +193,8 @@ def test_the_handler_of_a_closing_console_parks_until_clean_up_has_ended(
         returned = system.console(event)
         request = _arrived(stop)
         assert request.deadline == request.time + win.CLOSE_GRACE
-        again = system.console(event)  # each event has a thread; all of them wait
         assert not returned.is_there()
-    assert (returned.get(), again.get()) == (1, 1)
+    assert returned.get() == 1
 
 
 def test_a_service_outlives_the_log_off_of_others(system: System) -> None:
@@ -261,11 +270,24 @@ def test_an_error_of_get_message_is_told_once_and_the_console_still_hears(
 def test_without_windows_the_console_still_hears(
     system: System, caplog: pytest.LogCaptureFixture
 ) -> None:
-    system.refuse_windows = True
+    system.refuse_windows = {True, False}
     with Shutdown() as stop:
         assert system.console(win.CTRL_C).get() == 1
         assert stop.requested
-    assert "no windows to receive WM_CLOSE" in caplog.text
+    assert "find none: [Errno 5] Access is denied" in caplog.text
+    assert "the end of the session will not be heard" in caplog.text
+
+
+@pytest.mark.parametrize("message_only", [True, False])
+def test_of_two_windows_the_one_that_can_be_had_hears(
+    system: System, caplog: pytest.LogCaptureFixture, message_only: bool
+) -> None:
+    system.refuse_windows = {not message_only}
+    with Shutdown() as stop:
+        (window,) = system.windows
+        system.send(window, win.WM_CLOSE)
+        assert _arrived(stop).source == "window"
+    assert len(caplog.records) == 1
 
 
 def test_the_end_of_the_session_reaches_the_hidden_window_and_parks(system: System) -> None:

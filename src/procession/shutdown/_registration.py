@@ -96,7 +96,14 @@ class Listener(Registration):
             log(f"{self._tell!r} failed when told of the request to stop")
 
 
+def warn(message: str) -> None:
+    import logging
+
+    logging.getLogger("procession.shutdown").warning(message)
+
+
 def log(message: str) -> None:
+    """With the traceback of the exception that is being handled."""
     import logging  # 19 ms: paid by the program whose callback fails
 
     logging.getLogger("procession.shutdown").exception(message)

@@ -20,7 +20,7 @@ import signal
 import sys
 from _thread import allocate_lock
 
-from ._registration import log
+from ._registration import log, warn
 from ._signals import Signals, start_thread
 
 TYPE_CHECKING = False
@@ -157,9 +157,10 @@ class WindowsEar:
             self._signals.ignore()
         else:
             self._signals.late = True
+        if self._parked:
+            return  # the system holds the list of handlers while one runs: removing would hang
         self._api.remove_console_handler()
-        if not self._parked:
-            self._leave(_LEAVE_TIMEOUT)
+        self._leave(_LEAVE_TIMEOUT)
 
     # ---- console events: each in a thread of the system's
 
@@ -206,12 +207,10 @@ class WindowsEar:
         """The life of the message thread. Without windows there is still the console."""
         try:
             self._create_windows()
-        except OSError:
-            log("no windows to receive WM_CLOSE and the end of the session")
-            self._destroy_windows()
-            return
         finally:
             ready.release()
+        if not self._windows:
+            return
         try:
             while self._api.get_message():
                 pass
@@ -220,11 +219,19 @@ class WindowsEar:
         self._destroy_windows()
 
     def _create_windows(self) -> None:
-        if id(self._api) not in _registered:
-            self._api.register_class(CLASS, _procedure)
-            _registered.add(id(self._api))
-        for message_only in (True, False):
-            window = self._api.create_window(CLASS, "procession", message_only)
+        """Both, or the one that can be had: without a desktop there is no top-level window."""
+        for message_only, loss in (
+            (True, "managers that look for a message-only window will find none"),
+            (False, "the end of the session will not be heard"),
+        ):
+            try:
+                if id(self._api) not in _registered:
+                    self._api.register_class(CLASS, _procedure)
+                    _registered.add(id(self._api))
+                window = self._api.create_window(CLASS, "procession", message_only)
+            except OSError as error:
+                warn(f"{loss}: {error}")
+                continue
             self._windows.append(window)
             _by_window[window] = self
 
