@@ -308,12 +308,10 @@ def _names_in(folders: list[str], cwd: str) -> list[str]:
 
 
 def _similar(name: str, names: list[str]) -> str:
-    """The name most like `name`, if any is; `python` for `pyhton`, `python3` for `python`."""
+    """The name most like `name`, if any is; `python3` for `python`."""
     from difflib import get_close_matches
 
     stem = name[:-4] if name.lower().endswith(".exe") else name
-    if stem in names:
-        return stem
     near = [n for n in names if n[:1] == name[:1] and abs(len(n) - len(stem)) < 3]
     return next(iter(get_close_matches(stem, near, 1, 0.75)), "")
 
@@ -329,13 +327,12 @@ def read_env_file(path: str) -> tuple[dict[str, str], list[Trouble]]:
     """
     try:
         data = _bytes_of(path)
+        if len(data) > _ENV_FILE_BYTES:
+            raise OSError(errno.EFBIG, f"it is larger than {_ENV_FILE_BYTES // 1024} KiB")
     except OSError as error:
         reason = error.strerror or str(error)
         what = "does not exist" if error.errno == errno.ENOENT else f"cannot be read: {reason}"
         return {}, [Trouble("env-file", f"{quoted(path)} {what}", "a file of NAME=VALUE lines")]
-    if len(data) > _ENV_FILE_BYTES:
-        what = f"{quoted(path)} is larger than {_ENV_FILE_BYTES // 1024} KiB"
-        return {}, [Trouble("env-file", what, "a file of NAME=VALUE lines")]
     data = data.removeprefix(b"\xef\xbb\xbf")
     try:
         text = data.decode()

@@ -10,7 +10,8 @@ from procession import spec
 from procession.config.names import fit_name, is_name
 from procession.config.report import Report, TooManyProblemsError, described
 from procession.config.suggest import closest
-from procession.config.values import READERS, is_null
+from procession.config.texts import is_null
+from procession.config.values import READERS
 from procession.config.yaml import Mapping, Scalar, Sequence, compose, mark_of
 from procession.errors import quoted
 

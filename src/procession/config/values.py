@@ -14,14 +14,16 @@ from procession import spec
 from procession.config import scalars
 from procession.config.names import fit_name, is_name
 from procession.config.report import Report, described
-from procession.config.scalars import BOOLEAN, FLOAT, INTEGER, NULL, NULLS, TEXT
+from procession.config.scalars import BOOLEAN, FLOAT, INTEGER, NULL, TEXT
 from procession.config.suggest import closest
+from procession.config.texts import is_null, items, quickly, written
+from procession.config.variables import environment
 from procession.config.yaml import MAX_EXPANDED, Mapping, Scalar, Sequence, kind_of
 from procession.errors import quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from procession.config.yaml import Node
 
@@ -46,41 +48,6 @@ def words_for(choices: tuple[str, ...]) -> str:
     """`a`, `b` or `c`."""
     shown = [f"`{c}`" for c in choices]
     return ", ".join(shown[:-1]) + " or " + shown[-1] if len(shown) > 1 else shown[0]
-
-
-def is_null(node: Node) -> bool:
-    """Is nothing there: an empty value, `~` or `null`?"""
-    return isinstance(node, Scalar) and node.implicit[0] and node.value in NULLS
-
-
-def written(
-    report: Report, node: Node, expected: str, tail: str = "", key: Node | None = None
-) -> str | None:
-    """The text of a scalar as it is written in the file. `key`, `tail`: see `Report.bad`."""
-    if not isinstance(node, Scalar):
-        report.bad(node, described(node), expected, tail=tail)
-        return None
-    value = node.value
-    if value in NULLS and node.implicit[0]:
-        quotes = f"{expected}; in quotes if that is what {quoted(value)} means"
-        report.bad(node, described(node), quotes if value else expected, tail=tail, key=key)
-        return None
-    if report.odd_escapes and not _can_be_passed(value):
-        report.bad(node, "a character that no program can be given", "text without it", tail=tail)
-        return None
-    return value
-
-
-def _can_be_passed(value: str) -> bool:
-    """No argument, path or variable can hold a NUL (it ends there) or half a surrogate pair."""
-    return "\0" not in value and not any("\ud800" <= c <= "\udfff" for c in value)
-
-
-def _quickly(report: Report, node: Node) -> str | None:
-    """What `written` returns, for the many good values, without the words for the bad ones."""
-    if not isinstance(node, Scalar) or report.odd_escapes:
-        return None
-    return None if node.value in NULLS and node.implicit[0] else node.value
 
 
 def text(report: Report, node: Node, field: spec.Field, folder: str) -> str | None:
@@ -109,7 +76,7 @@ def paths(report: Report, node: Node, field: spec.Field, folder: str) -> tuple[s
     """A path or a list of them, each absolute: `env-file`."""
     if is_null(node):
         return ()
-    found = [_path(report, item, folder, tail) for item, tail in _items(node)]
+    found = [_path(report, item, folder, tail) for item, tail in items(node)]
     return _whole(found)
 
 
@@ -121,15 +88,6 @@ def _path(report: Report, node: Node, folder: str, tail: str) -> str | None:
         value = value[2:].lstrip("/")
     # not normpath: `a/../b` is another file than `b` where `a` is a symbolic link
     return os.path.join(folder, value) if value not in ("", ".") else folder
-
-
-def _items(node: Node) -> Iterator[tuple[Node, str]]:
-    """The items of a list with their tails `[0]`, `[1]`; one value that is no list has none."""
-    if type(node) is Sequence:
-        for i, item in enumerate(node.items):
-            yield item, f"[{i}]"
-    else:
-        yield node, ""
 
 
 def _whole(found: list[str | None]) -> tuple[str, ...] | None:
@@ -175,7 +133,7 @@ def args(report: Report, node: Node, field: spec.Field, folder: str) -> tuple[st
 
 
 def _argument(report: Report, node: Node, index: int) -> str | None:
-    value = _quickly(report, node)
+    value = quickly(report, node)
     if value is not None:
         return value
     expected = "text, a number or a boolean"
@@ -203,79 +161,6 @@ def _shell_words(report: Report, node: Node, value: str) -> tuple[str, ...] | No
         return None
     report.shell_words[value] = known
     return known
-
-
-Pairs = tuple[tuple[str, str], ...]
-
-
-def environment(report: Report, node: Node, field: spec.Field, folder: str) -> Pairs | None:
-    """Variables: a mapping, or a list of `NAME=VALUE`."""
-    if is_null(node):
-        return ()
-    if isinstance(node, Mapping):
-        return _environment_mapping(report, node)
-    if not isinstance(node, Sequence):
-        expected = "a mapping of names and values, or a list of `NAME=VALUE`"
-        report.bad(node, described(node), expected)
-        return None
-    found: dict[str, str] = {}
-    good = True
-    for item, tail in _items(node):
-        expected = "`NAME=VALUE`"
-        if isinstance(item, Mapping):
-            expected += ", or no `- ` before the names"
-        value = written(report, item, expected, tail)
-        if value is None:
-            good = False
-        elif "=" not in value:
-            # the text is not repeated: a lone word may be a secret in the wrong place
-            report.bad(item, "no `=`", expected, tail=tail)
-            good = False
-        else:
-            key, _, content = value.partition("=")
-            good = _variable(report, item, key, key in found, tail) and good
-            found.setdefault(key, content)
-    return tuple(found.items()) if good else None
-
-
-def _environment_mapping(report: Report, node: Mapping) -> Pairs | None:
-    found: dict[str, str] = {}
-    good = True
-    own = len(node.items)
-    pairs = node.items + node.merged
-    for i in range(0, len(pairs), 2):
-        key, value = pairs[i], pairs[i + 1]
-        if not isinstance(key, Scalar):
-            report.bad(key, f"{described(key)} as the name of a variable", "a name")
-            good = False
-            continue
-        variable = key.value
-        content = _quickly(report, value)
-        if content is not None and variable not in found and variable.isidentifier():
-            found[variable] = content
-            continue
-        if i >= own and variable in found:
-            continue  # what a merge brings gives way
-        if not _variable(report, key, variable, variable in found, f".{variable}"):
-            good = False
-            continue
-        hint = 'text (`""` for an empty value)'
-        content = written(report, value, hint, f".{variable}", key)
-        good = good and content is not None
-        found[variable] = content or ""
-    return tuple(found.items()) if good else None
-
-
-def _variable(report: Report, node: Node, variable: str, twice: bool, tail: str) -> bool:
-    """Can this be a variable's name, and is it the first of that name?"""
-    if twice:
-        report.bad(node, f"{quoted(variable)} is given twice", "each variable once", tail=tail)
-    elif variable.split() != [variable] or "=" in variable or not _can_be_passed(variable):
-        what = f"{quoted(variable)} as the name of a variable" if variable else "an empty name"
-        report.bad(node, what, "a name without `=` and blanks", tail=tail)
-    else:
-        return True
-    return False
 
 
 def duration(report: Report, node: Node, field: spec.Field, folder: str) -> float | None:
@@ -330,7 +215,7 @@ def words(report: Report, node: Node, field: spec.Field, folder: str) -> tuple[s
     if is_null(node):
         return ()
     found: list[str | None] = []
-    for item, tail in _items(node):
+    for item, tail in items(node):
         value = _full(report, item, "a word, or a list of words", tail)
         if value is not None and value.replace(",", " ").split() != [value]:
             parts = ", ".join(value.replace(",", " ").split())
@@ -348,7 +233,7 @@ def codes(report: Report, node: Node, field: spec.Field, folder: str) -> tuple[i
     expected = "an exit code from 0 to 255, or a list of them"
     found: list[int] = []
     good = True
-    for item, tail in _items(node):
+    for item, tail in items(node):
         value = -1
         if isinstance(item, Scalar) and kind_of(item) == INTEGER:
             value = scalars.integer(item.value)
