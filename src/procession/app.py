@@ -49,6 +49,7 @@ def up(options: UpOptions) -> int:
 
 def supervise(options: UpOptions, link: Link) -> int:
     """The supervisor's whole life: read the file, start, keep, stop. Exit status as `up`'s."""
+    assert sys.platform != "win32", "the guardian says so first"
     from procession.config.load import load
 
     try:

@@ -81,8 +81,8 @@ STOP_FIELDS = (
     Field(
         "to",
         "choice",
-        "Who hears it first: the `leader` alone, its process `group`, or the whole `tree`. "
-        "What is left after the leader's end hears it too.",
+        "Who hears it first: the `leader` alone, its process `group` and whoever detached from "
+        "it, or the whole `tree`. What is left after the leader's end hears it too.",
         default="group",
         choices=TARGETS,
     ),

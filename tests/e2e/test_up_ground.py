@@ -57,7 +57,9 @@ def test_signals_are_clean_whatever_up_was_started_with(project: Project, how: s
     lines = project.log("kernel.log").decode().splitlines()
     fields = dict(line.split(":\t", 1) for line in lines if ":\t" in line)
     assert int(fields["SigBlk"], 16) == 0
-    assert int(fields["SigIgn"], 16) == 0
+    # two belong to the C library, and GNU make leaves them ignored in what it starts
+    ignored = {n for n in range(1, 65) if int(fields["SigIgn"], 16) >> n - 1 & 1}
+    assert ignored & signal.valid_signals() == set()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda n: n.name)

@@ -40,7 +40,7 @@ def stopped(pid: int) -> bool:
     ("to", "who"),
     [
         ("leader", {"leader"}),
-        ("group", {"leader", "child"}),
+        ("group", {"leader", "child", "daemon"}),  # who detached has nobody else to tell it
         ("tree", {"leader", "child", "daemon"}),
     ],
 )

@@ -17,7 +17,11 @@ for name in os.listdir("/proc/self/fd"):
         fds[int(name)] = os.readlink(f"/proc/self/fd/{name}")
     except FileNotFoundError:
         pass  # the one that lists the folder
-# Python ignores PIPE and XFSZ itself, and -S -E keep it from opening anything else.
+# Python ignores PIPE and XFSZ itself; the C library keeps some that nobody can send or reset
+# (GNU make leaves them ignored in what it starts).
+ours = {signal.SIGPIPE, signal.SIGXFSZ}
+untouchable = sum(1 << n - 1 for n in range(1, 65) if n in ours or n not in signal.valid_signals())
+# -S -E keep it from opening anything else.
 json.dump(
     {
         "pid": os.getpid(),
@@ -28,7 +32,7 @@ json.dump(
         "cwd": os.getcwd(),
         "env": dict(os.environ),
         "blocked": int(field("SigBlk"), 16),
-        "ignored": int(field("SigIgn"), 16) & ~(1 << signal.SIGPIPE - 1 | 1 << signal.SIGXFSZ - 1),
+        "ignored": int(field("SigIgn"), 16) & ~untouchable,
         "fds": fds,
     },
     sys.stdout,

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _RESET_BY_SPAWN = frozenset(
     getattr(signal, name) for name in ("SIGPIPE", "SIGXFZ", "SIGXFSZ") if hasattr(signal, name)
 )
+_VALID = signal.valid_signals()
 # Harmless by default, or (TTIN, TTOU) of no use with a handler: a write from the background would
 # be restarted for ever. Job control does not reach the supervisor, which has no terminal.
 _DEFAULT = frozenset(
@@ -55,4 +56,6 @@ def _ignored() -> frozenset[int]:
         found = _linux.ignored_signals()
     else:
         found = {n for n in signal.valid_signals() if signal.getsignal(n) is signal.SIG_IGN}
-    return frozenset(int(n) for n in found) - _RESET_BY_SPAWN
+    # The C library keeps two for itself, which nobody can send, reset or miss (GNU make leaves
+    # them ignored in all it starts).
+    return (frozenset(map(int, found)) & frozenset(map(int, _VALID))) - _RESET_BY_SPAWN

@@ -57,8 +57,9 @@ class Tree(ABC):
 
     @abstractmethod
     def signal(self, number: int, *, to: str = "tree", only_new: bool = False) -> Sent:
-        """Send a signal to the `leader`, its process `group` (also after the leader's end), or
-        the whole `tree`.
+        """Send a signal to the `leader`, its process `group` (also after the leader's end) and
+        the orphans seen so far (their parents, who might have told them, are gone), or the whole
+        `tree`.
 
         Each process is held (pidfd, or it is our child, and start time) before it is signalled.
         SIGCONT follows, so that a stopped process can act on it. `only_new` speaks to those of

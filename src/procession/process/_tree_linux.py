@@ -93,7 +93,7 @@ class LinuxTree(Tree):
         if to == "leader":
             return self._signal_leader(number, only_new)
         if to == "group" and not only_new:
-            return self._signal_group(number)
+            return self._signal_group_and_detached(number)
         self._trees.look()  # nothing tells of an adoption: orphans may have come since the scan
         return self.tell(number, only_new=only_new)
 
@@ -133,6 +133,16 @@ class LinuxTree(Tree):
             return Sent((), tuple(self.members()))
         self._group_heard = before
         return Sent((handle.pid,) if lives else ())
+
+    def _signal_group_and_detached(self, number: int) -> Sent:
+        """Orphans left the leader's care, and mostly its group: nobody else would tell them."""
+        sent = self._signal_group(number)
+        detached = self._trees.descend(self.run, None)
+        if not detached:
+            return sent
+        more = self._signal_members(number, detached, only_new=True)
+        named = {member.pid: member for member in (*sent.refused, *more.refused)}
+        return Sent(sent.pids + more.pids, tuple(named.values()))
 
     def _signal_members(self, number: int, found: dict[int, ProcStat], only_new: bool) -> Sent:
         pids: list[int] = []

@@ -210,6 +210,9 @@ class Engine:
         elif isinstance(action, act.StopBegan):
             if self._stop_began is None:
                 self._stop_began = self._clock()
+                for run in self._trees.scan():  # daemons that came to us while nobody died
+                    assert isinstance(run, tuple)
+                    self._inbox.append(ev.TreeGrew(*run))
                 self._trees.sweep_unclaimed(signal.SIGTERM)
             self._output.stop_began(action.reason, forced=action.forced)
         elif isinstance(action, act.Finish):
