@@ -38,51 +38,55 @@ class UpOptions(Record):
     crash_grace: float = 1.0
 
 
-def up(options: UpOptions) -> int:
-    """Run a project until it ends; its exit status. Forks: call single-threaded, and early."""
-    if sys.platform == "win32":
+if sys.platform == "win32":
+
+    def up(options: UpOptions) -> int:
+        """Raises HostError: this platform's mechanisms do not exist yet."""
         raise HostError("procession up", "does not run on Windows yet", "Linux or another POSIX")
-    from procession.process.guardian import guard
 
-    return guard(lambda link: supervise(options, link), crash_grace=options.crash_grace)
+else:
 
+    def up(options: UpOptions) -> int:
+        """Run a project until it ends; its exit status. Forks: call single-threaded, and early."""
+        from procession.process.guardian import guard
 
-def supervise(options: UpOptions, link: Link) -> int:
-    """The supervisor's whole life: read the file, start, keep, stop. Exit status as `up`'s."""
-    assert sys.platform != "win32", "the guardian says so first"
-    from procession.config.load import load
+        return guard(lambda link: supervise(options, link), crash_grace=options.crash_grace)
 
-    try:
-        loaded = load(
-            options.file,
-            cwd=_current_folder(),
-            base=options.cwd,
-            name=options.name,
-            environ=dict(os.environ),
-        )
-        project = pick(loaded.project, options.only)
-        from procession.process.limits import make_room
-        from procession.process.tree import Trees
-        from procession.supervisor.engine import Engine
+    def supervise(options: UpOptions, link: Link) -> int:
+        """The supervisor's whole life: read the file, start, keep, stop. Exit status as `up`'s."""
+        from procession.config.load import load
 
-        make_room(DESCRIPTORS * len(project.tasks))
-        trees = Trees()
-        trees.prepare()
-        engine = Engine(
-            project,
-            loaded.launches,
-            trees=trees,
-            link=link,
-            make_output=lambda drained: _output(options, project, drained),
-            environ=dict(os.environ),
-        )
-    except ConfigError as e:
-        print(e, file=sys.stderr)  # noqa: T201 - each problem is one line of its own
-        return USAGE
-    except ProcessionError as e:
-        print(f"procession: {e}", file=sys.stderr)  # noqa: T201 - the user's mistake, worded
-        return USAGE
-    return engine.run()
+        try:
+            loaded = load(
+                options.file,
+                cwd=_current_folder(),
+                base=options.cwd,
+                name=options.name,
+                environ=dict(os.environ),
+            )
+            project = pick(loaded.project, options.only)
+            from procession.process.limits import make_room
+            from procession.process.tree import Trees
+            from procession.supervisor.engine import Engine
+
+            make_room(DESCRIPTORS * len(project.tasks))
+            trees = Trees()
+            trees.prepare()
+            engine = Engine(
+                project,
+                loaded.launches,
+                trees=trees,
+                link=link,
+                make_output=lambda drained: _output(options, project, drained),
+                environ=dict(os.environ),
+            )
+        except ConfigError as e:
+            print(e, file=sys.stderr)  # noqa: T201 - each problem is one line of its own
+            return USAGE
+        except ProcessionError as e:
+            print(f"procession: {e}", file=sys.stderr)  # noqa: T201 - the user's mistake, worded
+            return USAGE
+        return engine.run()
 
 
 def _current_folder() -> str:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import sys
 
-if sys.platform == "win32":
-    raise ImportError("for POSIX only")
+assert sys.platform != "win32", "for POSIX only"
 
 import errno
 import os
