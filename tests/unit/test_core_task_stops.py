@@ -116,8 +116,9 @@ def test_next_rung__gives_up_also_what_was_wanted_next(
 
 
 def test_spawned_late__is_stopped_as_soon_as_it_is_there() -> None:
-    web = Story().begins().stop().passes(1).spawned()
+    web = Story().begins().stop().passes(1).spawned(pid=4711)
     assert web.did == [signal("group"), timer(2, 111.0)]
+    assert web.state.phase.pid == 4711
     assert web.exits(0).is_empty().said == "stopping -> stopped: Ann stops it, exited with 0"
 
 
