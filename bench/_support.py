@@ -17,6 +17,11 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 
+# What is installed is compiled once. Where a shell forbids bytecode, each run would compile all of
+# our modules and none of the baseline's.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+
 class Samples:
     """The figures of one case, one for each round, in the order of the rounds."""
 
