@@ -20,9 +20,10 @@ def _child(output: bytes) -> int:
     return int(found[1])
 
 
+@pytest.mark.parametrize("how", ["hears", "object"])
 @pytest.mark.parametrize("where", ["main", "worker"])
-def test_a_signal_to_a_child_that_waits_is_heard_by_the_child_alone(where: str) -> None:
-    with hosted("forks", where, "hears") as program:
+def test_a_signal_to_a_child_that_waits_is_heard_by_the_child_alone(where: str, how: str) -> None:
+    with hosted("forks", where, how) as program:
         os.kill(_child(program.expect(b"child ")), signal.SIGTERM)
         program.expect(b"parent: None\n")
         assert b"child hears SIGTERM\nchild ended with 3\n" in program.output

@@ -1,5 +1,6 @@
-"""Forks, in the thread the first argument names ("main" or "worker"), a child that is "deaf" or
-"hears"; then waits. Both say what they hear. The child ends when its stdin does."""
+"""Forks, in the thread of the first argument ("main", "worker"), a child that is "deaf", "hears" by
+itself, or uses the parent's "object"; then waits. Both say what they hear.
+"""
 
 import os
 import signal
@@ -9,15 +10,18 @@ import threading
 from procession import shutdown
 
 where, kind = sys.argv[1:]
+stop = shutdown.Shutdown()
 shutdown.wait_exit_callback(lambda: os.write(1, b"callback in %d\n" % os.getpid()))
 
 
 def child() -> None:
     if kind == "hears":
         shutdown.install()
+    elif kind == "object":
+        assert not stop.requested
     os.write(1, b"child %d\n" % os.getpid())
-    if kind == "hears":
-        request = shutdown.wait_exit(10)
+    if kind != "deaf":
+        request = shutdown.wait_exit(10) if kind == "hears" else stop.wait(10)
         os.write(1, b"child hears %s\n" % (request.reason if request else "nothing").encode())
     else:
         signal.pause()

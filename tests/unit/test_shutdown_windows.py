@@ -153,7 +153,7 @@ class System:
                 answer = handler(event)
             reply.give(answer)
 
-        threading.Thread(target=run).start()
+        threading.Thread(target=run, daemon=True).start()
         return reply
 
 

@@ -57,7 +57,8 @@ __all__ = [
 def install(*, repeated: Literal["ignore", "force"] = "ignore", wakeup_fd: bool = True) -> None:
     """Begin to hear requests, for the life of the process. Main thread. Again: does no harm.
 
-    Call it early, and before threads that will wait. It starts no thread.
+    Call it early, and before threads that will wait. On POSIX it starts no thread; waits,
+    callbacks and "force" do, and CPython 3.12+ warns of a fork in a process that has threads.
 
     repeated   what a second request does. "ignore": it is counted (`Shutdown.count`).
                "force": it ends the process at once by `os._exit(128 + N)`, N being the signal
