@@ -138,11 +138,16 @@ def _output(options: UpOptions, project: Project, drained: Callable[[Hashable], 
 def wants_color(asked: bool | None, fd: int) -> bool:
     """Colour only where this descriptor is a terminal: escapes in a file are noise.
 
-    NO_COLOR forbids it, unless it is empty (no-color.org).
+    NO_COLOR forbids it, unless it is empty (no-color.org); FORCE_COLOR asks for it everywhere
+    (force-color.org), and yields to NO_COLOR.
     """
     if asked is not None:
         return asked
-    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+    if os.environ.get("NO_COLOR"):
+        return False
+    if os.environ.get("FORCE_COLOR"):
+        return True
+    if os.environ.get("TERM") == "dumb":
         return False
     try:
         return os.isatty(fd)

@@ -97,7 +97,7 @@ def test_what_does_not_listen_is_killed_after_its_timeout(project: Project) -> N
     ("to", "at_once", "later"),
     [
         ("leader", set(), {"child0", "daemon1"}),
-        ("group", {"child0"}, {"daemon1"}),
+        ("group", {"child0", "daemon1"}, set()),  # a daemon has nobody else to tell it
         ("tree", {"child0", "daemon1"}, set()),
     ],
 )

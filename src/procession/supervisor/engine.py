@@ -22,6 +22,7 @@ from procession.core import actions as act
 from procession.core import events as ev
 from procession.core.fleet import Fleet, Happening
 from procession.core.stop import KILL_WAIT
+from procession.core.view import waiting
 from procession.process.exits import ExitWatcher
 from procession.process.link import GuardianGone
 from procession.process.spawn import clean_signals
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
 
 STOP_SIGNALS = ("SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT")
 SWEEP_GRACE = 1.0  # seconds for what belongs to no run to end after its SIGTERM
+REMINDER = ""  # the timer's key; no replica is called so
+REMIND_AFTER, REMIND_EVERY = 1.0, 5.0  # seconds of a stop until it says whom it waits for
 FORCE_GAP = 1.0  # seconds between two Ctrl-C where the host cannot tell a typed one
 
 
@@ -123,7 +126,10 @@ class Engine:
         if self._look or self._ended or self._trees.again:
             self._look_at_trees()
         for replica, number in self._timers.due(self._clock()):
-            self._inbox.append(ev.TimerFired(replica, number))
+            if replica == REMINDER:
+                self._remind()
+            else:
+                self._inbox.append(ev.TimerFired(replica, number))
         self._settle()
 
     def _woken(self) -> None:
@@ -209,6 +215,7 @@ class Engine:
         elif isinstance(action, act.StopBegan):
             if self._stop_began is None:
                 self._stop_began = self._clock()
+                self._timers.set(REMINDER, 0, self._stop_began + REMIND_AFTER)
                 for run in self._trees.scan():  # daemons that came to us while nobody died
                     assert isinstance(run, tuple)
                     self._inbox.append(ev.TreeGrew(*run))
@@ -218,6 +225,14 @@ class Engine:
             self._finish = action
         else:
             self._performer.perform(action)
+
+    def _remind(self) -> None:
+        """A stop that lasts says whom it waits for: nobody should have to guess, or to kill us."""
+        now = self._clock()
+        words = waiting(self._fleet.replicas.values(), now)
+        if words is not None:
+            self._output.say(words)
+        self._timers.set(REMINDER, 0, now + REMIND_EVERY)
 
     def _end(self) -> int:
         """Sweep what belongs to no run, and say how it all ended."""
