@@ -242,3 +242,21 @@ def test_a_stopped_process_is_stopped_all_the_same(project: Project) -> None:
     project.stage.signal(ready, signal.SIGSTOP)
     assert up.stop() == 0, up.said()
     project.stage.gone()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda n: n.name)
+def test_a_signal_to_the_supervisor_itself_stops_gracefully(
+    project: Project, number: signal.Signals
+) -> None:
+    """As `pkill procession` sends it: to both halves."""
+    gate = project.gate("gate")
+    project.tasks({"a": actor("hears_once", "a", gate, stop=FOREVER)})
+    up = project.up()
+    supervisor = project.stage.ready("a")[0].parent
+    os.kill(supervisor, number)
+    up.kill(number)
+    project.stage.wait("heard", "a")
+    project.open_gate("gate")
+    assert up.status() == 0, up.said()
+    project.stage.gone()
+    assert [e.words for e in project.stage.all("pending")] == [()]

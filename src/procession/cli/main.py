@@ -47,6 +47,8 @@ procession itself failed; 2 for a mistake in the file or on the command line.
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line `argv` (without the program's name; None: sys.argv). Exit status."""
+    if argv is None:
+        _end_quietly_on_interrupt()
     _open_streams()
     words = list(sys.argv[1:] if argv is None else argv)
     if words and words[0] in ("-h", "--help", "help"):
@@ -69,6 +71,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ProcessionError as e:
         sys.stderr.write(f"procession: {e}\n")
         return 1
+
+
+def _end_quietly_on_interrupt() -> None:
+    """Until somebody listens, a Ctrl-C ends us as it ends other programs: without a traceback."""
+    import signal
+
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _open_streams() -> None:

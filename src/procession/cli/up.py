@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import os
 
 from procession.app import UpOptions, up
 
@@ -44,7 +45,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="procession up",
         description="Start the tasks of a project in order, keep them, stop them gracefully.",
         epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=_formatter,
         allow_abbrev=False,  # an abbreviation breaks the day another option gets its letters
     )
     add = parser.add_argument
@@ -81,6 +82,18 @@ def _parser() -> argparse.ArgumentParser:
         help="how long tasks may take to end when procession itself crashed (default: 1)",
     )
     return parser
+
+
+def _formatter(prog: str) -> argparse.HelpFormatter:
+    """With a width: without one argparse imports shutil for it (2 ms), for each option added."""
+    try:
+        columns = int(os.environ["COLUMNS"])
+    except (KeyError, ValueError):
+        try:
+            columns = os.get_terminal_size().columns
+        except (OSError, ValueError):
+            columns = 80
+    return argparse.RawDescriptionHelpFormatter(prog, width=max(columns, 40) - 2)
 
 
 def _seconds(text: str) -> float:
