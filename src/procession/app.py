@@ -35,6 +35,7 @@ class UpOptions(Record):
     log_dir: str | None = None
     color: bool | None = None  # None: as the terminal and the environment say
     timestamps: bool = False
+    raw: bool = False
     crash_grace: float = 1.0
 
 
@@ -59,7 +60,7 @@ else:
         try:
             loaded = load(
                 options.file,
-                cwd=_current_folder(),
+                cwd=current_folder(),
                 base=options.cwd,
                 name=options.name,
                 environ=dict(os.environ),
@@ -81,7 +82,9 @@ else:
                 environ=dict(os.environ),
             )
         except ConfigError as e:
-            print(e, file=sys.stderr)  # noqa: T201 - each problem is one line of its own
+            from procession.config.telling import told
+
+            sys.stderr.write(told(e.problems, color=wants_color(options.color, 2)))
             return USAGE
         except ProcessionError as e:
             print(f"procession: {e}", file=sys.stderr)  # noqa: T201 - the user's mistake, worded
@@ -89,7 +92,8 @@ else:
         return engine.run()
 
 
-def _current_folder() -> str:
+def current_folder() -> str:
+    """The folder we are called in. Raises UsageError if it is gone or cannot be known."""
     try:
         return os.getcwd()
     except OSError as e:  # it was removed, or a folder above it may not be read
@@ -132,6 +136,7 @@ def _output(options: UpOptions, project: Project, drained: Callable[[Hashable], 
         log_dir=options.log_dir,
         colors=(wants_color(options.color, 1), wants_color(options.color, 2)),
         timestamps=options.timestamps,
+        raw=options.raw,
     )
 
 

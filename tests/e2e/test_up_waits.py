@@ -1,4 +1,4 @@
-"""A stop that lasts says whom it waits for; colour can be asked for."""
+"""What the terminal is told: whom a stop waits for, colour where asked for, no wild cursor."""
 
 from __future__ import annotations
 
@@ -37,3 +37,16 @@ def test_colour_in_a_file_where_it_is_asked_for(project: Project) -> None:
     up = project.up(env={"FORCE_COLOR": "1", "NO_COLOR": "1"})
     assert up.status() == 0
     assert "\x1b[" not in up.out
+
+
+def test_a_task_does_not_move_our_cursor_unless_asked(project: Project) -> None:
+    wild = r"\033[2J\033]0;mine\007one\rtwo\n"
+    project.tasks({"a": sh(f"printf '{wild}'")})
+    up = project.up()
+    assert up.status() == 0
+    assert up.out == "a          | two\n"
+    written = b"\x1b[2J\x1b]0;mine\x07one\rtwo\n"
+    assert project.log("a.log") == written
+    up = project.up("--raw")
+    assert up.status() == 0
+    assert up.raw_out == b"a          | " + written

@@ -19,6 +19,7 @@ class Terminal:
     def __init__(self) -> None:
         self.has_room = True
         self.closed = False
+        self.raw = True
         self.shown = bytearray()
         self.told: list[tuple[int, int]] = []
         self.waiting: list[Callable[[], None]] = []

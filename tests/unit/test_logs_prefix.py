@@ -34,7 +34,7 @@ def line_by_line(data: bytes) -> bytes:
 def test_the_same_as_line_by_line_however_it_is_cut(
     data: bytes, places: list[int], prefix: bytes
 ) -> None:
-    prefixer = Prefixer()
+    prefixer = Prefixer(raw=True)
     shown = b"".join(prefixer.feed(block, prefix) for block in cut(data, places))
     shown += prefixer.flush(prefix)
     expected = line_by_line(data)
@@ -44,7 +44,7 @@ def test_the_same_as_line_by_line_however_it_is_cut(
 
 @given(text, st.lists(st.integers(0, 200)))
 def test_every_block_shown_is_made_of_whole_lines(data: bytes, places: list[int]) -> None:
-    prefixer = Prefixer()
+    prefixer = Prefixer(raw=True)
     for block in cut(data, places):
         shown = prefixer.feed(block, PREFIX)
         assert not shown or (shown.startswith(PREFIX) and shown.endswith(b"\n"))
@@ -54,7 +54,7 @@ def test_every_block_shown_is_made_of_whole_lines(data: bytes, places: list[int]
 def test_a_line_that_is_too_long_is_broken_and_loses_nothing(
     data: bytes, places: list[int], hold: int
 ) -> None:
-    prefixer = Prefixer(hold)
+    prefixer = Prefixer(hold, raw=True)
     shown = bytearray()
     for block in cut(data, places):
         shown += prefixer.feed(block, b"")
@@ -69,7 +69,7 @@ def test_a_line_that_is_too_long_is_broken_and_loses_nothing(
 def test_what_is_shown_and_what_is_lost_is_all_there_was(
     steps: list[tuple[bytes, str]],
 ) -> None:
-    prefixer = Prefixer()
+    prefixer = Prefixer(raw=True)
     shown = bytearray()
     ours = 0
     for block, how in steps:
@@ -88,7 +88,7 @@ def test_what_is_shown_and_what_is_lost_is_all_there_was(
 
 
 def test_lines_begin_whole_after_a_loss() -> None:
-    prefixer = Prefixer()
+    prefixer = Prefixer(raw=True)
     assert prefixer.feed(b"one\ntw", PREFIX) == b"web | one\n"
     prefixer.skip(b"o\nthree\nfo")
     assert prefixer.skipping
@@ -100,14 +100,14 @@ def test_lines_begin_whole_after_a_loss() -> None:
 
 
 def test_a_loss_that_ends_with_a_line_loses_no_more() -> None:
-    prefixer = Prefixer()
+    prefixer = Prefixer(raw=True)
     prefixer.skip(b"one\n")
     assert prefixer.feed(b"two\n", PREFIX) == b"web | two\n"
     assert prefixer.take_lost() == (4, 1)
 
 
 def test_a_prompt_that_was_shown_gets_no_empty_line_when_its_newline_comes() -> None:
-    prefixer = Prefixer()
+    prefixer = Prefixer(raw=True)
     assert prefixer.feed(b"sure? ", PREFIX) == b""
     assert prefixer.flush(PREFIX) == b"web | sure? \n"
     assert prefixer.feed(b"\n", PREFIX) == b""
@@ -116,21 +116,21 @@ def test_a_prompt_that_was_shown_gets_no_empty_line_when_its_newline_comes() -> 
 
 
 def test_what_follows_a_prompt_is_a_line_of_its_own() -> None:
-    prefixer = Prefixer()
+    prefixer = Prefixer(raw=True)
     prefixer.feed(b"copying", PREFIX)
     prefixer.flush(PREFIX)
     assert prefixer.feed(b"... done\n", PREFIX) == b"web | ... done\n"
 
 
 def test_a_prefix_that_changes_stands_before_whole_lines_only() -> None:
-    prefixer = Prefixer()
+    prefixer = Prefixer(raw=True)
     prefixer.feed(b"be", b"1 ")
     assert prefixer.feed(b"gun\nnext\nand", b"2 ") == b"2 begun\n2 next\n"
     assert prefixer.flush(b"3 ") == b"3 and\n"
 
 
 def test_nothing_in_nothing_out() -> None:
-    prefixer = Prefixer()
+    prefixer = Prefixer(raw=True)
     assert prefixer.feed(b"", PREFIX) == prefixer.flush(PREFIX) == b""
     prefixer.skip(b"")
     assert prefixer.take_lost() == (0, 0)

@@ -36,6 +36,7 @@ def parse(words: Sequence[str]) -> UpOptions:
         log_dir=given.log_dir,
         color=False if given.no_color else None,
         timestamps=given.timestamps,
+        raw=given.raw,
         crash_grace=given.crash_grace,
     )
 
@@ -73,6 +74,11 @@ def _parser() -> argparse.ArgumentParser:
         help="where log folders are made (default: the user's log place)",
     )
     add("--no-color", action="store_true", help="no colour, also on a terminal")
+    add(
+        "--raw",
+        action="store_true",
+        help="let tasks move the cursor and set the title here; colours pass in any case",
+    )
     add("--timestamps", action="store_true", help="each line here begins with its time")
     add(
         "--crash-grace",

@@ -54,6 +54,11 @@ class ConsoleStream:
         """True once nothing given to it will be seen any more."""
         return self._outlet.dead is not None
 
+    @property
+    def raw(self) -> bool:
+        """True where the task's control sequences reach the terminal as they are."""
+        return self._console.raw
+
     def prefix(self) -> bytes:
         """What stands before each line from now on."""
         return self._console.stamp() + self._label
@@ -110,12 +115,14 @@ class Console:
         color: bool,
         timestamps: bool,
         err_color: bool | None = None,
+        raw: bool = False,
         on_trouble: Callable[[str], None] | None = None,
         limit: int = LIMIT,
         patience: float = PATIENCE,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.patience = patience
+        self.raw = raw
         self._color = color
         self._err_color = color if err_color is None else err_color
         self._timestamps = timestamps

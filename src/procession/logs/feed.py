@@ -22,6 +22,10 @@ if TYPE_CHECKING:
         def closed(self) -> bool:
             """True once nothing given to it will be seen any more."""
 
+        @property
+        def raw(self) -> bool:
+            """True where control sequences pass as they are."""
+
         def prefix(self) -> bytes:
             """What stands before each line from now on."""
 
@@ -68,7 +72,7 @@ class Feed:
     ) -> None:
         self._stream = stream
         self._on_room = on_room
-        self._lines = Prefixer(hold)
+        self._lines = Prefixer(hold, raw=stream.raw)
         self._pending = b""  # refused by the destination; offered again when there is room
         self._pending_size = 0  # its size without prefixes
         self._paused_at: float | None = None

@@ -6,6 +6,8 @@ some 5 GB/s, a loop over lines does 60 MB/s.
 
 from __future__ import annotations
 
+from procession.logs.tame import is_wild, tame
+
 HOLD = 64 * 1024  # bytes of an unfinished line that are held back at most
 
 
@@ -15,14 +17,26 @@ class Prefixer:
     What follows the last newline is held until its line is complete, until `flush`, or until it
     is longer than `hold`; the latter two complete it with a newline of our own, and what
     the stream writes next begins a new line, prefix included. Bytes in, bytes out: nothing is
-    decoded, a NUL or half a character is a byte like any other. For one thread.
+    decoded, a NUL or half a character is a byte like any other. Lines that would do more to a
+    terminal than show text are tamed (`tame`), unless `raw`. For one thread.
     """
 
-    __slots__ = ("_held", "_hold", "_our_newline", "lost_bytes", "lost_lines", "skipping")
+    __slots__ = (
+        "_held",
+        "_hold",
+        "_our_newline",
+        "_raw",
+        "_wild",
+        "lost_bytes",
+        "lost_lines",
+        "skipping",
+    )
 
-    def __init__(self, hold: int = HOLD) -> None:
+    def __init__(self, hold: int = HOLD, *, raw: bool = False) -> None:
         self._hold = hold
+        self._raw = raw
         self._held = bytearray()
+        self._wild = False  # what is held needs taming
         self._our_newline = False  # the line shown last was ended by us, not by the stream
         self.skipping = False  # the beginning of the stream's current line was lost: so is its rest
         self.lost_bytes = 0  # what `skip` and its consequences took, until `take_lost`
@@ -38,6 +52,8 @@ class Prefixer:
         if self.skipping or self._our_newline:
             block = self._rejoin(block)
         end = block.rfind(b"\n") + 1
+        if not self._raw and (self._wild or is_wild(block)):
+            return self._feed_wild(block, end, prefix)
         if not end:
             self._held += block
             return self.flush(prefix) if len(self._held) > self._hold else b""
@@ -51,12 +67,25 @@ class Prefixer:
             shown += self.flush(prefix)
         return shown
 
+    def _feed_wild(self, block: bytes, end: int, prefix: bytes) -> bytes:
+        """As `feed`, for what has to be whole before it can be tamed: the slow road."""
+        whole = bytes(self._held) + block[:end] if end else b""
+        self._held = bytearray(block[end:]) if end else self._held + block
+        self._wild = is_wild(self._held)
+        shown = b""
+        if whole:
+            lines = tame(whole).replace(b"\n", b"\n" + prefix)
+            shown = prefix + lines[: len(lines) - len(prefix)]
+        return shown + self.flush(prefix) if len(self._held) > self._hold else shown
+
     def flush(self, prefix: bytes) -> bytes:
         """The unfinished line, completed; empty where none is held."""
         if not self._held:
             return b""
-        shown = b"".join((prefix, self._held, b"\n"))
+        held = tame(bytes(self._held)) if self._wild else self._held
+        shown = b"".join((prefix, held, b"\n"))
         self._held = bytearray()
+        self._wild = False
         self._our_newline = True
         return shown
 
@@ -70,6 +99,7 @@ class Prefixer:
         self.lost_bytes += len(self._held) + len(block)
         self.lost_lines += block.count(b"\n")
         self._held = bytearray()
+        self._wild = False
         self._our_newline = False
         self.skipping = not ends_whole
 

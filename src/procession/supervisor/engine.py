@@ -198,6 +198,8 @@ class Engine:
         for live in list(self._performer.live.values()):
             if live.leader_told and live.tree.is_empty():
                 self._performer.over(live)
+                # nothing is left to be killed: the reading of the output has a bound of its own
+                self._timers.drop(live.replica)
 
     # --- through the core, and out -----------------------------------------------------------
 

@@ -42,6 +42,7 @@ class Output:
         log_dir: str | None = None,
         colors: tuple[bool, bool] = (False, False),  # on our stdout, on our stderr
         timestamps: bool = False,
+        raw: bool = False,
         out_fd: int = 1,
         err_fd: int = 2,
     ) -> None:
@@ -51,6 +52,7 @@ class Output:
         self._quiet = quiet
         self._colors = colors
         self._timestamps = timestamps
+        self._raw = raw
         self._fds = out_fd, err_fd
         self._console: Console | None = None  # as the capture: both from `start` on
         self._capture: Capture | None = None
@@ -74,6 +76,7 @@ class Output:
             color=self._colors[0],
             err_color=self._colors[1],
             timestamps=self._timestamps,
+            raw=self._raw,
             on_trouble=self._terminal_trouble,
         )
         self._capture = Capture(self._on_drained, on_trouble=self._trouble)

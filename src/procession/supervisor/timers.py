@@ -16,6 +16,10 @@ class Timers:
         self._current[key] = (at, number)
         heapq.heappush(self._heap, (at, number, key))
 
+    def drop(self, key: str) -> None:
+        """The key's timer is not to fire any more."""
+        self._current.pop(key, None)
+
     def next(self) -> float | None:
         """When the first timer is due; None: never."""
         while self._heap:

@@ -1,0 +1,73 @@
+"""What a task may do to our terminal."""
+
+from __future__ import annotations
+
+import re
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from procession.logs.prefix import Prefixer
+from procession.logs.tame import is_wild, tame
+
+pytestmark = pytest.mark.quick
+RED, OFF = b"\x1b[31m", b"\x1b[0m"
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        (b"plain\n", b"plain\n"),
+        (RED + b"red" + OFF + b"\n", RED + b"red" + OFF + b"\n"),
+        (RED + b"red\nnext\n", RED + b"red" + OFF + b"\nnext\n"),
+        (b"\x1b[1;38;5;208mbold\x1b[m\n", b"\x1b[1;38;5;208mbold\x1b[m\n"),
+        (b"a\x1b[2Jb\x1b[10;20Hc\x1b[?25ld\n", b"abcd\n"),
+        (b"\x1b]0;a title\x07text\n", b"text\n"),
+        (b"\x1b]8;;http://x\x1b\\link\x1b]8;;\x1b\\\n", b"link\n"),
+        (b"\x1bPq data\x1b\\after\n", b"after\n"),
+        (b"\x1b]0;never ended\nnext\n", b"\nnext\n"),
+        (b"\x1bc\x1b7\x1b(0reset\n", b"reset\n"),
+        (b"10%\r20%\r100%\n", b"100%\n"),
+        (b"dos line\r\n", b"dos line\n"),
+        (RED + b"10%\r20%\n", RED + b"20%" + OFF + b"\n"),
+        (b"ab\b\x07c\x0bd\x0ce\n", b"abcde\n"),
+        (b"broken off \x1b[31\n", b"broken off \n"),
+        (b"caf\xc3\xa9 \x00 \xff\n", b"caf\xc3\xa9 \x00 \xff\n"),
+    ],
+)
+def test_colours_pass_and_nothing_else(written: bytes, shown: bytes) -> None:
+    assert tame(written) == shown
+
+
+controls = st.sampled_from(
+    [RED, OFF, b"\x1b", b"[", b"]0;t", b"\x07", b"\r", b"\n", b"\b", b"x", b"31m", b"\x1b[2J", b" "]
+)
+
+
+@given(st.lists(controls, max_size=30))
+def test_nothing_is_left_that_moves_anything(parts: list[bytes]) -> None:
+    lines = b"".join(parts) + b"\n"
+    left = re.sub(rb"\x1b\[[0-9;:]*m", b"", tame(lines))
+    assert not is_wild(left)
+    assert left.count(b"\n") == lines.count(b"\n")
+
+
+@given(st.lists(controls, max_size=30), st.lists(st.integers(0, 60), max_size=6))
+def test_it_does_not_matter_where_the_blocks_are_cut(parts: list[bytes], cuts: list[int]) -> None:
+    written = b"".join(parts)
+    places = sorted({0, len(written), *(min(c, len(written)) for c in cuts)})
+    prefixer = Prefixer()
+    shown = b""
+    for start, stop in pairwise(places):
+        shown += prefixer.feed(written[start:stop], b"p| ")
+    shown += prefixer.flush(b"p| ")
+    whole = written if written.endswith(b"\n") or not written else written + b"\n"
+    lines = tame(whole).split(b"\n")[:-1]
+    assert shown == b"".join(b"p| " + line + b"\n" for line in lines)
+
+
+def test_raw_passes_everything() -> None:
+    prefixer = Prefixer(raw=True)
+    assert prefixer.feed(b"\x1b[2J\ra\n", b"") == b"\x1b[2J\ra\n"
