@@ -147,9 +147,13 @@ def test_odd_bytes_reach_the_log_as_they_are(project: Project) -> None:
     assert project.log("odd.log") == odd
     assert project.log("odd.stderr.log") == odd
     assert project.log("one.log") == b"\xff"
-    shown = b"".join(b"odd        | " + line + b"\n" for line in odd.split(b"\n")[:-1])
-    assert shown in up.raw_out
-    assert b"one        | \xff\n" in up.raw_out
+    # what a terminal would do more than show may be tamed; the prefix and other bytes stand
+    shown = up.raw_out.split(b"\n")[:-1]
+    assert [
+        line for line in shown if not line.startswith((b"odd        | ", b"one        | "))
+    ] == []
+    assert b"one        | \xff" in shown
+    assert bytes(range(0x80, 0x100)) in up.raw_out
     assert project.log("procession.log").count(b"-> running") == 2, "one was started again"
 
 
