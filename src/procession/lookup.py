@@ -131,12 +131,16 @@ class Lookup:
             self._folders[path] = _folder_trouble(path)
         return self._folders[path]
 
+    def env_file(self, path: str) -> tuple[dict[str, str], list[Trouble]]:
+        """`read_env_file`, once for each file: what a FIFO gave cannot be read again."""
+        if path not in self._files:
+            self._files[path] = read_env_file(path)
+        return self._files[path]
+
     def _environment(self, task: Task, troubles: list[Trouble]) -> dict[str, str]:
         env = self._environ.copy()
         for i, file in enumerate(task.env_files):
-            if file not in self._files:
-                self._files[file] = read_env_file(file)
-            values, wrong = self._files[file]
+            values, wrong = self.env_file(file)
             troubles += (t.replace(index=i) for t in wrong)
             _lay_over(env, values.items())
         _lay_over(env, task.environment)

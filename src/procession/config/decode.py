@@ -76,7 +76,9 @@ _NAMED_TASK = Table(spec.TASK_FIELDS, _TASK_WORDS, named=True)
 _STOP = Table(spec.STOP_FIELDS, _STOP_WORDS)
 
 _NAME = spec.TASK_FIELDS[0]
-_ATTRIBUTES = {f.key: f.key.replace("-", "_") for f in spec.TASK_FIELDS} | {"env-file": "env_files"}
+# The field of `spec.Task` that a key fills; `restart` and `restart-backoff` make one together.
+TASK_ATTRIBUTES = {f.key: f.key.replace("-", "_") for f in spec.TASK_FIELDS}
+TASK_ATTRIBUTES["env-file"] = "env_files"
 _NEEDED_TO_LOOK_UP = frozenset({"program", "cwd", "environment", "env-file"})
 
 
@@ -109,9 +111,12 @@ class Entry:
 class Decoded:
     """What a file says. `project` holds the tasks that could be read; complete without problems."""
 
-    __slots__ = ("entries", "project", "report")
+    __slots__ = ("entries", "project", "report", "root")
 
-    def __init__(self, report: Report, project: spec.Project, entries: list[Entry]) -> None:
+    def __init__(
+        self, report: Report, project: spec.Project, entries: list[Entry], root: Node | None
+    ) -> None:
+        self.root = root
         self.report = report
         self.project = project
         self.entries = entries
@@ -139,7 +144,7 @@ def decode(source: Source, folder: str, *, name: str | None = None) -> Decoded:
         folder,
         tuple(e.task for e in decoder.entries if e.task is not None),
     )
-    return Decoded(report, project, decoder.entries)
+    return Decoded(report, project, decoder.entries, root)
 
 
 def _last_part(folder: str) -> str:
@@ -339,7 +344,7 @@ def _path(node: Mapping, path: str) -> str:
 
 def _made(name: str, values: dict[str, Any]) -> spec.Task:
     """The task, from values by key. What is not there has the model's default."""
-    fit = {_ATTRIBUTES[key]: value for key, value in values.items()}
+    fit = {TASK_ATTRIBUTES[key]: value for key, value in values.items()}
     policy, delay = fit.pop("restart", None), fit.pop("restart_backoff", None)
     if policy is not None or delay is not None:
         fit["restart"] = spec.Restart(policy or "no", delay)

@@ -38,6 +38,16 @@ class Loaded(Record):
     file: str  # as the user knows it: as given, or as found in the folder
 
 
+class Examined(Record):
+    """A file with all that is known of it, whether it has problems or not."""
+
+    file: str  # as in `Loaded`
+    problems: tuple[Problem, ...]  # in the order of the file
+    decoded: Decoded | None  # None: the bytes were no text
+    launches: dict[str, Launch | None]  # as in `Loaded`; None also for what cannot be launched
+    lookup: Lookup  # with what it read of this host
+
+
 def find(folder: str) -> str:
     """The path of the configuration file in `folder`: the first of `DEFAULT_NAMES`.
 
@@ -67,6 +77,24 @@ def load(
     Raises UsageError if there is no such file or it cannot be read, if `base` is no folder or
     `name` no name; ConfigError, with every problem in the order of the file, if it is broken.
     """
+    seen = examine(path, cwd=cwd, name=name, base=base, environ=environ)
+    if seen.problems or seen.decoded is None:
+        raise ConfigError(seen.file, seen.problems)
+    return Loaded(seen.decoded.project, seen.launches, seen.file)
+
+
+def examine(
+    path: str | None,
+    *,
+    cwd: str,
+    name: str | None = None,
+    base: str | None = None,
+    environ: Mapping[str, str],
+) -> Examined:
+    """What `load` does, for who wants to explain the file: problems are returned, not raised.
+
+    Raises UsageError as `load` does.
+    """
     if name is not None and not is_name(name):
         meant = fit_name(name)
         hint = f"{meant!r} would do" if meant else ""
@@ -78,24 +106,22 @@ def load(
         if not os.path.isdir(folder):
             raise UsageError("--cwd", f"{one_line(folder)} is not a folder", "one that exists")
     source = decode_bytes(shown, data)
+    lookup = Lookup(environ)
     if isinstance(source, Problem):
-        raise ConfigError(shown, [source])
+        return Examined(shown, (source,), None, {}, lookup)
     # What is built here lives on or is freed by its counts; the collector, which counts what is
     # built, would go through all of it again and again: half of the time at 1,000 tasks.
     collecting = gc.isenabled()
     gc.disable()
     try:
         decoded = decode(source, folder, name=name)
-        launches = _look_up(decoded, environ)
+        launches = _look_up(decoded, lookup)
     except TooManyProblemsError:
         launches = {}  # the report says so, and is not empty
     finally:
         if collecting:
             gc.enable()
-    problems = decoded.report.problems()
-    if problems:
-        raise ConfigError(shown, problems)
-    return Loaded(decoded.project, launches, shown)
+    return Examined(shown, tuple(decoded.report.problems()), decoded, launches, lookup)
 
 
 def _read(path: str | None, cwd: str) -> tuple[str, bytes, str]:
@@ -140,9 +166,8 @@ def _near(full: str) -> str:
     return f"Did you mean {one_line(os.path.join(folder, near[0]))}?" if near else ""
 
 
-def _look_up(decoded: Decoded, environ: Mapping[str, str]) -> dict[str, Launch | None]:
+def _look_up(decoded: Decoded, lookup: Lookup) -> dict[str, Launch | None]:
     """The launch of every task that was read well enough; what is wrong goes to the report."""
-    lookup = Lookup(environ)
     launches: dict[str, Launch | None] = {}
     for entry in decoded.entries:
         task = entry.task
