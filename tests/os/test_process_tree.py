@@ -215,6 +215,45 @@ def test_an_unreadable_environment_is_not_no_environment(
     assert pids(forest.trees.unclaimed()) == {pid["daemon"]}
 
 
+def test_an_orphan_that_is_being_executed_is_asked_again(
+    forest: Forest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And until then nothing is called empty."""
+    tree = forest.plant("run", "tree_family", "leader=leaves", "daemon=obeys")
+    daemon = forest.lines.expect("leader", "daemon")["daemon"]
+    os.waitid(os.P_PID, forest.handles["run"].pid, os.WEXITED | os.WNOWAIT)
+    real = _linux.environ_cookie
+    monkeypatch.setattr("procession.process._lineage_linux._PATIENCE", 0.02)
+
+    def not_yet(pid: int | str, name: str) -> str | None:
+        raise BlockingIOError(11, "not yet")
+
+    monkeypatch.setattr(_linux, "environ_cookie", not_yet)
+    forest.trees.scan()
+    assert forest.trees.again
+    assert not tree.is_empty()
+    assert forest.trees.unclaimed() == []
+    monkeypatch.setattr(_linux, "environ_cookie", real)
+    forest.scan()
+    assert pids(tree.members()) == {daemon}
+
+
+def test_one_whose_execution_hangs_is_not_waited_for_for_ever(
+    forest: Forest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tree = forest.plant("run", "tree_family", "leader=leaves", "daemon=obeys")
+    daemon = forest.lines.expect("leader", "daemon")["daemon"]
+    os.waitid(os.P_PID, forest.handles["run"].pid, os.WEXITED | os.WNOWAIT)
+
+    def never(pid: int | str, name: str) -> str | None:
+        raise BlockingIOError(11, "not yet")
+
+    monkeypatch.setattr(_linux, "environ_cookie", never)
+    forest.scan()
+    assert tree.is_empty()
+    assert pids(forest.trees.unclaimed()) == {daemon}
+
+
 def test_one_that_is_not_dumpable(forest: Forest) -> None:
     tree = forest.plant("run", "tree_undumpable")
     daemon = forest.lines.expect("daemon")["daemon"]

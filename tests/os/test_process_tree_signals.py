@@ -248,12 +248,12 @@ def test_what_we_may_not_signal_is_named(forest: Forest) -> None:
     assert done.returncode == 0, done.stderr.decode()
     forest.scan()
     told = json.loads(done.stdout)
-    family = told["pids"]
-    leader = forest_leader = told["leader"][1]
-    assert len(forest_leader) == 1
-    assert leader[0] in family
-    assert told["leader"][0] == told["group"][0] == told["tree"][0] == told["kill"][0] == []
-    assert told["group"][1] == told["tree"][1] == told["kill"][1] == told["left"] == family
+    family = told["family"]
+    (leader,) = (name for name in family if name.endswith(f"(pid {told['leader_is']})"))
+    assert told["leader"] == [[], [leader]], told
+    for asked in ("group", "tree", "kill"):
+        assert told[asked] == [[], family], told
+    assert told["left"] == family, told
     assert told["empty"] is False
     forest.trees.sweep_unclaimed(signal.SIGKILL)  # its family is ours now, and we may
     forest.until(lambda: not forest.children())

@@ -268,19 +268,34 @@ def environ_cookie(pid: int | str, name: str) -> str | None:
 
     None: it is not there (or the process is a zombie, whose memory is gone). Raises
     PermissionError when the environment may not be read (another user's, setuid, non-dumpable):
-    that is not "not there". Raises ProcessLookupError when the process is gone.
+    that is not "not there". Raises BlockingIOError while the process is being executed: it has
+    closed what is closed on exec, so that a `spawn` has returned, but its environment is laid
+    out some 50 us later. Raises ProcessLookupError when the process is gone.
     """
-    try:
-        data = _read(f"/proc/{pid}/environ")
-    except ProcessLookupError:
-        data = b""  # newer kernels: the main thread has ended; older ones show nothing then
+    data = _environ(pid)
     if not data:
-        data = _environ_of_threads(pid)
+        if _is_being_executed(pid):
+            raise BlockingIOError(errno.EAGAIN, "the environment is not there yet", str(pid))
+        data = _environ(pid)  # it may have come between the two questions
     key = os.fsencode(name) + b"="
     for entry in data.split(b"\0") if key in data else ():
         if entry.startswith(key):
             return os.fsdecode(entry[len(key) :])
     return None
+
+
+def _environ(pid: int | str) -> bytes:
+    try:
+        data = _read(f"/proc/{pid}/environ")
+    except ProcessLookupError:
+        data = b""  # newer kernels: the main thread has ended; older ones show nothing then
+    return data or _environ_of_threads(pid)
+
+
+def _is_being_executed(pid: int | str) -> bool:
+    """A living process whose memory has no place for an environment, not even an empty one."""
+    fields = _read(f"/proc/{pid}/stat").rpartition(b")")[2].split()
+    return fields[0] not in b"ZXx" and fields[48] == b"0"
 
 
 def _environ_of_threads(pid: int | str) -> bytes:

@@ -1,0 +1,37 @@
+"""The start path is paid by every start: what the process layer may load, and how long it takes."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = {
+    "asyncio", "concurrent", "contextlib", "dataclasses", "inspect", "json", "logging", "pathlib",
+    "random", "shlex", "shutil", "socket", "subprocess", "tempfile", "threading", "traceback",
+    "typing", "uuid", "weakref",
+}  # fmt: skip
+
+SCRIPT = """
+import sys
+before = set(sys.modules)
+from procession.process import command, exits, guardian, handle, host, spawn, tree
+started = {name.partition(".")[0] for name in set(sys.modules) - before}
+print(__import__("json").dumps(sorted(started)))
+"""
+
+
+@pytest.mark.quick
+def test_the_process_layer_loads_nothing_heavy() -> None:
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", SCRIPT],
+        capture_output=True,
+        check=True,
+        env={"PYTHONPATH": "src"},
+    )
+    loaded = set(json.loads(done.stdout))
+    assert loaded & HEAVY == set()
+    assert "ctypes" not in loaded, "only when a subreaper or a signalfd is asked for"
+    assert "procession" in loaded
