@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 _STALE = 0.005  # seconds: how old a reading may be while newcomers are killed on sight
 _PASSES = 256  # of one look, while orphans die faster than we reap them
 _PATIENCE = 0.1  # seconds, likewise: the owner has other things to do
+_EXEC_PATIENCE = 1.0  # seconds: an execution takes less, unless its file cannot be read
 _SEEN_SPARE = 512  # descendants remembered before the dead among them are looked for
 
 
@@ -62,6 +63,7 @@ class LinuxTrees(Trees):
         self._expected: dict[int, Hashable] = {}
         self._sessions: dict[int, Hashable] = {}  # led by leaders that are on the table
         self._merciless = False
+        self._executing: dict[Key, float] = {}  # since when
         self._ignored: frozenset[int] = frozenset()
         self._seen: dict[Key, Hashable] = {}  # descendants of members that are not our children
         self._seen_limit = _SEEN_SPARE
@@ -140,6 +142,7 @@ class LinuxTrees(Trees):
             if time.monotonic() > until:
                 break
             if not self._adopt():
+                os.sched_yield()
                 continue
             self._expected.clear()  # who was not among our children by now is gone
             for orphan in dying:
@@ -163,8 +166,16 @@ class LinuxTrees(Trees):
         for pid in reversed(children):
             if pid in self._orphans or self._is_leader(pid) or pid in self._ignored:
                 continue
-            orphan = self._orphans[pid] = Orphan(pid)
-            self._tie(orphan, self._evidence(orphan))
+            orphan = Orphan(pid)
+            try:
+                run = self._evidence(orphan)
+            except BlockingIOError:
+                if self._waits_for_exec(orphan):
+                    complete = False
+                    continue
+                run = None
+            self._orphans[pid] = orphan
+            self._tie(orphan, run)
             if not orphan.dead:
                 new.append(orphan)
                 if orphan.run is not None or self._merciless:
@@ -196,6 +207,15 @@ class LinuxTrees(Trees):
             if run is None:
                 run = self._run_by_cookie(orphan.pid)
         return run
+
+    def _waits_for_exec(self, orphan: Orphan) -> bool:
+        """It is being executed, and cannot tell whose it is: come back to it. One that hangs in
+        there (its file is on a server that does not answer) tells nothing, after a while."""
+        now = time.monotonic()
+        self._executing = {
+            key: since for key, since in self._executing.items() if now - since < 2 * _EXEC_PATIENCE
+        }
+        return now - self._executing.setdefault(orphan.key, now) < _EXEC_PATIENCE
 
     def _tie(self, orphan: Orphan, run: Hashable) -> None:
         self._untie(orphan)

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import os
 import sys
-from collections import deque
+import time
 
 from procession._record import Record
 
 _SPARE = 1 << 20  # bytes: what a pipe that was found full grows to, for some thousand runs
-_MANY = 1000  # messages kept for later before those of runs that have ended are dropped
+_ORDERLY_WAIT = 1.0  # seconds the very last message may wait for room in a full pipe
 
 
 class Heard(Record):
@@ -50,7 +50,7 @@ class Link:
         self.fd = heard_fd  # readable when there is something to `read`
         self._posts = posts_fd
         self._rest = b""
-        self._later: deque[tuple[str, bytes]] = deque()  # cookie, message
+        self._later: dict[str, list[bytes]] = {}  # cookie -> its messages, while the pipe is full
         self._grown = False
         _nonblocking(heard_fd)
         _nonblocking(posts_fd)
@@ -67,17 +67,28 @@ class Link:
 
     def ended(self, cookie: str) -> None:
         """Its tree is empty, or it never came to be. Best said before its leader is reaped."""
-        if len(self._later) > _MANY:
-            self._later = deque(post for post in self._later if post[0] != cookie)
-        self._post("e", cookie)
+        if self._later.get(cookie, [b""])[0].startswith(b"b "):
+            del self._later[cookie]  # of which the guardian has not heard yet, and need not
+        else:
+            self._post("e", cookie)
 
     def leaves(self, cookie: str) -> None:
         """What is left of this run is not ours to end any more."""
         self._post("l", cookie)
 
     def orderly(self) -> None:
-        """The supervisor ends because its work is done."""
+        """The supervisor ends because its work is done. Waits up to 1 s for a guardian that has
+        not read for long: unheard, this would be taken for a crash."""
         self._post("o", "")
+        if self._later and sys.platform != "win32":
+            import select
+
+            poll = select.poll()
+            poll.register(self._posts, select.POLLOUT)
+            until = time.monotonic() + _ORDERLY_WAIT
+            while self._later and (left := until - time.monotonic()) > 0:
+                poll.poll(left * 1000)
+                self._flush()
 
     def read(self) -> list[Heard | GuardianGone]:
         """What was heard since the last call. Ends with `GuardianGone` when that is so."""
@@ -103,15 +114,18 @@ class Link:
                 os.close(fd)
 
     def _post(self, kind: str, cookie: str, words: str = "") -> None:
-        line = f"{kind} {cookie}{words}\n"
-        self._later.append((cookie, line.encode("utf-8", "surrogateescape")))
+        line = f"{kind} {cookie}{words}\n".encode("utf-8", "surrogateescape")
+        self._later.setdefault(cookie, []).append(line)
         self._flush()
 
     def _flush(self) -> None:
         while self._later:
+            cookie, lines = next(iter(self._later.items()))
             try:
-                # below PIPE_BUF a write is all or nothing (POSIX, write)
-                os.write(self._posts, self._later[0][1])
+                while lines:
+                    # below PIPE_BUF a write is all or nothing (POSIX, write)
+                    os.write(self._posts, lines[0])
+                    del lines[0]
             except BlockingIOError:
                 if self._grown or not _grow(self._posts):
                     return
@@ -120,7 +134,7 @@ class Link:
             except OSError:
                 self._later.clear()  # EPIPE, EBADF: nobody listens any more
                 return
-            self._later.popleft()
+            del self._later[cookie]
 
 
 class Posts:
