@@ -7,9 +7,9 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
-VERBS = ("up",)
+VERBS = ("up", "check", "schema")
 
 HELP = """\
 usage: procession [up] [options]
@@ -34,6 +34,8 @@ procession itself is killed.
 
 verbs:
   up           run a project; the same as no verb at all (procession up --help)
+  check        tell every problem of the file, or (--show) what the file means
+  schema       print the file's JSON Schema, for editors
 
 options:
   -h, --help   this text
@@ -59,18 +61,29 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         sys.stdout.write(f"procession {__version__}\n")
         return 0
+    verb = "up"
     if words and not words[0].startswith("-"):
         verb = words.pop(0)
         if verb not in VERBS:
             return _unknown(verb)
-    from procession.cli.up import main as up
     from procession.errors import ProcessionError
 
     try:
-        return up(words)
+        return _main_of(verb)(words)
     except ProcessionError as e:
         sys.stderr.write(f"procession: {e}\n")
         return 1
+
+
+def _main_of(verb: str) -> Callable[[Sequence[str]], int]:
+    """Where a verb begins; no verb pays for the imports of another."""
+    if verb == "check":
+        from procession.cli.check import main as begin
+    elif verb == "schema":
+        from procession.cli.schema import main as begin
+    else:
+        from procession.cli.up import main as begin
+    return begin
 
 
 def _end_quietly_on_interrupt() -> None:

@@ -60,11 +60,13 @@ def safe_line(problem: Problem) -> str:
 
 
 def _end_of_name(line: str, start: int) -> int:
-    """Where the name of the variable at `start` ends, its `:` or `=` included.
+    """Where a variable's value begins, the place of the problem being its name's or its own.
 
-    0, which shows nothing, where anything but the name stands before: other variables' values.
+    0, which shows nothing, where more than this name stands before: other variables' values.
     """
-    if line[:start].strip(" \t-?"):
-        return 0
+    before = line[:start].strip(" \t-?")
+    if before:
+        return start if before[-1] in ":=" and not any(c in before[:-1] for c in ":=,{[") else 0
     ends = [line.find(sign, start) + 1 for sign in ":="]
-    return min((end for end in ends if end), default=start)
+    end = min((end for end in ends if end), default=start)
+    return end + len(line[end:]) - len(line[end:].lstrip())

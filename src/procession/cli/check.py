@@ -1,0 +1,135 @@
+"""`procession check`: every problem of a project file at once, or what the file means."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+
+from procession._record import Record
+from procession.app import USAGE, current_folder, wants_color
+from procession.cli.printing import counted, print_out
+from procession.errors import UsageError, one_line
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from procession.config.explained import Explained
+    from procession.config.load import Examined
+
+EPILOG = """\
+Nothing is started. Problems go to standard output, as FILE:LINE:COLUMN: PATH:
+what is wrong; what was expected; did you mean. What `up` would refuse, this
+tells, and nothing else. Exit status: 0 where the file is good, 2 where it has a
+problem, or is not there (which is said on standard error).
+"""
+
+
+class CheckOptions(Record):
+    """What the command line of `check` says."""
+
+    file: str | None = None  # None: as `up` finds it; `-`: standard input
+    cwd: str | None = None
+    name: str | None = None
+    json: bool = False
+    show: bool = False
+    color: bool | None = None  # None: as the terminal and the environment say
+
+
+def main(words: Sequence[str]) -> int:
+    """Parse, check, print; the exit status. SystemExit(2) from argparse for a wrong option."""
+    options = parse(words)
+    try:
+        return check(options)
+    except UsageError as e:
+        sys.stderr.write(f"procession: {e}\n")
+        return USAGE
+
+
+def check(options: CheckOptions) -> int:
+    """Read the file as `up` does and print what is to be said of it.
+
+    0: it is good; 2: it has problems. Raises UsageError where there is no file to read.
+    """
+    from procession.config.load import examine
+
+    environ = dict(os.environ)
+    seen = examine(
+        options.file, cwd=current_folder(), name=options.name, base=options.cwd, environ=environ
+    )
+    project: Explained | None = None
+    if options.show and not seen.problems:
+        from procession.config.explained import explain
+
+        project = explain(seen, environ=environ, named=options.name is not None)
+    if options.json:
+        from procession.cli.render import problems_json
+
+        print_out(problems_json(seen.file, seen.problems, project))
+    elif seen.problems:
+        print_out(_problems(seen, wants_color(options.color, 1)))
+    elif project is not None:
+        from procession.cli.render import project_text
+
+        print_out(project_text(project))
+    else:
+        print_out(_good(seen))
+    return USAGE if seen.problems else 0
+
+
+def _problems(seen: Examined, color: bool) -> str:
+    from procession.config.telling import told
+
+    count = counted(len(seen.problems), "problem")
+    return f"{told(seen.problems, color=color)}{count} in {one_line(seen.file)}\n"
+
+
+def _good(seen: Examined) -> str:
+    count = 0 if seen.decoded is None else len(seen.decoded.project.tasks)
+    return f"{one_line(seen.file)}: {counted(count, 'task')}, no problem\n"
+
+
+def parse(words: Sequence[str]) -> CheckOptions:
+    """The options; SystemExit(2) from argparse, after a line on standard error."""
+    parser = _parser()
+    given = parser.parse_args(words)
+    if given.file is not None and given.option is not None:
+        parser.error("the file is given twice, as FILE and by -f")
+    return CheckOptions(
+        file=given.option if given.file is None else given.file,
+        cwd=given.cwd,
+        name=given.name,
+        json=given.json,
+        show=given.show,
+        color=False if given.no_color else None,
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="procession check",
+        description="Tell every problem of a project file, or what the file means.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    add = parser.add_argument
+    add(
+        "file",
+        nargs="?",
+        metavar="FILE",
+        help="the project's file, `-` for standard input (default: the one that `up` would run)",
+    )
+    add("-f", "--file", "--config", dest="option", metavar="FILE", help="the same, as `up` has it")
+    add("--cwd", metavar="DIR", help="relative paths are meant from here, not the file's folder")
+    add("--name", metavar="NAME", help="call the project NAME, whatever the file says")
+    add(
+        "--show",
+        action="store_true",
+        help="print the project as understood: defaults filled in, secrets masked, and where "
+        "each value came from",
+    )
+    add("--json", action="store_true", help="print JSON, for editors and scripts")
+    add("--no-color", action="store_true", help="no colour, also on a terminal")
+    return parser
