@@ -8,6 +8,7 @@ values are never shown. For people's eyes: nothing here changes what a task is g
 from __future__ import annotations
 
 import re
+from functools import lru_cache  # which `re` has loaded already
 
 MASK = "***"
 
@@ -22,9 +23,10 @@ _PARTS = ("password", "passwd", "passphrase", "secret", "token", "apikey", "acce
 
 # Bounds on every repetition: a line may have a megabyte, and the time must not be its square.
 _NAMED = re.compile(r"(?<![\w.-])([A-Za-z_-][\w.-]{0,80})[\"']?\s{0,80}[:=]\s{0,80}(?=\S)")
-_IN_URL = re.compile(r"(?<=://)(?:[^\s/:@]{0,300}:\S{1,300}|[^\s/@]{1,300})@")
+_IN_URL = re.compile(r"(?<=://)(?:[^\s/:@]{0,100}:\S{1,100}|[^\s/@]{1,100})@")
 
 
+@lru_cache(1024)
 def looks_secret(name: str) -> bool:
     """Does the name of a variable or an option say that its value is nobody's business?"""
     lower = name.lower()
@@ -39,11 +41,11 @@ def secret_at(text: str) -> int:
 
     -1 where none is seen. What comes after that place is not to be trusted either.
     """
-    places = [m.end() for m in _NAMED.finditer(text) if looks_secret(m[1])][:1]
-    url = _IN_URL.search(text)
-    if url is not None:
-        places.append(url.start())
-    return min(places, default=-1)
+    named = next((m.end() for m in _NAMED.finditer(text) if looks_secret(m[1])), -1)
+    url = _IN_URL.search(text) if "://" in text else None
+    if url is None:
+        return named
+    return url.start() if named < 0 else min(named, url.start())
 
 
 def masked(name: str, value: str) -> str:

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 # Bold and the terminal's own red and cyan: signs, not text, so no theme makes words unreadable.
 _BOLD, _RED, _CYAN, _RESET = "\x1b[1m", "\x1b[31m", "\x1b[36m", "\x1b[0m"
 
+# How much of a line is searched for secrets: a line may have a megabyte, and 500 problems. More
+# than `Problem.pointed` ever shows after the place.
+_BEFORE, _AFTER = 2000, 200
+
 
 def told(problems: Iterable[object], *, color: bool) -> str:
     """Each problem's own line, then its source line and a caret where there is one.
@@ -49,7 +53,9 @@ def _told(problem: object, color: bool) -> str:
 def safe_line(problem: Problem) -> str:
     """The source line as it may be shown; empty where the caret would stand in a secret."""
     line = problem.source_line
-    at = secret_at(line)
+    start = max(0, problem.column - 1 - _BEFORE)
+    at = secret_at(line[start : problem.column - 1 + _AFTER])
+    at = at if at < 0 else start + at
     if ".environment." in problem.path or ".environment[" in problem.path:
         # whatever its name, a variable's value is not repeated: nobody knows what is in it
         end = _end_of_name(line, problem.column - 1)
