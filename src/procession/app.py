@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
     from procession.process.link import Link
-    from procession.spec import Project, Task
+    from procession.spec import Defaults, Project, Task
     from procession.supervisor.output import Output
 
 USAGE = 2  # exit status for the user's mistakes
@@ -37,6 +37,9 @@ class UpOptions(Record):
     timestamps: bool = False
     raw: bool = False
     crash_grace: float = 1.0
+    template: bool = False  # the file is one, whatever its name
+    variables: tuple[tuple[str, str], ...] = ()
+    defaults: Defaults | None = None
 
 
 if sys.platform == "win32":
@@ -64,6 +67,9 @@ else:
                 base=options.cwd,
                 name=options.name,
                 environ=dict(os.environ),
+                template=options.template,
+                variables=dict(options.variables),
+                defaults=options.defaults,
             )
             project = pick(loaded.project, options.only)
             from procession.process.limits import make_room

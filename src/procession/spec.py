@@ -64,6 +64,16 @@ class Project(Record):
     tasks: tuple[Task, ...] = ()
 
 
+class Defaults(Record):
+    """What holds where a file says nothing, for files written for another launcher."""
+
+    name: str | None = None  # of the project; None: its folder's
+    cwd: str | None = None  # absolute; None: the project's folder
+    stop: Stop = Stop()
+    restart_delay: float | None = None
+    quits_at_first_end: bool = False  # `quit-on-terminate` wins over `restart`
+
+
 class Field(Record):
     """One key of the file: how it is written, what it holds, what it means."""
 
@@ -168,6 +178,14 @@ TASK_FIELDS = (
 
 PROJECT_FIELDS = (
     Field("name", "name", "The project's name; the folder's name where there is none."),
+    Field(
+        "template",
+        "boolean",
+        "Render each text of the file by Jinja2 after it was read, so that `{{ env.HOME }}` in "
+        "quotes stands for its value. Without it such text means itself. (A file whose name ends "
+        "in `.j2` is rendered as a whole, before it is read.)",
+        default=False,
+    ),
     Field(
         "tasks",
         "tasks",

@@ -9,6 +9,7 @@ from __future__ import annotations
 from procession import spec
 from procession.config.names import fit_name, is_name
 from procession.config.report import Report, TooManyProblemsError, described
+from procession.config.scalars import TRUE
 from procession.config.suggest import closest
 from procession.config.texts import is_null
 from procession.config.values import READERS
@@ -17,9 +18,10 @@ from procession.errors import quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
-    from procession.config.source import Mark, Source
+    from procession.config.source import Mark, Problem, Source
     from procession.config.values import Reader
     from procession.config.yaml import Node
 
@@ -109,28 +111,49 @@ class Entry:
 
 
 class Decoded:
-    """What a file says. `project` holds the tasks that could be read; complete without problems."""
+    """What a file says. `project` holds the tasks that could be read; complete without problems.
 
-    __slots__ = ("entries", "project", "report", "root")
+    `unrendered`: some texts are still templates, so that none is good to be looked up.
+    """
+
+    __slots__ = ("entries", "project", "report", "root", "unrendered")
 
     def __init__(
-        self, report: Report, project: spec.Project, entries: list[Entry], root: Node | None
+        self,
+        report: Report,
+        project: spec.Project,
+        entries: list[Entry],
+        root: Node | None,
+        unrendered: bool = False,
     ) -> None:
+        self.unrendered = unrendered
         self.root = root
         self.report = report
         self.project = project
         self.entries = entries
 
 
-def decode(source: Source, folder: str, *, name: str | None = None) -> Decoded:
+def decode(
+    source: Source,
+    folder: str,
+    *,
+    name: str | None = None,
+    defaults: spec.Defaults | None = None,
+    render: Callable[[Mapping], list[Problem]] | None = None,
+) -> Decoded:
     """Read `source`. Relative paths in it are meant from `folder`, which is absolute.
 
     `name` overrides the file's own; without either the project is called after `folder`.
-    Raises nothing for any text: what is wrong is in `report.problems()`.
+    `render` is called where the file says `template: true`, with the root: it renders the scalars
+    below, in their places. Raises nothing for any text: what is wrong is in `report.problems()`.
     """
     root, told = compose(source)
+    unrendered: list[Problem] = []
+    if render is not None and isinstance(root, Mapping) and _is_template(root):
+        unrendered = render(root)
+        told += unrendered
     report = Report(source, told)
-    decoder = _Decoder(report, folder)
+    decoder = _Decoder(report, folder, defaults)
     values: dict[str, Any] = {}
     try:
         if isinstance(root, Mapping):
@@ -140,11 +163,22 @@ def decode(source: Source, folder: str, *, name: str | None = None) -> Decoded:
     except TooManyProblemsError:
         pass  # the report says so
     project = spec.Project(
-        name or values.get("name") or fit_name(_last_part(folder)) or "project",
+        name
+        or values.get("name")
+        or (defaults and defaults.name)
+        or fit_name(_last_part(folder))
+        or "project",
         folder,
         tuple(e.task for e in decoder.entries if e.task is not None),
     )
-    return Decoded(report, project, decoder.entries, root)
+    return Decoded(report, project, decoder.entries, root, bool(unrendered))
+
+
+def _is_template(root: Mapping) -> bool:
+    for key, value in zip(root.items[::2], root.items[1::2], strict=True):
+        if isinstance(key, Scalar) and key.value == "template":
+            return isinstance(value, Scalar) and value.implicit[0] and value.value in TRUE
+    return False
 
 
 def _last_part(folder: str) -> str:
@@ -152,7 +186,8 @@ def _last_part(folder: str) -> str:
 
 
 class _Decoder:
-    def __init__(self, report: Report, folder: str) -> None:
+    def __init__(self, report: Report, folder: str, defaults: spec.Defaults | None) -> None:
+        self._defaults = defaults
         self.entries: list[Entry] = []
         self._report = report
         self._folder = folder
@@ -298,7 +333,7 @@ class _Decoder:
                 report.bad(value, what, "the same name, or no `name`", key.value)
             report.key, report.key_node = "", None
         if name and "program" in values:
-            entry.task = _made(name, values)
+            entry.task = _made(name, values, self._defaults)
             entry.can_be_looked_up = all(
                 k in values for k in _NEEDED_TO_LOOK_UP if k in entry.nodes
             )
@@ -342,10 +377,16 @@ def _path(node: Mapping, path: str) -> str:
     return path
 
 
-def _made(name: str, values: dict[str, Any]) -> spec.Task:
-    """The task, from values by key. What is not there has the model's default."""
+def _made(name: str, values: dict[str, Any], defaults: spec.Defaults | None) -> spec.Task:
+    """The task, from values by key. What is not there has the model's default, or `defaults`'."""
     fit = {TASK_ATTRIBUTES[key]: value for key, value in values.items()}
     policy, delay = fit.pop("restart", None), fit.pop("restart_backoff", None)
+    if defaults is not None:
+        fit.setdefault("stop", defaults.stop)
+        fit.setdefault("cwd", defaults.cwd)
+        delay = defaults.restart_delay if delay is None else delay
+        if defaults.quits_at_first_end and fit.get("quit_on_terminate"):
+            policy = "no"
     if policy is not None or delay is not None:
         fit["restart"] = spec.Restart(policy or "no", delay)
     return spec.Task(name, **fit)

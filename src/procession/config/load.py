@@ -24,8 +24,13 @@ if TYPE_CHECKING:
 
     from procession.config.decode import Decoded, Entry
     from procession.config.report import Report
+    from procession.config.source import Source
+    from procession.config.yaml import Mapping as YamlMapping
+
+    Values = tuple[str, dict[str, str], dict[str, str]]  # for `config.rendering`
 
 DEFAULT_NAMES = ("procession.yaml", "procession.yml", "drekar-launch.yaml")
+TEMPLATE = ".j2"  # how the name of a file ends that is rendered before it is read
 STDIN = "-"
 _START = "name one with -f FILE, or write procession.yaml"
 
@@ -68,16 +73,30 @@ def load(
     name: str | None = None,
     base: str | None = None,
     environ: Mapping[str, str],
+    template: bool = False,
+    variables: Mapping[str, str] | None = None,
+    defaults: spec.Defaults | None = None,
 ) -> Loaded:
     """Read a file and look up all that its tasks need.
 
     `path` is meant from `cwd` (absolute); None: `find(cwd)`; `-`: standard input. Relative paths
     in the file are meant from `base`, else from the file's folder (`cwd` for standard input).
     The project's name is `name`, else the file's `name`, else made of the folder's.
+    A file whose name ends in `.j2`, and any with `template`, is rendered first; `variables` are
+    what it knows as `vars`. `defaults`: what holds where the file says nothing.
     Raises UsageError if there is no such file or it cannot be read, if `base` is no folder or
     `name` no name; ConfigError, with every problem in the order of the file, if it is broken.
     """
-    seen = examine(path, cwd=cwd, name=name, base=base, environ=environ)
+    seen = examine(
+        path,
+        cwd=cwd,
+        name=name,
+        base=base,
+        environ=environ,
+        template=template,
+        variables=variables,
+        defaults=defaults,
+    )
     if seen.problems or seen.decoded is None:
         raise ConfigError(seen.file, seen.problems)
     return Loaded(seen.decoded.project, seen.launches, seen.file)
@@ -90,23 +109,26 @@ def examine(
     name: str | None = None,
     base: str | None = None,
     environ: Mapping[str, str],
+    template: bool = False,
+    variables: Mapping[str, str] | None = None,
+    defaults: spec.Defaults | None = None,
 ) -> Examined:
     """What `load` does, for who wants to explain the file: problems are returned, not raised.
 
-    Raises UsageError as `load` does.
+    Raises UsageError as `load` does. `decoded.report.source.text` is the text that was read: of a
+    template what it gave; where the template itself is wrong there is no `decoded`.
     """
-    if name is not None and not is_name(name):
-        meant = fit_name(name)
-        hint = f"{meant!r} would do" if meant else ""
-        rule = "letters, digits, `.`, `_` and `-`, a letter or digit first"
-        raise UsageError("--name", f"{name!r} cannot be a project's name", rule, hint)
+    _check_name(name)
     shown, data, folder = _read(path, cwd)
+    values = (os.path.join(folder, os.path.basename(shown)), dict(environ), dict(variables or {}))
     if base is not None:
         folder = _plain(os.path.join(cwd, base))
         if not os.path.isdir(folder):
             raise UsageError("--cwd", f"{one_line(folder)} is not a folder", "one that exists")
-    source = decode_bytes(shown, data)
     lookup = Lookup(environ)
+    source = decode_bytes(shown, data)
+    if (template or shown.endswith(TEMPLATE)) and not isinstance(source, Problem):
+        source = _rendered(source, values)
     if isinstance(source, Problem):
         return Examined(shown, (source,), None, {}, lookup)
     # What is built here lives on or is freed by its counts; the collector, which counts what is
@@ -114,14 +136,41 @@ def examine(
     collecting = gc.isenabled()
     gc.disable()
     try:
-        decoded = decode(source, folder, name=name)
-        launches = _look_up(decoded, lookup)
+        decoded = decode(
+            source,
+            folder,
+            name=name,
+            defaults=defaults,
+            render=lambda root: _render_below(source, root, values),
+        )
+        launches = {} if decoded.unrendered else _look_up(decoded, lookup)
     except TooManyProblemsError:
         launches = {}  # the report says so, and is not empty
     finally:
         if collecting:
             gc.enable()
     return Examined(shown, tuple(decoded.report.problems()), decoded, launches, lookup)
+
+
+def _check_name(name: str | None) -> None:
+    if name is None or is_name(name):
+        return
+    meant = fit_name(name)
+    hint = f"{meant!r} would do" if meant else ""
+    rule = "letters, digits, `.`, `_` and `-`, a letter or digit first"
+    raise UsageError("--name", f"{name!r} cannot be a project's name", rule, hint)
+
+
+def _rendered(source: Source, values: Values) -> Source | Problem:
+    from procession.config.rendering import render_file
+
+    return render_file(source, *values)
+
+
+def _render_below(source: Source, root: YamlMapping, values: Values) -> list[Problem]:
+    from procession.config.rendering import render_scalars
+
+    return render_scalars(source, root, *values)
 
 
 def _read(path: str | None, cwd: str) -> tuple[str, bytes, str]:
