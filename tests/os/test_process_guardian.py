@@ -5,6 +5,7 @@ Runs as root and, by test_process_as_user.py, as an ordinary user.
 
 from __future__ import annotations
 
+import errno
 import os
 import pty
 import select
@@ -16,7 +17,9 @@ from typing import TypeVar
 
 import pytest
 
+from procession.errors import HostError
 from procession.process import _linux
+from procession.process.guardian import guard
 from tests.support.processes import BOUND, PROGRAMS
 from tests.support.programs import Program, alive, all_gone, gone
 
@@ -226,6 +229,24 @@ def test_a_supervisor_that_does_not_end_when_forced_is_killed() -> None:
         terminal.close()
 
 
+@pytest.mark.parametrize("call", ["fork", "pipe"])
+def test_a_host_without_room_for_a_supervisor_is_told(
+    monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    """And left as it was: descriptors, and the mask."""
+
+    def refused() -> int:
+        raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    monkeypatch.setattr(os, call, refused)
+    with pytest.raises(HostError, match="supervisor: Resource temporarily unavailable"):
+        guard(lambda link: 0)
+    monkeypatch.undo()
+    assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == mask
+    _linux.set_child_subreaper(False)
+
+
 # --- the supervisor dies
 
 
@@ -242,7 +263,7 @@ def test_nothing_survives_a_supervisor_that_is_killed() -> None:
         assert program.wait() == 1
         took = time.monotonic() - began
         assert all_gone(all_pids, 0.0) == []
-        assert 1.0 <= took < 2.0  # the deaf had their second
+        assert 1.0 <= took < 3.0  # the deaf had their second; bench/crash.py measures
         heard = [line for line in program.output.split(b"\n") if line.startswith(b"heard ")]
         assert len(heard) == len(set(heard)) == 39, "each obedient process heard exactly once"
         assert program.errors == (

@@ -19,6 +19,7 @@ from procession.process.command import Command
 from procession.process.handle import Handle
 from procession.process.spawn import dirty_signals
 from tests.support.processes import PROGRAMS, Lines, Started, await_exit, command
+from tests.support.programs import as_ordinary_user
 
 Spawn = Callable[[Command], Handle]
 MECHANISMS = [_spawn_posix.spawn_fork_exec, _spawn_posix.spawn_popen]
@@ -238,6 +239,31 @@ def test_whichever_descriptor_is_refused_nothing_is_left(by: Spawn, started: Sta
     own = {handle.pid for handle in started.handles}
     with open(f"/proc/self/task/{os.getpid()}/children") as file:
         assert {int(pid) for pid in file.read().split()} <= own
+
+
+def test_a_process_limit_is_an_eagain(by: Spawn) -> None:
+    """As an ordinary user: root has no limit."""
+    script = f"""
+import errno, os, resource
+from procession.process import _spawn_posix
+from procession.process.command import Command
+before = os.listdir("/proc/self/fd")
+resource.setrlimit(resource.RLIMIT_NPROC, (1, 1))
+try:
+    _spawn_posix.{by.__name__}(Command(("true",), "/bin/true"))
+except BlockingIOError as e:
+    assert e.errno == errno.EAGAIN
+    assert os.listdir("/proc/self/fd") == before
+    print("told")
+"""
+    done = subprocess.run(
+        as_ordinary_user([sys.executable, "-c", script]),
+        capture_output=True,
+        timeout=20,
+        check=True,
+        env={**os.environ, "PYTHONPATH": "src"},
+    )
+    assert done.stdout == b"told\n"
 
 
 def test_an_exception_right_after_the_start_ends_the_child(

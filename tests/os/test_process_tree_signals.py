@@ -243,7 +243,7 @@ def test_what_we_may_not_signal_is_named(forest: Forest) -> None:
         timeout=20,
         check=False,
         cwd=PROGRAMS.parent.parent,
-        env={**os.environ, "PYTHONPATH": "."},
+        env={**os.environ, "PYTHONPATH": "src:."},
     )
     assert done.returncode == 0, done.stderr.decode()
     forest.scan()
