@@ -46,6 +46,7 @@ docs: ## write the pages that come from the code
 	$(SETUP) run
 	$(BIN)/python tools/reference.py
 	$(BIN)/python tools/state_diagram.py >docs/states.md
+	$(BIN)/python tools/schema.py
 
 bench: ## the tables of bench/ with modest settings; one of them: BENCH=start BENCH_ARGS="--rounds 25"
 	$(SETUP) test

@@ -27,13 +27,13 @@ _UNIT = r"(\s*[0-9]{1,15}(\.[0-9]{1,15})?\s*%s)?"
 _DURATION = "".join(_UNIT % unit for unit in ("d", "h", "m", "s", "ms"))
 _NUMBER_TEXT = r"\s*[+]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+)?\s*"
 _BASED_TEXT = r"\s*0(o[0-7]+|x[0-9a-fA-F]+)\s*"
-_FULL = {"type": "string", "pattern": r"\S"}
-_SCALAR: Schema = {"type": ["string", "number", "boolean"]}
-_NULL: Schema = {"type": "null"}
+_SCALARS = ["string", "number", "boolean"]
+_SCALAR: Schema = {"type": _SCALARS}
+_FULL: Schema = {"type": _SCALARS, "pattern": r"\S"}  # a number is text too: as it is written
 
 
 def schema() -> Schema:
-    """The whole schema: values for `json.dumps`, each call a copy of its own."""
+    """The whole schema: values for `json.dumps`. Parts of it are shared: not to be changed."""
     root = _mapping(spec.PROJECT_FIELDS, "project")
     root["patternProperties"][f"^{spec.EXTENSION_PREFIX}"] = {
         "description": "The file's own: a place for anchors."
@@ -50,6 +50,10 @@ def schema() -> Schema:
             "task-name": _name(reserved=True),
         },
     }
+
+
+# A key that takes several types lists them in one `type`, with each type's own rules beside it:
+# an `anyOf` would make editors say "fits nothing" instead of what is wrong where.
 
 
 def _mapping(fields: tuple[spec.Field, ...], kind: str, *, named: bool = False) -> Schema:
@@ -78,7 +82,7 @@ def _property(field: spec.Field, kind: str) -> Schema:
     if field.key == "name" and kind == "task":
         made["allOf"] = [{"$ref": "#/definitions/task-name"}]  # draft 7 ignores all beside a $ref
     elif field.kind == "mapping":
-        made |= _any(_mapping(field.fields, field.key), _NULL)
+        made |= _mapping(field.fields, field.key) | {"type": ["object", "null"]}
     else:
         made |= _KINDS[field.kind](field)
     default = field.default
@@ -91,13 +95,10 @@ def _property(field: spec.Field, kind: str) -> Schema:
     return made
 
 
-def _any(*choices: Schema) -> Schema:
-    return {"anyOf": list(choices)}
-
-
-def _list_of(item: Schema, least: int = 0) -> Schema:
-    made: Schema = {"type": "array", "items": item}
-    return made | {"minItems": least} if least else made
+def _or_list(item: Schema, *more: str) -> Schema:
+    """An item, a list of them, or something of the types `more`."""
+    kinds = item["type"] if isinstance(item["type"], list) else [item["type"]]
+    return item | {"type": [*kinds, "array", *more], "items": item}
 
 
 def _name(*, reserved: bool) -> Schema:
@@ -105,76 +106,66 @@ def _name(*, reserved: bool) -> Schema:
     if reserved:
         words = ("".join(f"[{c.upper()}{c}]" for c in w) for w in sorted(spec.RESERVED_NAMES))
         barred = f"(?!({'|'.join(words)})$)"
-    # a plain number is a name as well: `7` is read as it is written
-    text = {"type": "string", "pattern": f"^{barred}{spec.TASK_NAME_PATTERN}$"}
-    return _any(text | {"maxLength": spec.MAX_NAME}, {"type": ["number", "boolean"]})
+    pattern = f"^{barred}{spec.TASK_NAME_PATTERN}$"
+    return {"type": _SCALARS, "pattern": pattern, "maxLength": spec.MAX_NAME}
 
 
 def _tasks(field: spec.Field) -> Schema:
-    return _any(
-        {
-            "type": "object",
-            "propertyNames": {"$ref": "#/definitions/task-name"},
-            "additionalProperties": {"$ref": "#/definitions/task"},
-            "minProperties": 1,
-        },
-        _list_of({"$ref": "#/definitions/listed-task"}, 1),
-    )
+    return {
+        "type": ["object", "array"],
+        "propertyNames": {"$ref": "#/definitions/task-name"},
+        "additionalProperties": {"$ref": "#/definitions/task"},
+        "minProperties": 1,
+        "items": {"$ref": "#/definitions/listed-task"},
+        "minItems": 1,
+    }
 
 
 def _environment(field: spec.Field) -> Schema:
-    variables = {
-        "type": "object",
+    return {
+        "type": ["object", "array", "null"],
         "propertyNames": {"pattern": r"^[^=\s]+$"},
         "additionalProperties": _SCALAR,
+        "items": {"type": "string", "pattern": r"^[^=\s]+="},
     }
-    pair = {"type": "string", "pattern": r"^[^=\s]+="}
-    return _any(variables, _list_of(pair), _NULL)
 
 
 def _duration(field: spec.Field) -> Schema:
     text = f"^({_NUMBER_TEXT}|{_BASED_TEXT}|(?=.*[0-9]){_DURATION}\\s*)$"
-    return _any(
-        {"type": "number", "minimum": 0, "maximum": int(MAX_SECONDS)},
-        {"type": "string", "pattern": text},
-    )
+    return {
+        "type": ["number", "string"],
+        "minimum": 0,
+        "maximum": int(MAX_SECONDS),
+        "pattern": text,
+    }
 
 
 def _signal(field: spec.Field) -> Schema:
-    return _any(
-        {"enum": list(_SIGNALS)},
-        {"type": "string", "pattern": "^[0-9A-Za-z+-]+$"},
-        {"type": "integer", "minimum": 1},
-    )
+    form = {"type": ["string", "integer"], "pattern": "^[0-9A-Za-z+-]+$", "minimum": 1}
+    return {"anyOf": [{"enum": list(_SIGNALS)}, form]}
 
 
 def _codes(field: spec.Field) -> Schema:
-    code = {"type": "integer", "minimum": 0, "maximum": 255}
-    return _any(code, _list_of(code, 1))
+    return _or_list({"type": "integer", "minimum": 0, "maximum": 255}) | {"minItems": 1}
 
 
 def _words(field: spec.Field) -> Schema:
-    word = _any({"type": "string", "pattern": r"^[^\s,]+$"}, {"type": ["number", "boolean"]})
-    return _any(word, _list_of(word), _NULL)
-
-
-def _full() -> Schema:
-    return _any(_FULL, {"type": ["number", "boolean"]})
+    return _or_list({"type": _SCALARS, "pattern": r"^[^\s,]+$"}, "null")
 
 
 _KINDS = {
-    "args": lambda field: _any(_SCALAR, _list_of(_SCALAR), _NULL),
+    "args": lambda field: _or_list(_SCALAR, "null"),
     "boolean": lambda field: {"type": "boolean"},
     "choice": lambda field: {"enum": list(field.choices)},
     "codes": _codes,
     "duration": _duration,
     "environment": _environment,
     "name": lambda field: _name(reserved=False),
-    "path": lambda field: _full(),
-    "paths": lambda field: _any(_full(), _list_of(_full()), _NULL),
+    "path": lambda field: _FULL,
+    "paths": lambda field: _or_list(_FULL, "null"),
     "restart": lambda field: {"enum": [*field.choices, True, False]},
     "signal": _signal,
     "tasks": _tasks,
-    "text": lambda field: _full(),
+    "text": lambda field: _FULL,
     "words": _words,
 }
