@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 FAILED = 1  # our exit status when the supervisor crashed or something had to be swept
 FORCED_WAIT = 10.0  # seconds a supervisor may take after a second typed Ctrl-C
+MUTE_WAIT = 1.0  # seconds a supervisor may take to fall silent before the prompt comes back
 POSTS_PAUSE = 0.1  # seconds between two looks at what the supervisor posted
 PASSED_ON = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT")
 
@@ -81,9 +82,10 @@ def guard(main: Callable[[Link], int], *, crash_grace: float = 1.0) -> int:
 
 def _signals() -> frozenset[int]:
     """What the guardian receives. HUP stays ignored where somebody wanted it so (nohup)."""
-    numbers = {int(getattr(signal, name)) for name in (*PASSED_ON, "SIGCHLD")}
-    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
-        numbers.discard(signal.SIGHUP)
+    numbers = {int(getattr(signal, name)) for name in (*PASSED_ON, "SIGCHLD", "SIGTSTP")}
+    for number in (signal.SIGHUP, signal.SIGTSTP):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            numbers.discard(number)  # a shell without job control means it for TSTP
     return frozenset(numbers)
 
 
@@ -193,10 +195,28 @@ class Guardian:
             reap_strangers((self._supervisor, *self._older))
             return  # the loop looks at the supervisor whenever it wakes
         self._posts.tell(Heard(number, typed, time.monotonic()))
+        if number == signal.SIGTSTP:
+            self._step_aside()
         if number == signal.SIGINT and typed:
             self._typed += 1
             if self._typed == 2:
                 self._kill_at = time.monotonic() + FORCED_WAIT
+
+    def _step_aside(self) -> None:
+        """Ctrl-Z: stop until somebody continues us; the tasks and their logs go on.
+
+        The supervisor, which no terminal signal reaches, falls silent first: or its lines would
+        be written over the shell's prompt.
+        """
+        before = self._posts.muted
+        until = time.monotonic() + MUTE_WAIT
+        poll = select.poll()
+        poll.register(self._posts.fd, select.POLLIN)
+        while self._posts.read() and self._posts.muted == before:
+            if not poll.poll(max(0.0, until - time.monotonic()) * 1000):
+                break
+        _stop_here()
+        self._posts.tell(Heard(signal.SIGCONT, False, time.monotonic()))
 
     def _kill_supervisor(self) -> None:
         """It was forced and does not end: a defect of ours, which must not hold up the user."""
@@ -225,6 +245,16 @@ class Guardian:
             words.append("could not be killed: " + ", ".join(swept.survivors))
         _say(f"procession: {'; '.join(words)}\n")
         return FAILED
+
+
+def _stop_here() -> None:
+    """Stop as the terminal meant it; returns when we are continued. With SIGSTOP a group that no
+    shell watches over would stay stopped for ever: the kernel spares it this one."""
+    handler = signal.signal(signal.SIGTSTP, signal.SIG_DFL)
+    os.kill(os.getpid(), signal.SIGTSTP)
+    mask = signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGTSTP,))
+    signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+    signal.signal(signal.SIGTSTP, handler)
 
 
 def _ended(pid: int) -> ExitStatus | None:

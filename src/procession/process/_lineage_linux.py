@@ -68,6 +68,7 @@ class LinuxTrees(Trees):
         self._seen: dict[Key, Hashable] = {}  # descendants of members that are not our children
         self._seen_limit = _SEEN_SPARE
         self._left: set[Hashable] = set()
+        self.doomed: set[Hashable] = set()  # runs that were killed; None: whoever is in none
         self._grown: dict[Hashable, None] = {}
         self.lost = LinuxTree(self, None, "", None)
 
@@ -111,7 +112,7 @@ class LinuxTrees(Trees):
         """From now on whoever comes to light is killed, and nobody asks whose it was: in a storm
         of forks that takes longer than a fork."""
         self._merciless = True
-        self.lost.doomed = True
+        self.doomed.add(None)
 
     def ignore(self, pids: Iterable[int]) -> None:
         """Children of ours that are not orphans, and that we are not to touch."""
@@ -160,7 +161,6 @@ class LinuxTrees(Trees):
         began = time.monotonic()
         children = self._children_of(os.getpid())
         until = began + max(_STALE, 3 * (time.monotonic() - began))
-        patient = not (self.lost.doomed or any(tree.doomed for tree in self._trees.values()))
         new: list[Orphan] = []
         complete = True
         for pid in reversed(children):
@@ -180,7 +180,7 @@ class LinuxTrees(Trees):
                 new.append(orphan)
                 if orphan.run is not None or self._merciless:
                     self._strike(orphan)
-            if not patient and time.monotonic() > until:
+            if self.doomed and time.monotonic() > until:
                 complete = False
                 break
         for orphan in (*self._assign_by_session(), *new) if new else ():
@@ -389,6 +389,7 @@ class LinuxTrees(Trees):
 
     def _forget_evidence(self, tree: LinuxTree) -> None:
         self._trees.pop(tree.run, None)
+        self.doomed.discard(tree.run)
         self._cookies.pop(tree.cookie, None)
         self._grown.pop(tree.run, None)
         if tree.handle is not None and self._leaders.get(tree.handle.pid) is tree:

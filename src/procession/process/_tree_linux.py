@@ -48,11 +48,15 @@ class LinuxTree(Tree):
         self.handle = handle  # None: it has no leader, or somebody else spawned that
         self._trees = trees
         self.looked = False  # our children were read after the leader was seen to end
-        self.doomed = False  # killed: whoever comes to light is killed on sight
         self.reached: set[Key] = set()  # whoever got any signal
         self._heard: set[Key] = set()
         self._refused: dict[int, Member] = {}  # by the last kill
         self._group_heard = -1  # in ticks: who was in the group before this has heard
+
+    @property
+    def doomed(self) -> bool:
+        """It was killed: whoever comes to light is killed on sight."""
+        return self.run in self._trees.doomed
 
     @property
     def leader_lives(self) -> bool:
@@ -178,24 +182,27 @@ class LinuxTree(Tree):
         self._heard.clear()
         self._group_heard = -1
         self._refused.clear()
-        self._trees.look(passes=1)
+        if not self.leader_lives:
+            self._trees.look(passes=1)
         found = self._living()  # before anything dies: remembers who descends from whom
-        before, self.doomed = self.doomed, True
-        simple = self._kill_own_group() and not any(
+        spare_newcomers = self.run is None and None not in self._trees.doomed
+        self._trees.doomed.add(self.run)
+        # Where all that is known is in the leader's group nothing has to be repeated: what is not
+        # known yet comes to light when the leader's end makes the owner scan, at the latest.
+        once = self._kill_own_group() and not any(
             stat.pgrp != self.handle.pid for stat in found.values() if self.handle is not None
         )
-        for _ in range(_ROUNDS):
+        for _ in range(1 if once else _ROUNDS):
             new = [stat for stat in found.values() if not self.has_heard(stat)]
             if not new:
                 break
             for stat in new:
                 self.strike(stat)
-            if simple:
-                break
-            self._trees.look()
-            found = self._living()
-        if self.run is None:
-            self.doomed = before  # strangers that come to light later were not meant
+            if not once:
+                self._trees.look()
+                found = self._living()
+        if spare_newcomers:  # strangers that come to light later were not meant
+            self._trees.doomed.discard(None)
         killed = (pid for pid, _ in self._heard if pid not in self._refused)
         return Sent(tuple(killed), tuple(self._refused.values()))
 

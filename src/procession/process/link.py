@@ -90,6 +90,10 @@ class Link:
                 poll.poll(left * 1000)
                 self._flush()
 
+    def muted(self) -> None:
+        """Nothing is written to the terminal any more: the guardian may stop itself."""
+        self._post("z", "")
+
     def read(self) -> list[Heard | GuardianGone]:
         """What was heard since the last call. Ends with `GuardianGone` when that is so."""
         heard: list[Heard | GuardianGone] = []
@@ -147,6 +151,7 @@ class Posts:
         self.runs: dict[str, Known] = {}
         self.left: dict[str, Known] = {}  # runs whose processes are not ours to end
         self.orderly = False
+        self.muted = 0  # how often the supervisor said so
         _nonblocking(posts_fd)
         _nonblocking(heard_fd)
 
@@ -191,6 +196,8 @@ class Posts:
             self.runs.pop(cookie, None)
         elif kind == "l":
             self.left[cookie] = self.runs.pop(cookie)
+        elif kind == "z":
+            self.muted += 1
         elif kind == "o":
             self.orderly = True
 

@@ -150,6 +150,13 @@ class Engine:
                 self._selector.unregister(self._link.fd)
                 self._stop("the guardian was killed")
                 continue
+            if heard.signal == signal.SIGTSTP:
+                self._output.mute()
+                self._link.muted()
+                continue
+            if heard.signal == signal.SIGCONT:
+                self._output.unmute()
+                continue
             name = signal.Signals(heard.signal).name
             if heard.signal != signal.SIGINT:
                 self._stop(f"{name} received")

@@ -58,6 +58,7 @@ class Output:
         self._capture: Capture | None = None
         self._folder: LogFolder | None = None
         self._project_stops = False
+        self._muted = False
         self._waiting: list[tuple[RunKey, tuple[int, int]]] = []
         # What was said and not written yet: (when, text, for the log, for the terminal). A wave of
         # exits is one write, not one for each word of it that wakes another thread.
@@ -79,6 +80,8 @@ class Output:
             raw=self._raw,
             on_trouble=self._terminal_trouble,
         )
+        if self._muted:
+            self._console.mute()
         self._capture = Capture(self._on_drained, on_trouble=self._trouble)
         if self._folder is None:
             try:
@@ -165,6 +168,18 @@ class Output:
         if lost:
             self._console.say(lost)
         self._console.close(CLOSE_TIMEOUT)
+
+    def mute(self) -> None:
+        """The terminal is somebody else's for a while: write nothing there. Logs go on."""
+        self._muted = True
+        if self._console is not None:
+            self._console.mute()
+
+    def unmute(self) -> None:
+        """It is ours again."""
+        self._muted = False
+        if self._console is not None:
+            self._console.unmute()
 
     def flush(self) -> None:
         """Write what was said since the last time. Due whenever the engine goes to sleep."""
