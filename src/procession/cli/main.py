@@ -49,9 +49,7 @@ procession itself failed; 2 for a mistake in the file or on the command line.
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line `argv` (without the program's name; None: sys.argv). Exit status."""
-    if argv is None:
-        _end_quietly_on_interrupt()
-    _open_streams()
+    prepare(own_process=argv is None)
     words = list(sys.argv[1:] if argv is None else argv)
     if words and words[0] in ("-h", "--help", "help"):
         sys.stdout.write(HELP)
@@ -73,6 +71,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ProcessionError as e:
         sys.stderr.write(f"procession: {e}\n")
         return 1
+
+
+def prepare(*, own_process: bool) -> None:
+    """What every command line needs before anything else: its streams, and a quiet Ctrl-C."""
+    if own_process:
+        _end_quietly_on_interrupt()
+    _open_streams()
 
 
 def _main_of(verb: str) -> Callable[[Sequence[str]], int]:

@@ -7,6 +7,7 @@ import math
 import os
 
 from procession.app import UpOptions, up
+from procession.cli.templates import add_options, file_of, with_plain_vars
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,10 +26,11 @@ def main(words: Sequence[str]) -> int:
 
 
 def parse(words: Sequence[str]) -> UpOptions:
-    given = _parser().parse_args(words)
+    parser = _parser()
+    given = parser.parse_args(with_plain_vars(words))
     only = tuple(w for part in given.only for w in part.split(",") if w)
     return UpOptions(
-        file=given.file,
+        file=file_of(parser, given.file, given.config_j2),
         cwd=given.cwd,
         name=given.name,
         quiet=given.quiet,
@@ -38,6 +40,8 @@ def parse(words: Sequence[str]) -> UpOptions:
         timestamps=given.timestamps,
         raw=given.raw,
         crash_grace=given.crash_grace,
+        template=given.config_j2 is not None,
+        variables=tuple(given.var),
     )
 
 
@@ -58,6 +62,7 @@ def _parser() -> argparse.ArgumentParser:
         help="the project's file (default: procession.yaml, procession.yml or "
         "drekar-launch.yaml in this folder)",
     )
+    add_options(parser)
     add("--cwd", metavar="DIR", help="relative paths are meant from here, not the file's folder")
     add("--name", metavar="NAME", help="call the project NAME, whatever the file says")
     add(
