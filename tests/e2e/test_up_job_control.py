@@ -38,9 +38,7 @@ def test_ctrl_z_gives_the_prompt_back_and_the_tasks_go_on(
     project: Project, shell: Terminal
 ) -> None:
     gate = project.gate("gate")
-    project.tasks(
-        {"a": sh(f"echo before; : < {gate}; echo after"), "b": actor("obedient", "b")}
-    )
+    project.tasks({"a": sh(f"echo before; : < {gate}; echo after"), "b": actor("obedient", "b")})
     shell.type(up_line(project))
     shell.until("a          | before")
     project.stage.ready("b")
@@ -77,9 +75,12 @@ def test_in_the_background_a_typed_ctrl_c_is_not_for_it(project: Project, shell:
     (ready,) = project.stage.ready("b")
     shell.until("pid=")
     pid = int(shell.text.rsplit("pid=", 1)[1].split(".")[0])
+    shell.until(f"pid={pid}.\r\n{PROMPT}")
+    shell.seen = b""
     shell.type(b"\x03")
+    shell.until(PROMPT)  # what is typed before that can be flushed
     shell.type(b"echo still $((40 + 4))\n")
     shell.until("still 44")
-    assert project.stage.left(ready)
+    assert not project.stage.ended(ready)
     os.kill(pid, signal.SIGTERM)
     project.stage.gone()
