@@ -15,6 +15,7 @@ from procession.process import _linux, _tree_linux
 from procession.process._tree import Member
 from tests.support.forest import Forest
 from tests.support.processes import PROGRAMS
+from tests.support.programs import alive
 
 
 @pytest.fixture
@@ -175,11 +176,23 @@ def test_pinning_without_pidfd(forest: Forest, monkeypatch: pytest.MonkeyPatch) 
 def test_kill_ends_deaf_children_and_deaf_daemons(forest: Forest) -> None:
     tree = forest.plant("run", "tree_family", "leader=deaf", "child=deaf", "daemon=deaf")
     pid = forest.lines.expect("leader", "child", "daemon")
+    forest.scan()
     sent = tree.kill()
     assert set(sent.pids) == set(pid.values())
     forest.until(tree.is_empty)
     tree.finish()
     assert forest.children() == []
+
+
+def test_who_comes_to_light_after_the_kill_is_killed_on_sight(forest: Forest) -> None:
+    """Nobody has scanned since the daemon was adopted, so nobody knew of it."""
+    tree = forest.plant("run", "tree_family", "leader=deaf", "daemon=deaf")
+    pid = forest.lines.expect("leader", "daemon")
+    assert tree.kill().pids == (pid["leader"],)
+    assert alive(pid["daemon"])
+    forest.until(tree.is_empty)
+    assert not alive(pid["daemon"])
+    assert forest.grown == []  # there is nobody left to be told
 
 
 def test_kill_ends_who_blocks_everything_or_is_stopped(forest: Forest) -> None:

@@ -48,7 +48,10 @@ def guard(main: Callable[[Link], int], *, crash_grace: float = 1.0) -> int:
     the other unblocks them (`clean_signals`) when it has handlers, and loses none until then.
     Raises HostError when the host has no process or no descriptor left for us.
     """
-    _open_standard_descriptors()
+    try:
+        _open_standard_descriptors()
+    except OSError as e:
+        raise HostError(os.devnull, f"cannot be opened: {e.strerror}", "a usable device") from e
     numbers = _signals()
     if signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # ignored, the kernel would reap for us
@@ -92,7 +95,7 @@ def _signals() -> frozenset[int]:
 def _open_standard_descriptors() -> None:
     """Where 0, 1 or 2 is closed our pipes would get these numbers, and be printed into."""
     while (fd := os.open(os.devnull, os.O_RDWR)) <= 2:
-        os.set_inheritable(fd, True)
+        os.set_inheritable(fd, True)  # as standard descriptors are
     os.close(fd)
 
 

@@ -135,12 +135,14 @@ class LinuxTrees(Trees):
 
     def look(self, ended: Iterable[LinuxTree] = (), passes: int = _PASSES) -> None:
         """Read our children until no orphan has died in between. What grew is kept for `scan`."""
-        until = time.monotonic() + _PATIENCE
         over = [tree for tree in ended if not tree.leader_lives]
+        # from here: asking a thousand leaders takes longer, and without one pass each of their
+        # trees would look by itself
+        until = time.monotonic() + _PATIENCE
         dying: list[Orphan] = []
         self._unfinished = True
-        for _ in range(passes):
-            if time.monotonic() > until:
+        for number in range(passes):
+            if number and time.monotonic() > until:
                 break
             if not self._adopt():
                 os.sched_yield()

@@ -88,7 +88,8 @@ def sweep(posts: Posts, cap: float, ears: Listens, older: Iterable[int]) -> Swep
         alive = [stop for stop in stops if not stop.tree.is_empty()]
         for stop in alive:
             stop.act(stop.tree.run in grown, now)
-        if reached != (reached := sum(len(stop.tree.reached) for stop in stops)):
+        # One process may be reached twice: with its run, and as nobody's when nobody asks any more.
+        if reached != (reached := len(set().union(*(stop.tree.reached for stop in stops)))):
             give_up = min(max(give_up, now + KILL_WAIT), began + cap + 12 * KILL_WAIT)
         if not alive or now >= give_up:
             break
