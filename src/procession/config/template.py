@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from types import FrameType
     from typing import Any
 
-CPU_SECONDS = 1.25  # a file of 1,000 tasks by a loop takes 0.03
+CPU_SECONDS = 0.75  # a file of 1,000 tasks by a loop takes 0.03
 CPU_SECONDS_EACH = 0.002  # more for each text of a `template: true` file: one takes 0.0004
 MAX_CPU_SECONDS = 10.0
 MEMORY = 512 * 1024 * 1024  # bytes of address space
@@ -238,7 +238,7 @@ def _bounded(texts: int) -> Iterator[None]:
 
     seconds = min(CPU_SECONDS + CPU_SECONDS_EACH * (texts - 1), MAX_CPU_SECONDS)
     # where one operation lasts, no Python handler interrupts it, but the kernel does
-    hard = int(seconds) + 1
+    hard = int(seconds) + 2
 
     def late(*_: object) -> None:
         raise _Bound(f"rendering takes more than {seconds:g} s of processor time")
