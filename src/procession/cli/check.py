@@ -9,6 +9,7 @@ import sys
 from procession._record import Record
 from procession.app import USAGE, current_folder, wants_color
 from procession.cli.printing import counted, print_out
+from procession.cli.templates import add_options, file_of, with_plain_vars
 from procession.errors import UsageError, one_line
 
 TYPE_CHECKING = False
@@ -34,6 +35,9 @@ class CheckOptions(Record):
     name: str | None = None
     json: bool = False
     show: bool = False
+    rendered: bool = False
+    template: bool = False
+    variables: tuple[tuple[str, str], ...] = ()
     color: bool | None = None  # None: as the terminal and the environment say
 
 
@@ -56,8 +60,16 @@ def check(options: CheckOptions) -> int:
 
     environ = dict(os.environ)
     seen = examine(
-        options.file, cwd=current_folder(), name=options.name, base=options.cwd, environ=environ
+        options.file,
+        cwd=current_folder(),
+        name=options.name,
+        base=options.cwd,
+        environ=environ,
+        template=options.template,
+        variables=dict(options.variables),
     )
+    if options.rendered:
+        return _rendered(seen, options)
     project: Explained | None = None
     if options.show and not seen.problems:
         from procession.config.explained import explain
@@ -78,6 +90,17 @@ def check(options: CheckOptions) -> int:
     return USAGE if seen.problems else 0
 
 
+def _rendered(seen: Examined, options: CheckOptions) -> int:
+    """The text itself to standard output, so that it can be kept; problems to standard error."""
+    if seen.decoded is not None:
+        text = seen.decoded.report.source.text
+        print_out(text if text.endswith("\n") else f"{text}\n")  # Jinja2 takes the last one away
+    if not seen.problems:
+        return 0
+    sys.stderr.write(_problems(seen, wants_color(options.color, 2)))
+    return USAGE
+
+
 def _problems(seen: Examined, color: bool) -> str:
     from procession.config.telling import told
 
@@ -93,15 +116,21 @@ def _good(seen: Examined) -> str:
 def parse(words: Sequence[str]) -> CheckOptions:
     """The options; SystemExit(2) from argparse, after a line on standard error."""
     parser = _parser()
-    given = parser.parse_args(words)
+    given = parser.parse_args(with_plain_vars(words))
     if given.file is not None and given.option is not None:
         parser.error("the file is given twice, as FILE and by -f")
+    if given.rendered and (given.json or given.show):
+        parser.error("--rendered prints the text as it is: not with --json or --show")
+    file = given.option if given.file is None else given.file
     return CheckOptions(
-        file=given.option if given.file is None else given.file,
+        file=file_of(parser, file, given.config_j2),
         cwd=given.cwd,
         name=given.name,
         json=given.json,
         show=given.show,
+        rendered=given.rendered,
+        template=given.config_j2 is not None,
+        variables=tuple(given.var),
         color=False if given.no_color else None,
     )
 
@@ -130,6 +159,12 @@ def _parser() -> argparse.ArgumentParser:
         help="print the project as understood: defaults filled in, secrets masked, and where "
         "each value came from",
     )
+    add(
+        "--rendered",
+        action="store_true",
+        help="print the text that was read: of a template (.j2), what it gave. Nothing is masked",
+    )
     add("--json", action="store_true", help="print JSON, for editors and scripts")
     add("--no-color", action="store_true", help="no colour, also on a terminal")
+    add_options(parser)
     return parser
