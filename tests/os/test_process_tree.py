@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from procession.process import _linux, host
+from procession.process import _lineage_linux, _linux, host
 from procession.process._lineage_linux import LinuxTrees
 from procession.process._tree import Member
 from tests.support.forest import Forest
@@ -89,6 +89,17 @@ def test_a_scan_that_is_told_of_the_end_spares_that_look(
     trees = [forest.plant(f"run{n}", "/bin/true") for n in range(5)]
     for handle in forest.handles.values():
         os.waitid(os.P_PID, handle.pid, os.WEXITED | os.WNOWAIT)
+    forest.trees.scan(trees)
+    monkeypatch.setattr(_linux, "children", None)  # no further reading, or it raises
+    assert all(tree.is_empty() for tree in trees)
+
+
+def test_so_does_one_that_has_no_time(forest: Forest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Asking a thousand leaders takes longer than a look may; then each tree looked for itself."""
+    trees = [forest.plant(f"run{n}", "/bin/true") for n in range(5)]
+    for handle in forest.handles.values():
+        os.waitid(os.P_PID, handle.pid, os.WEXITED | os.WNOWAIT)
+    monkeypatch.setattr(_lineage_linux, "_PATIENCE", -1.0)
     forest.trees.scan(trees)
     monkeypatch.setattr(_linux, "children", None)  # no further reading, or it raises
     assert all(tree.is_empty() for tree in trees)
