@@ -86,7 +86,7 @@ def test_includes_are_read_beside_the_file(tmp_path: Path) -> None:
     (tmp_path / "macros.j2").write_text("{% macro twice(x) %}{{ x }}{{ x }}{% endmacro %}")
     text = (
         "{% from 'macros.j2' import twice %}{% set shell = 'sh' %}"
-        "name: {{ twice('ab') }}\ntasks:\n  {% include 'parts/web.j2' %}\n"
+        "tasks: { {% include 'parts/web.j2' %} }\nname: {{ twice('ab') }}\n"
     )
     found = seen(tmp_path, text, "p.j2", base="parts")
     assert the_task(found).name == "web"

@@ -9,7 +9,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-VERBS = ("up", "check", "schema")
+VERBS = ("up", "check", "schema", "init")
 
 HELP = """\
 usage: procession [up] [options]
@@ -36,6 +36,7 @@ verbs:
   up           run a project; the same as no verb at all (procession up --help)
   check        tell every problem of the file, or (--show) what the file means
   schema       print the file's JSON Schema, for editors
+  init         write a project file to begin with, or make one of a Procfile
 
 options:
   -h, --help   this text
@@ -86,6 +87,8 @@ def _main_of(verb: str) -> Callable[[Sequence[str]], int]:
         from procession.cli.check import main as begin
     elif verb == "schema":
         from procession.cli.schema import main as begin
+    elif verb == "init":
+        from procession.cli.init import main as begin
     else:
         from procession.cli.up import main as begin
     return begin
