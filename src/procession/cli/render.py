@@ -88,7 +88,7 @@ def _duration(seconds: float) -> str:
 
 def _text(text: str) -> str:
     """Text as a YAML scalar: plain where nothing else can be read in it, else in double quotes."""
-    plain = text and _PLAIN.issuperset(text) and text[0] not in "-+."
+    plain = text.strip("-") and _PLAIN.issuperset(text) and text[0] not in "+."
     if plain and plain_kind(text) == TEXT and text.lower() not in _OLD_BOOLEANS:
         return text
     # JSON's escapes are YAML's too; what does not print, JSON leaves as it is
