@@ -177,6 +177,41 @@ def test_without_any_evidence_it_is_unclaimed_and_can_be_swept(forest: Forest) -
     assert forest.children() == []
 
 
+@pytest.mark.quick
+def test_by_the_output_it_still_holds_where_nothing_else_is_left(forest: Forest) -> None:
+    """Own session, emptied environment, parent gone: but its output is the run's own pipe."""
+    reads, writes = os.pipe()
+    try:
+        tree = forest.plant("run", "tree_bare_daemon", "own", pipe=writes, pipes=(reads,))
+        other = forest.plant("other", "/bin/sleep", "1000")
+    finally:
+        os.close(writes)
+    with open(reads, "rb", buffering=0) as output:
+        pid = {word: int(number) for word, number in (output.readline().split() for _ in range(2))}
+        forest.scan()
+        assert pids(tree.members()) == {pid[b"daemon"], pid[b"leader"]}
+        assert forest.trees.unclaimed() == []
+        tree.signal(signal.SIGTERM, to="leader")
+        forest.until(lambda: forest.handles["run"].poll_exit() is not None)
+        assert not tree.is_empty()
+        assert len(other.members()) == 1
+        tree.kill()
+        forest.until(tree.is_empty)
+        assert output.read() == b""  # and so the output ends with the tree
+        tree.finish()
+
+
+def test_pipes_of_others_prove_nothing(forest: Forest) -> None:
+    reads, writes = os.pipe()
+    forest.plant("other", "/bin/sleep", "1000", pipes=(reads,))
+    forest.plant("run", "tree_bare_daemon", "own")
+    daemon = forest.lines.expect("daemon", "leader")["daemon"]
+    forest.scan()
+    assert pids(forest.trees.unclaimed()) == {daemon}
+    os.close(reads)
+    os.close(writes)
+
+
 def test_sweeping_by_kill(forest: Forest) -> None:
     forest.plant("run", "tree_bare_daemon", "own")
     daemon = forest.lines.expect("daemon", "leader")["daemon"]
@@ -205,9 +240,25 @@ def test_supervisors_under_supervisors_each_find_their_own_part(forest: Forest) 
     forest.scan()
     assert pids(tree.members()) == set(pid.values())
     assert isinstance(forest.trees, LinuxTrees)
-    assert forest.trees.run_of_cookie("outer:own:inner") == "run"
-    assert forest.trees.run_of_cookie("outer:sibling") is None
-    assert forest.trees.run_of_cookie(None) is None
+    assert forest.trees._evidence.run_of_cookie("outer:own:inner") == "run"
+    assert forest.trees._evidence.run_of_cookie("outer:sibling") is None
+    assert forest.trees._evidence.run_of_cookie(None) is None
+
+
+def test_a_leaders_session_tells_after_a_daemons_session_is_gone(forest: Forest) -> None:
+    tree = forest.plant("run", "tree_hears_late")
+    leader = forest.lines.expect("ready")["ready"]
+    os.kill(leader, signal.SIGUSR1)
+    newcomer = forest.lines.expect("newcomer")["newcomer"]  # a session of its own
+    forest.scan()
+    os.kill(newcomer, signal.SIGKILL)
+    forest.until(lambda: len(tree.members()) == 1)
+    assert isinstance(forest.trees, LinuxTrees)
+    assert forest.trees._evidence._sessions == {leader: "run"}
+    tree.kill()
+    forest.until(tree.is_empty)
+    tree.finish()
+    assert forest.trees._evidence._sessions == {}
 
 
 def test_an_unreadable_environment_is_not_no_environment(
@@ -390,7 +441,7 @@ def test_a_run_is_planted_once(forest: Forest) -> None:
 def test_what_was_seen_is_forgotten_with_its_processes(
     forest: Forest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("procession.process._lineage_linux._SEEN_SPARE", 4)
+    monkeypatch.setattr("procession.process._evidence_linux.SEEN_SPARE", 4)
     trees = LinuxTrees()
     monkeypatch.setattr(forest, "trees", trees)
     tree = forest.plant("run", "tree_crowd", "10")
@@ -401,13 +452,15 @@ def test_what_was_seen_is_forgotten_with_its_processes(
         os.kill(pid, signal.SIGKILL)
     while any(alive(pid) for pid in children):
         os.sched_yield()
-    trees._seen_limit = 4
+    trees._evidence._seen_limit = 4
     assert len(tree.members()) == 1
-    assert len(trees._seen) == 10  # zombies of a leader that does not reap are there still
+    assert (
+        len(trees._evidence._seen) == 10
+    )  # zombies of a leader that does not reap are there still
     tree.kill()
     forest.until(tree.is_empty)
     tree.finish()
-    assert trees._seen == {}
+    assert trees._evidence._seen == {}
 
 
 def test_our_own_group_and_session_prove_nothing(forest: Forest) -> None:

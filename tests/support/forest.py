@@ -31,14 +31,24 @@ class Forest:
         self._previous = signal.signal(signal.SIGCHLD, lambda *_: None)
         self._previous_fd = signal.set_wakeup_fd(self._wakes, warn_on_full_buffer=False)
 
-    def plant(self, run: str, program: str, *args: str, cookie: str | None = None) -> Tree:
-        """Start a program of tests/programs as the leader of `run`."""
+    def plant(
+        self,
+        run: str,
+        program: str,
+        *args: str,
+        cookie: str | None = None,
+        pipe: int | None = None,
+        pipes: tuple[int, ...] = (),
+    ) -> Tree:
+        """Start a program of tests/programs as the leader of `run`. `pipe`: its stdout, else it
+        writes our lines; `pipes`: what to plant it with."""
         cookie = f"test.{os.getpid()}.{run}" if cookie is None else cookie
+        stdout = self.lines.fd if pipe is None else pipe
         handle = spawn(
-            command(program, *args, env={COOKIE: cookie} if cookie else {}, stdout=self.lines.fd)
+            command(program, *args, env={COOKIE: cookie} if cookie else {}, stdout=stdout)
         )
         self.handles[run] = handle
-        return self.trees.plant(run, cookie, handle)
+        return self.trees.plant(run, cookie, handle, pipes)
 
     def scan(self) -> list[object]:
         """Scan until there is nothing to add, and remember what grew."""

@@ -3,13 +3,7 @@
 We are a child subreaper, so whatever outlives its parent becomes *our* child, whatever session it
 moved to. One reading of our own `children` files shows all of them. An orphan that is our child
 stays on the table until we reap it, so its pid, its group and its session are nobody else's. Which
-run it belongs to is told, in this order, by
-
-- having been seen before as a descendant of a member (pid and start time; exact),
-- a leader's session (exact: sessions pass by fork only, and the leader is on the table),
-- the cookie in the environment it was executed with (can be emptied, or be unreadable; to read it
-  waits for a fork under way in that process),
-- a session or a group in which another orphan of a run, still on the table, is.
+run it belongs to is told by `_evidence_linux.py`.
 
 What nothing tells is *unclaimed*. When a member dies its children become ours: so the tree of a
 run whose leader ended is empty when no live orphan of ours belongs to it.
@@ -30,6 +24,7 @@ if sys.platform != "linux":
 
 from procession.errors import HostError
 from procession.process import _linux, host
+from procession.process._evidence_linux import Evidence
 from procession.process._orphan_linux import Orphan, stat_of_child
 from procession.process._tree import COOKIE, Member, Sent, Tree, Trees
 from procession.process._tree_linux import LinuxTree, member_of
@@ -46,7 +41,6 @@ _STALE = 0.005  # seconds: how old a reading may be while newcomers are killed o
 _PASSES = 256  # of one look, while orphans die faster than we reap them
 _PATIENCE = 0.1  # seconds, likewise: the owner has other things to do
 _EXEC_PATIENCE = 1.0  # seconds: an execution takes less, unless its file cannot be read
-_SEEN_SPARE = 512  # descendants remembered before the dead among them are looked for
 
 
 class LinuxTrees(Trees):
@@ -54,23 +48,18 @@ class LinuxTrees(Trees):
 
     def __init__(self, cookie_name: str = COOKIE) -> None:
         self._unfinished = False
-        self._cookie_name = cookie_name
+        self._evidence = Evidence(cookie_name)
         self._trees: dict[Hashable, LinuxTree] = {}
         self._leaders: dict[int, LinuxTree] = {}
-        self._cookies: dict[str, Hashable] = {}
         self._orphans: dict[int, Orphan] = {}
         self._by_run: dict[Hashable, dict[int, Orphan]] = {}
-        self._expected: dict[int, Hashable] = {}
-        self._sessions: dict[int, Hashable] = {}  # led by leaders that are on the table
+        self._ignored: frozenset[int] = frozenset()
         self._merciless = False
         self._executing: dict[Key, float] = {}  # since when
-        self._ignored: frozenset[int] = frozenset()
-        self._seen: dict[Key, Hashable] = {}  # descendants of members that are not our children
-        self._seen_limit = _SEEN_SPARE
         self._left: set[Hashable] = set()
         self.doomed: set[Hashable] = set()  # runs that were killed; None: whoever is in none
         self._grown: dict[Hashable, None] = {}
-        self.lost = LinuxTree(self, None, "", None)
+        self.lost = LinuxTree(self, None, None)
 
     def prepare(self) -> None:
         try:
@@ -80,27 +69,24 @@ class LinuxTrees(Trees):
                 "this process", f"cannot adopt orphans ({e.strerror})", "PR_SET_CHILD_SUBREAPER"
             ) from e
 
-    def plant(self, run: Hashable, cookie: str, handle: Handle) -> LinuxTree:
+    def plant(
+        self, run: Hashable, cookie: str, handle: Handle, pipes: Iterable[int] = ()
+    ) -> LinuxTree:
         if run is None or run in self._trees or run in self._left:
             raise ValueError(f"{run!r} has been planted before")
-        cookie = cookie.rpartition(":")[2]  # ours is the last; what is before it is not us
-        tree = LinuxTree(self, run, cookie, handle)
+        self._evidence.plant(run, cookie, handle.pid if handle.own_group else None, pipes)
+        tree = LinuxTree(self, run, handle)
         self._trees[run] = tree
         self._leaders[handle.pid] = tree
-        if handle.own_group:
-            self._sessions[handle.pid] = run
-        if cookie:
-            self._cookies[cookie] = run
         return tree
 
     def expect(self, run: Hashable, cookie: str, pid: int | None) -> LinuxTree:
         """A run that another process planted, which has died, so that its trees come to us: its
         leader was `pid`. To be said before the first look, since pids are not for ever."""
-        tree = LinuxTree(self, run, cookie, None)
-        self._trees[run] = tree
-        self._cookies[cookie] = run
+        self._evidence.plant(run, cookie, None)
         if pid is not None:
-            self._expected[pid] = run
+            self._evidence.expect(run, pid)
+        tree = self._trees[run] = LinuxTree(self, run, None)
         return tree
 
     def leave(self, run: Hashable) -> None:
@@ -147,7 +133,7 @@ class LinuxTrees(Trees):
             if not self._adopt():
                 os.sched_yield()
                 continue
-            self._expected.clear()  # who was not among our children by now is gone
+            self._evidence.expect_no_more()  # who was not among our children by now is gone
             for orphan in dying:
                 self._reap(orphan)
             for tree in over:
@@ -170,7 +156,7 @@ class LinuxTrees(Trees):
                 continue
             orphan = Orphan(pid)
             try:
-                run = self._evidence(orphan)
+                run = None if self._merciless else self._evidence.of(orphan)
             except BlockingIOError:
                 if self._waits_for_exec(orphan):
                     complete = False
@@ -185,30 +171,13 @@ class LinuxTrees(Trees):
             if self.doomed and time.monotonic() > until:
                 complete = False
                 break
-        for orphan in (*self._assign_by_session(), *new) if new else ():
+        for orphan in (*self._tie_by_others(), *new) if new else ():
             self._strike(orphan)
         for orphan in new:
             tree = self._tree_of(orphan)
             if tree is not None and not tree.has_heard(orphan.stat):
                 self._grown[orphan.run] = None
         return complete
-
-    def _evidence(self, orphan: Orphan) -> Hashable:
-        """What the process itself tells of its run. Of a dead one the lineage alone is left."""
-        if self._merciless:
-            return None
-        run = self._expected.pop(orphan.pid, None)
-        if run is not None:
-            if orphan.stat.session == orphan.pid:
-                self._sessions[orphan.pid] = run  # until it is reaped
-            return run
-        if self._seen:
-            run = self._seen.pop(orphan.key, None)
-        if run is None and not orphan.dead:
-            run = self._sessions.get(orphan.stat.session)
-            if run is None:
-                run = self._run_by_cookie(orphan.pid)
-        return run
 
     def _waits_for_exec(self, orphan: Orphan) -> bool:
         """It is being executed, and cannot tell whose it is: come back to it. One that hangs in
@@ -243,55 +212,22 @@ class LinuxTrees(Trees):
         if tree is not None and tree.doomed and not tree.has_heard(orphan.stat):
             tree.strike(orphan.stat)
 
-    def _run_by_cookie(self, pid: int) -> Hashable:
-        try:
-            value = _linux.environ_cookie(pid, self._cookie_name)
-        except (PermissionError, ProcessLookupError):
-            return None  # unreadable is not "not ours": other evidence may tell
-        return self.run_of_cookie(value)
-
-    def run_of_cookie(self, value: str | None) -> Hashable:
-        """The run that this value of the variable names, None for a stranger's."""
-        for part in value.split(":") if value else ():
-            if part in self._cookies:
-                return self._cookies[part]
-        return None
-
-    def _assign_by_session(self) -> list[Orphan]:
-        """Tie what is not tied yet to a run with a member in the same session or group; those.
-
-        Only members on our own table count: their session's number cannot have been given away.
-        """
+    def _tie_by_others(self) -> list[Orphan]:
+        """Tie what told nothing by itself; those."""
         lost = list(self._by_run.get(None, {}).values())
         if not lost or self._merciless:
             return []
-        found: list[Orphan] = []
-        runs = dict(self._sessions)
-        for orphan in self._orphans.values():
-            self._note_evidence(orphan, runs)
-        progress = True
-        while progress:
-            progress = False
-            for orphan in lost:
-                if orphan.run is None:
-                    run = runs.get(orphan.stat.session, runs.get(orphan.stat.pgrp))
-                    if run is not None:
-                        self._tie(orphan, run)
-                        self._note_evidence(orphan, runs)
-                        found.append(orphan)
-                        progress = True
-        return found
-
-    def _note_evidence(self, orphan: Orphan, runs: dict[int, Hashable]) -> None:
-        if orphan.run is not None and orphan.stat.session not in (0, os.getsid(0)):
-            runs.setdefault(orphan.stat.session, orphan.run)
-            runs.setdefault(orphan.stat.pgrp, orphan.run)
+        found = self._evidence.by_others(lost, self._orphans.values())
+        tied = [self._orphans[pid] for pid in found]
+        for orphan in tied:
+            self._tie(orphan, found[orphan.pid])
+        return tied
 
     def _reap(self, orphan: Orphan) -> None:
         del self._orphans[orphan.pid]
         self._untie(orphan)
-        if orphan.pid not in self._leaders:
-            self._sessions.pop(orphan.pid, None)
+        if orphan.run is not None:
+            self._evidence.reaped(orphan.run, orphan.pid)
         orphan.reap()
 
     # --- what trees ask --------------------------------------------------------------------------
@@ -346,10 +282,7 @@ class LinuxTrees(Trees):
             if not stat.dead:
                 found[pid] = stat
                 if run is not None and pid not in self._orphans and pid not in self._leaders:
-                    self._seen[pid, stat.start_time] = run
-        if len(self._seen) > self._seen_limit:
-            self._seen = {key: run for key, run in self._seen.items() if _is_there(key)}
-            self._seen_limit = 2 * len(self._seen) + _SEEN_SPARE
+                    self._evidence.saw(stat, run)
         return found
 
     def _children_of(self, pid: int) -> list[int]:
@@ -368,46 +301,37 @@ class LinuxTrees(Trees):
         return self.lost.signal(number, only_new=only_new)
 
     def drop(self, tree: LinuxTree) -> None:
-        """A run is over: forget its evidence."""
-        self._forget_evidence(tree)
-        self._seen = {key: run for key, run in self._seen.items() if run != tree.run}
+        """A run is over: forget all that spoke for it."""
+        if self._trees.pop(tree.run, None) is None:
+            return
+        self._evidence.forget(tree.run)
+        self._forget(tree)
         for orphan in list(self._by_run.get(tree.run, {}).values()):
             self._tie(orphan, None)
 
     def forget(self, run: Hashable) -> None:
-        tree = self._trees[run]
+        tree = self._trees.pop(run)
         handle = tree.handle
         self._left.add(run)
-        self._forget_evidence(tree)
-        if tree.cookie:
-            self._cookies[tree.cookie] = run  # its descendants are still to be known as left
+        self._forget(tree)  # but for the evidence, which still tells who is left
         if handle is None:
             return
         if handle.poll_exit() is not None:
             handle.reap()
+            self._evidence.reaped(run, handle.pid)
         else:
             orphan = self._orphans[handle.pid] = Orphan(handle.pid)
             self._tie(orphan, run)
 
-    def _forget_evidence(self, tree: LinuxTree) -> None:
-        self._trees.pop(tree.run, None)
+    def _forget(self, tree: LinuxTree) -> None:
         self.doomed.discard(tree.run)
-        self._cookies.pop(tree.cookie, None)
         self._grown.pop(tree.run, None)
         if tree.handle is not None and self._leaders.get(tree.handle.pid) is tree:
             del self._leaders[tree.handle.pid]
-            self._sessions.pop(tree.handle.pid, None)
 
     def close(self) -> None:
         for orphan in self._orphans.values():
             orphan.close()
-
-
-def _is_there(key: Key) -> bool:
-    try:
-        return _linux.stat(key[0]).start_time == key[1]
-    except ProcessLookupError:
-        return False
 
 
 def _inverted(parents: dict[int, int]) -> dict[int, list[int]]:

@@ -310,6 +310,24 @@ def _environ_of_threads(pid: int | str) -> bytes:
     return b""
 
 
+def pipes_held(pid: int | str) -> set[int]:
+    """Inode numbers of the pipes that the process has open. Raises as `environ_cookie`."""
+    base = f"/proc/{pid}/fd"
+    try:
+        names = os.listdir(base)
+    except FileNotFoundError:
+        raise ProcessLookupError(errno.ESRCH, os.strerror(errno.ESRCH), base) from None
+    found: set[int] = set()
+    for name in names:
+        try:
+            target = os.readlink(f"{base}/{name}")
+        except (FileNotFoundError, ProcessLookupError):
+            continue  # closed meanwhile
+        if target.startswith("pipe:["):
+            found.add(int(target[6:-1]))
+    return found
+
+
 def ignored_signals(pid: int | str = "self") -> set[int]:
     """SigIgn of /proc/PID/status: the signals this process ignores, and its children inherit."""
     return _signal_field(pid, b"SigIgn:")

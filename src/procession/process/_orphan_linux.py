@@ -34,12 +34,13 @@ class Orphan:
     It is our child, so until then its pid, its group and its session are nobody else's.
     """
 
-    __slots__ = ("_pidfd", "_stat", "dead", "pid", "run")
+    __slots__ = ("_pidfd", "_stat", "asked", "dead", "pid", "run")
 
     def __init__(self, pid: int) -> None:
         self.pid = pid
         self.run: Hashable = None  # None: nothing ties it to one
         self.dead = False  # it was seen to have ended
+        self.asked = False  # which pipes it holds
         self._stat: ProcStat | None = None
         self._pidfd: int | None = None
         self.has_ended()

@@ -99,8 +99,11 @@ class Trees(ABC):
         """Before the first spawn. Raises HostError when this host refuses."""
 
     @abstractmethod
-    def plant(self, run: Hashable, cookie: str, handle: Handle) -> Tree:
+    def plant(self, run: Hashable, cookie: str, handle: Handle, pipes: Iterable[int] = ()) -> Tree:
         """A run began: `handle` is its leader, started with `COOKIE=cookie` in its environment.
+
+        `pipes`: descriptors of ours (either end) of pipes whose other end was given to this run
+        alone, as its stdout; who holds such a pipe and shows nothing else is of this run.
 
         `run` and `cookie` must be new. A supervisor under a supervisor keeps the outer cookie by
         writing `outer:own`, in the environment and here; each finds the part it planted.

@@ -42,9 +42,8 @@ _ROUNDS = 32  # of one kill, while new processes come to light
 class LinuxTree(Tree):
     """See `Tree`."""
 
-    def __init__(self, trees: LinuxTrees, run: Hashable, cookie: str, handle: Handle | None):
+    def __init__(self, trees: LinuxTrees, run: Hashable, handle: Handle | None) -> None:
         self.run = run
-        self.cookie = cookie
         self.handle = handle  # None: it has no leader, or somebody else spawned that
         self._trees = trees
         self.looked = False  # our children were read after the leader was seen to end

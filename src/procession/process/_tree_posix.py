@@ -185,7 +185,9 @@ class PosixTrees(Trees):
     def prepare(self) -> None:
         return None
 
-    def plant(self, run: Hashable, cookie: str, handle: Handle) -> PosixTree:
+    def plant(
+        self, run: Hashable, cookie: str, handle: Handle, pipes: Iterable[int] = ()
+    ) -> PosixTree:
         if run in self._trees:
             raise ValueError(f"{run!r} has been planted before")
         tree = self._trees[run] = PosixTree(self, run, handle)
