@@ -16,7 +16,6 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-
 # What is installed is compiled once. Where a shell forbids bytecode, each run would compile all of
 # our modules and none of the baseline's.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
