@@ -88,7 +88,7 @@ class Performer:
             return
         cookie = f"{self._token}.{a.replica}.{a.run}"
         try:
-            handle = self._spawn(a, task, launch, cookie)
+            handle, reads = self._spawn(a, task, launch, cookie)
         except (OSError, ValueError) as e:
             # ValueError: text of the file that the locale's encoding has no bytes for
             number = e.errno if isinstance(e, OSError) else None
@@ -97,7 +97,8 @@ class Performer:
             self._post(ev.SpawnFailed(a.replica, a.run, str(e), status))
             return
         as_found(handle.pid)
-        tree = self._trees.plant((a.replica, a.run), self._nested(cookie), handle)
+        tree = self._trees.plant((a.replica, a.run), self._nested(cookie), handle, reads)
+        self._output.attach((a.replica, a.run), reads)
         live = LiveRun(a.replica, a.run, cookie, handle, tree)
         self.live[live.key] = live
         self._link.started(cookie, handle.pid)
@@ -109,7 +110,9 @@ class Performer:
         outer = self._environ.get(COOKIE)
         return f"{outer}:{cookie}" if outer else cookie
 
-    def _spawn(self, a: act.Spawn, task: Task, launch: Launch, cookie: str) -> Handle:
+    def _spawn(
+        self, a: act.Spawn, task: Task, launch: Launch, cookie: str
+    ) -> tuple[Handle, tuple[int, int]]:
         reads, writes = self._output.pipes()
         try:
             # told before the process exists: the guardian must never meet a stranger
@@ -131,8 +134,7 @@ class Performer:
         finally:
             for fd in writes:
                 os.close(fd)
-        self._output.attach((a.replica, a.run), reads)
-        return handle
+        return handle, reads
 
     # --- signalling --------------------------------------------------------------------------
 
@@ -155,8 +157,8 @@ class Performer:
     def over(self, live: LiveRun) -> None:
         """The run's tree is empty: let go of it, and have its output read to the end."""
         live.ending = True
+        self._link.ended(live.cookie)  # while the leader's pid is its own: nobody else is meant
         live.tree.finish()
-        self._link.ended(live.cookie)
         self._let_go(live)
         self._output.drain(live.key)
 
