@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from procession.spec import Defaults, Project, Task
     from procession.supervisor.output import Output
 
+FAILED = 1  # exit status for what is not the user's doing
 USAGE = 2  # exit status for the user's mistakes
 DESCRIPTORS = 6  # that a task may take: two pipes, two logs, a pidfd, and one while it starts
 
@@ -95,7 +96,11 @@ else:
         except ProcessionError as e:
             print(f"procession: {e}", file=sys.stderr)  # noqa: T201 - the user's mistake, worded
             return USAGE
-        return engine.run()
+        try:
+            return engine.run()
+        except HostError as e:  # a limit of this host; the guardian ends what was started
+            print(f"procession: {e}", file=sys.stderr)  # noqa: T201 - worded, and no traceback
+            return FAILED
 
 
 def current_folder() -> str:

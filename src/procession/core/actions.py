@@ -57,7 +57,11 @@ class SetTimer(Action):
 
 
 class Changed(Action):
-    """For logs, terminal and watchers: the replica's state changed, and why, in words."""
+    """For logs, terminal and watchers: the replica's state changed, and why, in words.
+
+    `old` and `new` are the same where the reason alone is new: a leader ended, and the run waits
+    for what it left.
+    """
 
     replica: str
     run: int

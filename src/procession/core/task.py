@@ -10,6 +10,7 @@ from procession.core import restart as policy
 from procession.core import stop
 from procession.core.actions import (
     Action,
+    Changed,
     KillTree,
     Release,
     SetTimer,
@@ -139,9 +140,10 @@ def _left_behind(s: ReplicaState, what: str, now: float) -> Outcome:
         after, actions = _run_over(s, running, now)
         return after, [Release(s.replica, s.run, False), *actions]
     if s.task.leftover == "wait":
-        if running.again is None:
-            s = s.replace(why=f"leader {running.exit}, waits for {what}")
-        return s, []
+        if running.again is not None:
+            return s, []
+        s = s.replace(why=f"leader {running.exit}, waits for {what}")
+        return s, [Changed(s.replica, s.run, "running", "running", s.why)]
     climb, move = stop.begin(stop.ladder_of(s.task.stop, to="tree"), now)
     why = f"leader {running.exit}, stops {what}"
     return _descend(s.replace(why=why), running, climb, move, False, now)
