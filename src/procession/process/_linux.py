@@ -285,11 +285,18 @@ def environ_cookie(pid: int | str, name: str) -> str | None:
 
 
 def _environ(pid: int | str) -> bytes:
+    refused: PermissionError | None = None
+    data = b""
     try:
         data = _read(f"/proc/{pid}/environ")
     except ProcessLookupError:
-        data = b""  # newer kernels: the main thread has ended; older ones show nothing then
-    return data or _environ_of_threads(pid)
+        pass  # newer kernels: the main thread has ended; older ones show nothing then
+    except PermissionError as e:
+        refused = e  # so it is with such a process for an ordinary user, though it is their own
+    data = data or _environ_of_threads(pid)
+    if refused is not None and not data:
+        raise refused
+    return data
 
 
 def _is_being_executed(pid: int | str) -> bool:
@@ -303,7 +310,7 @@ def _environ_of_threads(pid: int | str) -> bytes:
     for thread in _threads(pid):
         try:
             data = _read(f"/proc/{pid}/task/{thread}/environ")
-        except ProcessLookupError:
+        except (ProcessLookupError, PermissionError):
             continue
         if data:
             return data
