@@ -378,7 +378,11 @@ def test_strangers_that_come_to_it_are_reaped(strays: list[int]) -> None:
     """An orphan of an older child; for the first process of a container, anybody's."""
     with guarded("wait", "older=1") as program:
         pid = numbers(program, "older", "supervisor", "guardian")
-        (orphan,) = _linux.children(pid["older"])
+        deadline = time.monotonic() + 10
+        while not (found := _linux.children(pid["older"])):  # it says its pid, then forks
+            assert time.monotonic() < deadline, "it has no child"
+            os.sched_yield()
+        (orphan,) = found
         strays += [pid["older"], orphan]
         os.kill(pid["older"], signal.SIGKILL)
         while _linux.stat(orphan).ppid != pid["guardian"]:

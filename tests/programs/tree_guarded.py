@@ -51,6 +51,7 @@ def start(trees, link, word, quiet):
 
 
 def main(link):
+    link.listening()
     reads, writes = os.pipe()
     os.set_blocking(writes, False)
     os.set_blocking(reads, False)

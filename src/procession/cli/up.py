@@ -29,6 +29,8 @@ def parse(words: Sequence[str]) -> UpOptions:
     parser = _parser()
     given = parser.parse_args(with_plain_vars(words))
     only = tuple(w for part in given.only for w in part.split(",") if w)
+    if given.only and not only:  # an unset variable in a script must not start everything
+        parser.error("--only names nothing: give names or tags of tasks, with commas between")
     return UpOptions(
         file=file_of(parser, given.file, given.config_j2),
         cwd=given.cwd,

@@ -62,6 +62,7 @@ def guard(main: Callable[[Link], int], *, crash_grace: float = 1.0) -> int:
         fds += os.pipe()
         fds += os.pipe()
         older = _children()
+        guardian = os.getpid()
         _adopt_orphans()
         pid = os.fork()
     except OSError as e:
@@ -73,7 +74,8 @@ def guard(main: Callable[[Link], int], *, crash_grace: float = 1.0) -> int:
     if pid == 0:
         os.close(heard_w)
         os.close(posts_r)
-        _supervise(main, Link(heard_r, posts_w))
+        _die_with(guardian)
+        _supervise(main, Link(heard_r, posts_w, _outlive_guardian))
     os.close(heard_r)
     os.close(posts_w)
     posts = Posts(posts_r, heard_w)
@@ -162,6 +164,7 @@ class Guardian:
         self._typed = 0  # how often Ctrl-C was typed
         self._kill_at: float | None = None
         self._killed_it = False
+        self._cut_short = False  # asked to stop before it had started anything
 
     def run(self) -> int:
         self._ears = Ears(self._numbers)
@@ -197,6 +200,10 @@ class Guardian:
         if number == signal.SIGCHLD:
             reap_strangers((self._supervisor, *self._older))
             return  # the loop looks at the supervisor whenever it wakes
+        if number != signal.SIGTSTP and not self._is_heard():
+            self._cut_short = True
+            os.kill(self._supervisor, signal.SIGKILL)  # it has started nothing yet
+            return
         self._posts.tell(Heard(number, typed, time.monotonic()))
         if number == signal.SIGTSTP:
             self._step_aside()
@@ -204,6 +211,12 @@ class Guardian:
             self._typed += 1
             if self._typed == 2:
                 self._kill_at = time.monotonic() + FORCED_WAIT
+
+    def _is_heard(self) -> bool:
+        """Does the supervisor listen already? Asked of what it has posted until now."""
+        if not self._posts.listening:
+            self._posts.read()
+        return self._posts.listening
 
     def _step_aside(self) -> None:
         """Ctrl-Z: stop until somebody continues us; the tasks and their logs go on.
@@ -236,6 +249,9 @@ class Guardian:
         swept = sweep(self._posts, self._crash_grace, self._ears, self._older)
         if orderly and not swept.count and not swept.survivors:
             return status.shell_status
+        if self._cut_short and not swept.count:
+            _say("procession: stopped before anything was started\n")
+            return 0
         if orderly:
             words = ["something was left at the end"]
         elif self._killed_it:
@@ -289,6 +305,15 @@ if sys.platform == "linux":
     def _adopt_orphans() -> None:
         _linux.set_child_subreaper()
 
+    def _die_with(guardian: int) -> None:
+        """While it reads its file a supervisor has nothing to bring down, and may hang."""
+        _linux.set_parent_death_signal(signal.SIGKILL)
+        if os.getppid() != guardian:
+            os._exit(FAILED)  # it was dead already when we asked
+
+    def _outlive_guardian() -> None:
+        _linux.set_parent_death_signal(0)
+
     def _children() -> list[int]:
         if host.has_children_files():
             return _linux.children()
@@ -297,6 +322,12 @@ if sys.platform == "linux":
 else:
     from procession.process._ears_posix import Ears
     from procession.process._sweep_posix import reap_strangers, sweep
+
+    def _die_with(guardian: int) -> None:
+        """Only Linux has that."""
+
+    def _outlive_guardian() -> None:
+        """See `_die_with`."""
 
     def _adopt_orphans() -> None:
         """Only Linux lets a process adopt its orphaned descendants."""

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     import ctypes
     from collections.abc import Iterable
 
+PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
 PR_GET_CHILD_SUBREAPER = 37
 
@@ -97,6 +98,16 @@ def set_child_subreaper(on: bool = True) -> None:
     zero = ctypes.c_ulong(0)
     if _libc().prctl(PR_SET_CHILD_SUBREAPER, ctypes.c_ulong(on), zero, zero, zero) != 0:
         raise _failed("prctl(PR_SET_CHILD_SUBREAPER)")
+
+
+def set_parent_death_signal(number: int) -> None:
+    """The signal we get when the thread that forked us ends; 0: none. Survives no fork and no
+    exec of a set-uid program."""
+    import ctypes
+
+    zero = ctypes.c_ulong(0)
+    if _libc().prctl(PR_SET_PDEATHSIG, ctypes.c_ulong(number), zero, zero, zero) != 0:
+        raise _failed("prctl(PR_SET_PDEATHSIG)")
 
 
 def get_child_subreaper() -> bool:

@@ -14,6 +14,10 @@ import time
 
 from procession._record import Record
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 _SPARE = 1 << 20  # bytes: what a pipe that was found full grows to, for some thousand runs
 _ORDERLY_WAIT = 1.0  # seconds the very last message may wait for room in a full pipe
 
@@ -46,8 +50,11 @@ class Link:
     """The supervisor's end. One thread. Nothing blocks and nothing raises: a guardian that is
     stopped or dead must not hold up the tasks. What it cannot take yet is kept for later."""
 
-    def __init__(self, heard_fd: int, posts_fd: int) -> None:
+    def __init__(
+        self, heard_fd: int, posts_fd: int, on_listening: Callable[[], None] | None = None
+    ) -> None:
         self.fd = heard_fd  # readable when there is something to `read`
+        self._on_listening = on_listening
         self._posts = posts_fd
         self._rest = b""
         self._later: dict[str, list[bytes]] = {}  # cookie -> its messages, while the pipe is full
@@ -89,6 +96,14 @@ class Link:
             while self._later and (left := until - time.monotonic()) > 0:
                 poll.poll(left * 1000)
                 self._flush()
+
+    def listening(self) -> None:
+        """From now on `read` is called when there is something to read. Due before the first
+        spawn: until then the guardian ends a supervisor that is asked to stop (it may hang in
+        the reading of its file), and the supervisor dies with its guardian."""
+        self._post("r", "")
+        if self._on_listening is not None:
+            self._on_listening()
 
     def muted(self) -> None:
         """Nothing is written to the terminal any more: the guardian may stop itself."""
@@ -151,6 +166,7 @@ class Posts:
         self.runs: dict[str, Known] = {}
         self.left: dict[str, Known] = {}  # runs whose processes are not ours to end
         self.orderly = False
+        self.listening = False
         self.muted = 0  # how often the supervisor said so
         _nonblocking(posts_fd)
         _nonblocking(heard_fd)
@@ -196,6 +212,8 @@ class Posts:
             self.runs.pop(cookie, None)
         elif kind == "l":
             self.left[cookie] = self.runs.pop(cookie)
+        elif kind == "r":
+            self.listening = True
         elif kind == "z":
             self.muted += 1
         elif kind == "o":

@@ -284,6 +284,9 @@ def _die_by(signum: int) -> None:
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:
             stream.flush()
+    if signal.getsignal(signum) is signal.default_int_handler:
+        # Python's own for SIGINT: a KeyboardInterrupt out of here would show our insides
+        signal.signal(signum, signal.SIG_DFL)
     signal.raise_signal(signum)
 
 

@@ -113,6 +113,7 @@ class Engine:
             if number is not None:
                 # the wakeup descriptor carries the number; a handler, not SIG_IGN: exec resets it
                 signal.signal(number, lambda *_: None)
+        self._link.listening()
         clean_signals()  # unblocks them, and leaves nothing ignored for the tasks to inherit
 
     def _turn(self) -> None:
@@ -162,6 +163,8 @@ class Engine:
                 self._stop(f"{name} received")
             elif self._forces(heard.typed, heard.time):
                 self._inbox.append(ev.ForceAllAsked("Ctrl-C again"))
+            elif heard.typed and self._fleet.stopping:
+                self._output.say("already stopping; Ctrl-C again kills what is left")
             else:
                 self._stop("Ctrl-C" if heard.typed else f"{name} received")
 
@@ -258,16 +261,21 @@ class Engine:
     def _sweep(self) -> list[str]:
         """End what nothing ties to a run; who is left, by name."""
         for number, seconds in ((signal.SIGTERM, SWEEP_GRACE), (signal.SIGKILL, KILL_WAIT)):
-            self._trees.scan()
-            if not self._trees.unclaimed():
-                return []
-            # SIGTERM went out when the stop began: only who came since has not heard
-            self._trees.sweep_unclaimed(number, only_new=number == signal.SIGTERM)
             until = self._clock() + seconds
-            while self._trees.unclaimed() and (left := until - self._clock()) > 0:
-                for key, _ in self._selector.select(left):
-                    key.data()  # a death is told by SIGCHLD, and that by the wakeup pipe
+            told = False
+            while True:
+                # Looked at anew each time: who died since has left its children to us.
                 self._trees.scan()
-                if number == signal.SIGKILL:
-                    self._trees.sweep_unclaimed(number)
+                if not self._trees.unclaimed() and not self._trees.again:
+                    return []
+                if number == signal.SIGKILL or not told:
+                    # SIGTERM went out when the stop began: only who came since has not heard
+                    self._trees.sweep_unclaimed(number, only_new=number == signal.SIGTERM)
+                    told = True
+                left = until - self._clock()
+                if left <= 0:
+                    break
+                # a death is told by SIGCHLD, and that by the wakeup pipe
+                for key, _ in self._selector.select(0.0 if self._trees.again else left):
+                    key.data()
         return [str(member) for member in self._trees.unclaimed()]
