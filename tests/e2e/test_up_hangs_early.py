@@ -1,4 +1,4 @@
-"""A stop that comes while the file is still being read: nothing was started, nothing may stay."""
+"""What goes wrong before anything runs: a file that never comes, a program that is none."""
 
 from __future__ import annotations
 
@@ -44,3 +44,23 @@ def test_only_that_names_nothing_starts_nothing(project: Project) -> None:
     assert up.status() == 2
     assert "--only names nothing" in up.err
     assert not project.logs.exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "status", "words"),
+    [
+        ("#!/not/there\n", 127, "the interpreter that its #! line names is not"),
+        ("no program\n", 126, "it is no program of this system, and has no #! line"),
+    ],
+)
+def test_what_cannot_be_executed_is_told_in_words(
+    project: Project, text: str, status: int, words: str
+) -> None:
+    program = project.folder / "program"
+    program.write_text(text)
+    program.chmod(0o755)
+    project.tasks({"a": {"program": "./program"}})
+    up = project.up()
+    assert up.status() == status
+    assert words in up.err
+    assert "Errno" not in up.err

@@ -94,7 +94,7 @@ class Performer:
             number = e.errno if isinstance(e, OSError) else None
             status = 127 if number in (errno.ENOENT, errno.ENOTDIR) else 126
             self._link.ended(cookie)
-            self._post(ev.SpawnFailed(a.replica, a.run, str(e), status))
+            self._post(ev.SpawnFailed(a.replica, a.run, _why(e, launch.executable), status))
             return
         as_found(handle.pid)
         tree = self._trees.plant((a.replica, a.run), self._nested(cookie), handle, reads)
@@ -177,3 +177,26 @@ class Performer:
     def _let_go(self, live: LiveRun) -> None:
         live.handle.close()
         del self.live[live.key]
+
+
+_HINTS = {
+    errno.ENOEXEC: "it is no program of this system, and has no #! line",
+    errno.EMFILE: "raise the limit of open files (ulimit -n), or run fewer tasks",
+    errno.ENFILE: "the whole system has too many files open",
+    errno.EAGAIN: "raise the limit of processes (ulimit -u), or run fewer tasks",
+    errno.ENOMEM: "there is no memory left for another process",
+    errno.E2BIG: "its arguments and environment together are too long",
+    errno.EACCES: "it may not be executed by us: look at its mode, and at the mount (noexec)",
+    errno.ETXTBSY: "somebody is writing to it",
+}
+
+
+def _why(e: OSError | ValueError, executable: str) -> str:
+    """What kept it from starting, and what to look at; no numbers."""
+    if not isinstance(e, OSError) or e.errno is None:
+        return str(e)
+    where = os.fsdecode(e.filename or executable)
+    hint = _HINTS.get(e.errno)
+    if e.errno == errno.ENOENT and where == executable and os.path.exists(executable):
+        hint = "it is there, the interpreter that its #! line names is not"
+    return f"{where}: {os.strerror(e.errno)}" + (f"; {hint}" if hint else "")
