@@ -30,7 +30,7 @@ Write what belongs together into one file, procession.yaml:
 
 and start it all, in order, with `procession` in that folder. Ctrl-C stops all
 of it gracefully; a second one stops waiting. Nothing is left behind, even if
-procession itself is killed.
+one of procession's two processes is killed.
 
 verbs:
   up           run a project; the same as no verb at all (procession up --help)

@@ -252,9 +252,11 @@ class Engine:
         survivors = [*self._performer.survivors, *self._sweep()]
         for name in survivors:
             self._output.say(f"could not be killed: {name}")
-        took = "" if self._stop_began is None else f" in {self._clock() - self._stop_began:.1f} s"
+        how = "ended"
+        if self._stop_began is not None:
+            how = f"stopped in {self._clock() - self._stop_began:.1f} s"
         status = self._finish.status or (1 if survivors else 0)
-        text = f"{self._project.name} ended{took}, status {status}: {self._finish.reason}"
+        text = f"{self._project.name} {how}, status {status}: {self._finish.reason}"
         self._output.closing(text)
         return status
 
