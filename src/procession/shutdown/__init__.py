@@ -173,7 +173,7 @@ class Shutdown:
     repeated, wakeup_fd   see `install`; once asked for, they hold until nobody is left
     reraise               when the block is left as the last user, and without an exception, and a
                           signal was the request: send it to oneself again, so that the exit status
-                          tells "killed by N" (SIGINT becomes KeyboardInterrupt, as ever). Standard
+                          tells "killed by N" (SIGINT too, with no KeyboardInterrupt). Standard
                           output and error are flushed before; what atexit would have done is
                           not done if it kills. Make it the outermost block.
 
