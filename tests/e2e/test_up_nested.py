@@ -33,7 +33,7 @@ def test_a_project_in_a_project_stops_with_it(project: Project, kind: str) -> No
     heard = [(e.who, e.words[0]) for e in project.stage.all("heard")]
     everybody = [(who, "SIGTERM") for who in ("deep", "deep.child0", "deep.daemon1")]
     assert sorted(heard) == (everybody if kind == "obedient" else [])
-    assert b"inner ended" in project.log("outer.stderr.log", "outer"), "it ended by itself"
+    assert b"inner stopped" in project.log("outer.stderr.log", "outer"), "it ended by itself"
 
 
 @pytest.mark.parametrize("who", ["outer supervisor", "inner guardian", "inner supervisor"])
