@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 FAILED = 1  # our exit status when the supervisor crashed or something had to be swept
 FORCED_WAIT = 10.0  # seconds a supervisor may take after a second typed Ctrl-C
 MUTE_WAIT = 1.0  # seconds a supervisor may take to fall silent before the prompt comes back
+STOP_WAIT = 0.5  # seconds a supervisor may take to be stopped by SIGSTOP
 POSTS_PAUSE = 0.1  # seconds between two looks at what the supervisor posted
 PASSED_ON = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT")
 
@@ -213,9 +214,19 @@ class Guardian:
                 self._kill_at = time.monotonic() + FORCED_WAIT
 
     def _is_heard(self) -> bool:
-        """Does the supervisor listen already? Asked of what it has posted until now."""
-        if not self._posts.listening:
-            self._posts.read()
+        """Does the supervisor listen already? It is stopped while we look: else it could begin
+        to listen, and to start tasks, between our look and what we do about it."""
+        if self._posts.listening:
+            return True
+        os.kill(self._supervisor, signal.SIGSTOP)
+        until = time.monotonic() + STOP_WAIT
+        while time.monotonic() < until:  # one that does not stop hangs in the kernel
+            if _has_stopped(self._supervisor):
+                break
+            select.select((), (), (), 0.001)
+        self._posts.read()
+        if self._posts.listening:
+            os.kill(self._supervisor, signal.SIGCONT)
         return self._posts.listening
 
     def _step_aside(self) -> None:
@@ -302,6 +313,10 @@ if sys.platform == "linux":
     from procession.process._ears_linux import Ears
     from procession.process._sweep_linux import reap_strangers, sweep
 
+    def _has_stopped(pid: int) -> bool:
+        options = os.WSTOPPED | os.WEXITED | os.WNOHANG | os.WNOWAIT
+        return os.waitid(os.P_PID, pid, options) is not None
+
     def _adopt_orphans() -> None:
         _linux.set_child_subreaper()
 
@@ -322,6 +337,9 @@ if sys.platform == "linux":
 else:
     from procession.process._ears_posix import Ears
     from procession.process._sweep_posix import reap_strangers, sweep
+
+    def _has_stopped(pid: int) -> bool:
+        return False  # nothing tells without taking its status: the whole bound is waited
 
     def _die_with(guardian: int) -> None:
         """Only Linux has that."""
