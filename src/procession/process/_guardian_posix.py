@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 FAILED = 1  # our exit status when the supervisor crashed or something had to be swept
 FORCED_WAIT = 10.0  # seconds a supervisor may take after a second typed Ctrl-C
 MUTE_WAIT = 1.0  # seconds a supervisor may take to fall silent before the prompt comes back
-STOP_WAIT = 0.5  # seconds a supervisor may take to be stopped by SIGSTOP
 POSTS_PAUSE = 0.1  # seconds between two looks at what the supervisor posted
 PASSED_ON = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT")
 
@@ -165,7 +164,6 @@ class Guardian:
         self._typed = 0  # how often Ctrl-C was typed
         self._kill_at: float | None = None
         self._killed_it = False
-        self._cut_short = False  # asked to stop before it had started anything
 
     def run(self) -> int:
         self._ears = Ears(self._numbers)
@@ -201,10 +199,6 @@ class Guardian:
         if number == signal.SIGCHLD:
             reap_strangers((self._supervisor, *self._older))
             return  # the loop looks at the supervisor whenever it wakes
-        if number != signal.SIGTSTP and not self._is_heard():
-            self._cut_short = True
-            os.kill(self._supervisor, signal.SIGKILL)  # it has started nothing yet
-            return
         self._posts.tell(Heard(number, typed, time.monotonic()))
         if number == signal.SIGTSTP:
             self._step_aside()
@@ -212,22 +206,6 @@ class Guardian:
             self._typed += 1
             if self._typed == 2:
                 self._kill_at = time.monotonic() + FORCED_WAIT
-
-    def _is_heard(self) -> bool:
-        """Does the supervisor listen already? It is stopped while we look: else it could begin
-        to listen, and to start tasks, between our look and what we do about it."""
-        if self._posts.listening:
-            return True
-        os.kill(self._supervisor, signal.SIGSTOP)
-        until = time.monotonic() + STOP_WAIT
-        while time.monotonic() < until:  # one that does not stop hangs in the kernel
-            if _has_stopped(self._supervisor):
-                break
-            select.select((), (), (), 0.001)
-        self._posts.read()
-        if self._posts.listening:
-            os.kill(self._supervisor, signal.SIGCONT)
-        return self._posts.listening
 
     def _step_aside(self) -> None:
         """Ctrl-Z: stop until somebody continues us; the tasks and their logs go on.
@@ -260,9 +238,6 @@ class Guardian:
         swept = sweep(self._posts, self._crash_grace, self._ears, self._older)
         if orderly and not swept.count and not swept.survivors:
             return status.shell_status
-        if self._cut_short and not swept.count:
-            _say("procession: stopped before anything was started\n")
-            return 0
         if orderly:
             words = ["something was left at the end"]
         elif self._killed_it:
@@ -313,10 +288,6 @@ if sys.platform == "linux":
     from procession.process._ears_linux import Ears
     from procession.process._sweep_linux import reap_strangers, sweep
 
-    def _has_stopped(pid: int) -> bool:
-        options = os.WSTOPPED | os.WEXITED | os.WNOHANG | os.WNOWAIT
-        return os.waitid(os.P_PID, pid, options) is not None
-
     def _adopt_orphans() -> None:
         _linux.set_child_subreaper()
 
@@ -337,9 +308,6 @@ if sys.platform == "linux":
 else:
     from procession.process._ears_posix import Ears
     from procession.process._sweep_posix import reap_strangers, sweep
-
-    def _has_stopped(pid: int) -> bool:
-        return False  # nothing tells without taking its status: the whole bound is waited
 
     def _die_with(guardian: int) -> None:
         """Only Linux has that."""

@@ -99,8 +99,8 @@ class Link:
 
     def listening(self) -> None:
         """From now on `read` is called when there is something to read. Due before the first
-        spawn: until then the guardian ends a supervisor that is asked to stop (it may hang in
-        the reading of its file), and the supervisor dies with its guardian."""
+        spawn: until then the supervisor, which may hang in the reading of its file, dies with
+        its guardian."""
         self._post("r", "")
         if self._on_listening is not None:
             self._on_listening()
