@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from itertools import pairwise
 
 import pytest
@@ -71,3 +72,21 @@ def test_it_does_not_matter_where_the_blocks_are_cut(parts: list[bytes], cuts: l
 def test_raw_passes_everything() -> None:
     prefixer = Prefixer(raw=True)
     assert prefixer.feed(b"\x1b[2J\ra\n", b"") == b"\x1b[2J\ra\n"
+
+
+@pytest.mark.parametrize(
+    "unit", [b"x", b"\r", b"\r\r", b"\x1b[3m", b"\x1b", b"\x1b]", b"\x1b[", b"\b", b"a\r"]
+)
+def test_a_long_line_costs_what_its_length_does(unit: bytes) -> None:
+    """In processor time against a line of an eighth of the length: quadratic would be 64 times."""
+
+    def cost(size: int) -> float:
+        line = RED + unit * (size // len(unit)) + b"\n"
+        best = float("inf")
+        for _ in range(3):
+            began = time.process_time()
+            tame(line)
+            best = min(best, time.process_time() - began)
+        return best
+
+    assert cost(256 * 1024) < 24 * cost(32 * 1024) + 0.05
