@@ -42,7 +42,10 @@ if TYPE_CHECKING:
 
 STOP_SIGNALS = ("SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT")
 SWEEP_GRACE = 1.0  # seconds for what belongs to no run to end after its SIGTERM
+LONGEST_SLEEP = 86_400.0  # seconds
+HELD_PAUSE = 0.05  # seconds between two questions for a leader whose end a tracer holds back
 REMINDER = ""  # the timer's key; no replica is called so
+HELD = "?"  # likewise
 REMIND_AFTER, REMIND_EVERY = 1.0, 5.0  # seconds of a stop until it says whom it waits for
 FORCE_GAP = 1.0  # seconds between two Ctrl-C where the host cannot tell a typed one
 
@@ -73,6 +76,8 @@ class Engine:
         self._ended: list[LiveRun] = []  # leaders seen to have ended, not told to the core yet
         self._watcher: ExitWatcher[LiveRun] = ExitWatcher(self._selector, self._ended.append)
         self._output = make_output(self._drained)
+        self._held: list[LiveRun] = []  # of these a tracer, their real reaper's rival, knows first
+        self._stop_signals: set[int] = set()
         self._look = False
         self._finish: act.Finish | None = None
         self._stop_began: float | None = None
@@ -113,14 +118,17 @@ class Engine:
             if number is not None:
                 # the wakeup descriptor carries the number; a handler, not SIG_IGN: exec resets it
                 signal.signal(number, lambda *_: None)
+                if number != signal.SIGCHLD:
+                    self._stop_signals.add(number)
         self._link.listening()
         clean_signals()  # unblocks them, and leaves nothing ignored for the tasks to inherit
 
     def _turn(self) -> None:
         self._output.flush()
         at = self._timers.next()
-        timeout = None if at is None else max(0.0, at - self._clock())
-        if self._trees.again:
+        # epoll counts milliseconds in an int: a timer of a month is waited for in parts
+        timeout = None if at is None else min(LONGEST_SLEEP, max(0.0, at - self._clock()))
+        if self._look or self._trees.again:
             timeout = 0.0
         for key, _ in self._selector.select(timeout):
             key.data()
@@ -129,6 +137,8 @@ class Engine:
         for replica, number in self._timers.due(self._clock()):
             if replica == REMINDER:
                 self._remind()
+            elif replica == HELD:
+                self._look = True
             else:
                 self._inbox.append(ev.TimerFired(replica, number))
         self._settle()
@@ -141,9 +151,11 @@ class Engine:
         for number in set(numbers) - {0}:
             if number == signal.SIGCHLD:
                 self._look = True
-            else:
+            elif number in self._stop_signals:
                 name = signal.Signals(number).name
                 self._stop(f"{name} was sent to the supervisor")
+            # any other was ignored when we began, and has a handler only so that no task inherits
+            # that: it means as little to us as before
 
     def _guardian_spoke(self) -> None:
         for heard in self._link.read():
@@ -193,12 +205,23 @@ class Engine:
     def _look_at_trees(self) -> None:
         """One look for a whole wave of exits: who left what, and whose tree is empty now."""
         self._look = False
-        ended = self._ended[:]
+        # A pidfd is readable as soon as its process is a zombie, but a traced one's status is the
+        # tracer's first: until that lets go the kernel tells us nothing (ptrace(2)). It is asked
+        # again; to watch the pidfd again would spin.
+        ended: list[LiveRun] = []
+        held: list[LiveRun] = []
+        for live in (*self._held, *self._ended):
+            if live.key not in self._performer.live:
+                continue  # released meanwhile
+            (held if live.handle.poll_exit() is None else ended).append(live)
         self._ended.clear()
+        self._held = held
+        if held:
+            self._timers.set(HELD, 0, self._clock() + HELD_PAUSE)
         grown = self._trees.scan([live.tree for live in ended])
         for live in ended:
             status = live.handle.poll_exit()
-            assert status is not None, "a leader was said to have ended and has not"
+            assert status is not None
             live.leader_told = True
             left = 0 if live.tree.is_empty() else len(live.tree.members())
             self._inbox.append(ev.LeaderExited(live.replica, live.number, status, left))

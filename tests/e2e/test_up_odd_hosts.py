@@ -1,0 +1,56 @@
+"""Tracers, signals that were ignored at the start, and times beyond what a system call takes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+
+from tests.support.up import PROGRAMS, Project, actor, children, sh
+
+
+def test_a_traced_leader_costs_the_supervisor_nothing(project: Project) -> None:
+    """Its pidfd tells of the end before waitid does: the tracer comes first (ptrace(2))."""
+    gate = project.gate("gate")
+    file = str(project.folder / "pid")
+    project.tasks(
+        {
+            "tracer": actor("traces", "tracer", gate, file),
+            "traced": sh(f"echo $$ > {file}.new; mv {file}.new {file}; exec sleep 60"),
+        }
+    )
+    up = project.up()
+    (pid,) = (e.words[0] for e in project.stage.wait("killed", "tracer"))
+    assert os.path.exists(f"/proc/{pid}"), "the tracer holds the zombie"
+    project.open_gate("gate")
+    assert up.status() == 137, up.said()  # both ended by themselves, and this one failed
+    assert "traced failed: killed by SIGKILL" in up.err
+    project.stage.gone()
+
+
+def test_a_signal_that_was_ignored_at_the_start_is_no_stop(project: Project) -> None:
+    project.tasks({"a": actor("obedient", "a")})
+    careless = [sys.executable, "-S", str(PROGRAMS / "up_with_signals.py"), "ignore", "SIGUSR1"]
+    up = project.up(wrap=careless)
+    (ready,) = project.stage.ready("a")
+    (supervisor,) = children(up.process.pid)
+    os.kill(supervisor, signal.SIGUSR1)
+    os.kill(supervisor, signal.SIGTERM)
+    assert up.status() == 0, up.said()
+    assert "SIGUSR1" not in up.err
+    assert "SIGTERM was sent to the supervisor" in up.err
+    assert project.stage.ended(ready, 5.0)
+
+
+def test_a_time_of_months_is_waited_for(project: Project) -> None:
+    project.tasks(
+        {
+            "later": sh("echo never", start_delay="90d"),
+            "now": actor("obedient", "now", stop={"timeout": "90d"}),
+        }
+    )
+    up = project.up()
+    project.stage.ready("now")
+    assert up.stop() == 0, up.said()
+    project.stage.gone()
+    assert "never" not in up.out
