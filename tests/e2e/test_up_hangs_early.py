@@ -11,6 +11,21 @@ from tests.support.programs import gone
 from tests.support.up import Project, children
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_stop_is_heard_though_the_file_never_comes(
+    project: Project, number: signal.Signals
+) -> None:
+    os.mkfifo(project.folder / "ff")
+    up = project.start("-f", "ff")
+    writer = os.open(project.folder / "ff", os.O_WRONLY)  # returns when somebody reads
+    try:
+        up.kill(number)
+        assert up.status() == 0, up.said()
+    finally:
+        os.close(writer)
+    assert "stopped before anything was started" in up.err
+
+
 def test_a_supervisor_that_hangs_early_dies_with_its_guardian(project: Project) -> None:
     os.mkfifo(project.folder / "ff")
     up = project.start("-f", "ff")

@@ -116,6 +116,7 @@ def _supervise(main: Callable[[Link], int], link: Link) -> None:
     status = FAILED
     try:
         os.setsid()
+        _hear_early(link)
         status = _status_of(main, link)
         _flush()
         link.orderly()
@@ -123,6 +124,20 @@ def _supervise(main: Callable[[Link], int], link: Link) -> None:
         _tell_crash()
     finally:
         os._exit(status & 0xFF)
+
+
+def _hear_early(link: Link) -> None:
+    """Until `main` listens, one signal ends us: nothing was started that could be stopped, and
+    what we do, such as reading a FIFO, may have no end. The guardian sends it then, beside the
+    request itself; `main` replaces the handler before its first spawn, and if it was quicker,
+    the signal is one more request to stop."""
+
+    def end(*_: object) -> None:
+        link.nothing_began()
+        os._exit(0)
+
+    signal.signal(signal.SIGTERM, end)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGTERM,))
 
 
 def _status_of(main: Callable[[Link], int], link: Link) -> int:
@@ -202,6 +217,8 @@ class Guardian:
         self._posts.tell(Heard(number, typed, time.monotonic()))
         if number == signal.SIGTSTP:
             self._step_aside()
+        elif not self._posts.listening:
+            os.kill(self._supervisor, signal.SIGTERM)  # see _hear_early
         if number == signal.SIGINT and typed:
             self._typed += 1
             if self._typed == 2:
@@ -236,6 +253,9 @@ class Guardian:
             pass  # somebody else reaped it; its status is unknown, and it is dead all the same
         orderly = self._posts.orderly and status.code is not None
         swept = sweep(self._posts, self._crash_grace, self._ears, self._older)
+        if self._posts.nothing_began and not swept.survivors:
+            _say("procession: stopped before anything was started\n")
+            return 0  # at the most the helper of a template was swept
         if orderly and not swept.count and not swept.survivors:
             return status.shell_status
         if orderly:

@@ -105,6 +105,10 @@ class Link:
         if self._on_listening is not None:
             self._on_listening()
 
+    def nothing_began(self) -> None:
+        """The supervisor ends, asked to stop before it started anything."""
+        self._post("n", "")
+
     def muted(self) -> None:
         """Nothing is written to the terminal any more: the guardian may stop itself."""
         self._post("z", "")
@@ -167,6 +171,7 @@ class Posts:
         self.left: dict[str, Known] = {}  # runs whose processes are not ours to end
         self.orderly = False
         self.listening = False
+        self.nothing_began = False
         self.muted = 0  # how often the supervisor said so
         _nonblocking(posts_fd)
         _nonblocking(heard_fd)
@@ -214,6 +219,8 @@ class Posts:
             self.left[cookie] = self.runs.pop(cookie)
         elif kind == "r":
             self.listening = True
+        elif kind == "n":
+            self.nothing_began = True
         elif kind == "z":
             self.muted += 1
         elif kind == "o":
