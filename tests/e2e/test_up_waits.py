@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 
 from tests.support.up import Project, actor, sh
@@ -50,3 +51,22 @@ def test_a_task_does_not_move_our_cursor_unless_asked(project: Project) -> None:
     up = project.up("--raw")
     assert up.status() == 0
     assert up.raw_out == b"a          | " + written
+
+
+def test_what_a_slow_reader_did_not_get_is_told(project: Project) -> None:
+    """A pipe that nobody reads: all that waits is counted, in the log and on stderr."""
+    project.tasks({"a": sh("seq 1 100000")})
+    reads, writes = os.pipe()
+    try:
+        up = project.up(out=writes)
+        os.close(writes)
+        writes = -1
+        assert up.status() == 0
+        words = "the terminal did not get "
+        assert words in project.log("procession.log").decode()
+        assert words in up.err
+        assert project.log("a.log").endswith(b"\n100000\n")
+    finally:
+        os.close(reads)
+        if writes >= 0:
+            os.close(writes)

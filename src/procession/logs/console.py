@@ -184,14 +184,15 @@ class Console:
         self._muted = False
         self._writer.mute(False)
 
-    def close(self, timeout: float) -> Unshown:
-        """Write what waits, for `timeout` seconds at most, end the thread, tell what was lost.
+    def close(self, timeout: float, cap: float | None = None) -> Unshown:
+        """Write what waits, end the thread, tell what was lost. A reader that takes nothing for
+        `timeout` seconds is given up, any other after `cap` seconds (the same, if None).
 
         Afterwards everything given to the console vanishes. A second call does nothing.
         """
         for stream in list(self._streams.values()):
             stream.tell_lost()
-        self._writer.close(timeout)
+        self._writer.close(timeout, cap)
         waiting = sum(o.lost_bytes + o.queued for o in self._writer.outlets)
         return Unshown(self._lost_lines, self._lost_bytes + waiting)
 

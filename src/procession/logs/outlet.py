@@ -192,6 +192,8 @@ class Writer:
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
         self._closed = False
+        self._silence = 0.0
+        self._end_by = 0.0
         self._end_at: float | None = None
         self._muted = False
 
@@ -216,9 +218,11 @@ class Writer:
         self._muted = muted
         self._waker.wake()
 
-    def close(self, timeout: float) -> bool:
-        """Write what is queued, for `timeout` seconds at most, and end. False if the thread hangs
-        in a write (a regular file on a dead disk): it is then left behind, and ends with us."""
+    def close(self, timeout: float, cap: float | None = None) -> bool:
+        """Write what is queued, and end: once nothing was taken for `timeout` seconds, and after
+        `cap` seconds (the same, if None) at the latest. False if the thread hangs in a write (a
+        regular file on a dead disk): it is then left behind, and ends with us."""
+        cap = timeout if cap is None else max(cap, timeout)
         with self._lock:
             if self._thread is None and any(outlet.queued for outlet in self.outlets):
                 self._start()
@@ -228,9 +232,11 @@ class Writer:
                 outlet.close()
             self._waker.close()
             return True
+        self._silence = timeout
+        self._end_by = time.monotonic() + cap
         self._end_at = time.monotonic() + timeout
         self._waker.wake()
-        self._thread.join(timeout + 1.0)
+        self._thread.join(cap + 1.0)
         if self._thread.is_alive():
             return False
         self._waker.close()
@@ -251,12 +257,16 @@ class Writer:
         while True:
             outlets = [] if self._muted else [o for o in self.outlets if o.queued]
             waiting: set[int] = set()
+            before = sum(outlet.queued for outlet in outlets)
             for outlet in outlets:
                 wait, trouble = outlet.pump(outlet.fd in ready)
                 if wait:
                     waiting.add(outlet.fd)
                 if trouble:
                     self._on_trouble(trouble)
+            if self._end_at is not None and sum(o.queued for o in outlets) < before:
+                # somebody reads, if slowly: a pager, a filter
+                self._end_at = min(self._end_by, time.monotonic() + self._silence)
             busy = any(o.queued and o.fd not in waiting for o in outlets)
             timeout: float | None = 0.0 if busy else None
             if self._end_at is not None:

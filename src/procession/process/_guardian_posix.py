@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 FAILED = 1  # our exit status when the supervisor crashed or something had to be swept
 FORCED_WAIT = 10.0  # seconds a supervisor may take after a second typed Ctrl-C
 MUTE_WAIT = 1.0  # seconds a supervisor may take to fall silent before the prompt comes back
+SAY_WAIT = 1.0  # seconds our last words may wait for a reader
 POSTS_PAUSE = 0.1  # seconds between two looks at what the supervisor posted
 PASSED_ON = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT")
 
@@ -215,6 +216,8 @@ class Guardian:
             reap_strangers((self._supervisor, *self._older))
             return  # the loop looks at the supervisor whenever it wakes
         self._posts.tell(Heard(number, typed, time.monotonic()))
+        if number != signal.SIGTSTP:
+            os.kill(self._supervisor, signal.SIGCONT)  # stopped, it would hear of nothing
         if number == signal.SIGTSTP:
             self._step_aside()
         elif not self._posts.listening:
@@ -297,8 +300,16 @@ def _milliseconds(one: float | None, other: float | None, now: float) -> float |
 
 
 def _say(text: str) -> None:
+    """Bounded: a pipe that is full, and that nobody reads, must not keep us after the sweep."""
+    poll = select.poll()
+    poll.register(2, select.POLLOUT)
+    data = text.encode("utf-8", "backslashreplace")
+    until = time.monotonic() + SAY_WAIT
     try:
-        os.write(2, text.encode("utf-8", "backslashreplace"))
+        while data and (left := until - time.monotonic()) > 0:
+            # writable: PIPE_BUF bytes fit a pipe without blocking (POSIX, write)
+            if poll.poll(left * 1000):
+                data = data[os.write(2, data[: select.PIPE_BUF]) :]
     except OSError:
         pass  # our terminal is gone; the exit status still tells
 

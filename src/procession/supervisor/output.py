@@ -9,6 +9,7 @@ mistake there is theirs to know first.
 from __future__ import annotations
 
 import os
+import select
 import time
 
 from procession.core.actions import Changed
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
     RunKey = tuple[str, int]
 
 STREAMS = ("stdout", "stderr")
-CLOSE_TIMEOUT = 2.0  # seconds a slow terminal or disk may hold up the end of the supervisor
+CLOSE_TIMEOUT = 2.0  # seconds a terminal that takes nothing may hold up the end of the supervisor
+CLOSE_CAP = 30.0  # and one that takes a little all the time
 
 
 class Output:
@@ -160,14 +162,18 @@ class Output:
         assert self._console is not None
         self.flush()
         self._capture.close(CLOSE_TIMEOUT)
-        lost = None
-        if self._folder is not None:
-            self._folder.write_through(None)
-            lost = self._folder.close()
-            self._folder = None
+        folder, self._folder = self._folder, None
+        if folder is not None:
+            folder.write_through(None)
+        unshown = self._console.close(CLOSE_TIMEOUT, CLOSE_CAP)
+        if unshown.size:
+            words = f"the terminal did not get {unshown.size} bytes: nobody read them in time"
+            if folder is not None:
+                folder.event(words)
+            self._last_words(words)
+        lost = folder.close() if folder is not None else None
         if lost:
-            self._console.say(lost)
-        self._console.close(CLOSE_TIMEOUT)
+            self._last_words(lost)
 
     def mute(self) -> None:
         """The terminal is somebody else's for a while: write nothing there. Logs go on."""
@@ -191,6 +197,15 @@ class Output:
         shown = "\n".join(text for _, text, _, show in said if show)
         if shown:
             self._console.say(shown)
+
+    def _last_words(self, text: str) -> None:
+        """To stderr, when the console is gone: only if that takes them at once."""
+        try:
+            if select.select((), (self._fds[1],), (), 0)[1]:
+                # writable: so much fits a pipe without blocking (POSIX, write)
+                os.write(self._fds[1], f"procession | {text}\n".encode()[: select.PIPE_BUF])
+        except (OSError, ValueError):
+            return  # it is closed, or its number is beyond what select takes
 
     def _tell(self, text: str, *, log: bool = True, show: bool = True) -> None:
         self._said.append((time.time(), text, log, show))
