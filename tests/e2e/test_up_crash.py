@@ -6,14 +6,16 @@ cookie alone.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import time
+from pathlib import Path
 
 import pytest
 
 from tests.support.programs import as_ordinary_user
-from tests.support.up import Project, actor, children, readable
+from tests.support.up import Inotify, Project, actor, children, readable
 
 CRASH_GRACE = 1.0  # the default of --crash-grace
 
@@ -143,15 +145,59 @@ def test_a_stopped_supervisor_is_killed(project: Project) -> None:
 
 
 def test_a_stopped_supervisor_does_not_deafen_up(project: Project) -> None:
-    """SIGSTOP to the supervisor, then SIGTERM: the request waits, and is answered when it wakes."""
+    """SIGSTOP to the supervisor, then SIGTERM to up: the request wakes it."""
     project.tasks({"a": actor("obedient", "a")})
     up = project.up(wrap=nobody())
     supervisor = project.stage.ready("a")[0].parent
     os.kill(supervisor, signal.SIGSTOP)
     up.kill(signal.SIGTERM)
-    os.kill(supervisor, signal.SIGCONT)
     assert up.status() == 0, up.said()
     project.stage.gone()
+
+
+def test_the_guardians_last_words_do_not_wait_for_a_reader(project: Project) -> None:
+    """stderr is a full pipe that nobody reads, and the supervisor is killed."""
+    project.tasks({"a": actor("obedient", "a")})
+    reads, writes = os.pipe()
+    os.set_blocking(writes, False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(writes, b"x" * 4096)
+    os.set_blocking(writes, True)
+    try:
+        up = project.up("--quiet", err=writes)
+        os.kill(project.stage.ready("a")[0].parent, signal.SIGKILL)
+        assert up.status() == 1
+        project.stage.gone()
+    finally:
+        os.close(reads)
+        os.close(writes)
+
+
+def test_what_was_there_before_us_is_not_swept(project: Project) -> None:
+    """The orphan of an older child of the process that became `up` comes to the guardian."""
+    project.tasks({"a": actor("obedient", "a")})
+    older = "(sleep 0.3; setsid sleep 60 & echo $! >stranger.new; mv stranger.new stranger) & "
+    up = project.up(wrap=["/bin/sh", "-c", older + 'exec "$@"', "sh"])
+    project.stage.ready("a")
+    with Inotify() as changes:
+        changes.add(project.folder)
+        deadline = time.monotonic() + 10
+        while not (project.folder / "stranger").exists():
+            assert changes.wait(deadline), "it never came"
+    stranger = int((project.folder / "stranger").read_text())
+    while _parent(stranger) != up.pid:  # its parent ends right after it was written down
+        os.sched_yield()
+    try:
+        assert up.stop() == 0, up.said()
+        assert "swept" not in up.err
+        project.stage.gone()
+    finally:
+        os.kill(stranger, signal.SIGKILL)
+
+
+def _parent(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
 
 
 def test_a_crash_before_any_task_began(project: Project) -> None:

@@ -213,7 +213,10 @@ class Guardian:
 
     def _heard(self, number: int, typed: bool | None) -> None:
         if number == signal.SIGCHLD:
-            reap_strangers((self._supervisor, *self._older))
+            known = (self._supervisor, *self._older)
+            strangers = meet_strangers(known, lambda: _ended(self._supervisor) is None)
+            if os.getpid() != 1:  # the first process of a container answers for all in it
+                self._older += strangers
             return  # the loop looks at the supervisor whenever it wakes
         self._posts.tell(Heard(number, typed, time.monotonic()))
         if number != signal.SIGTSTP:
@@ -317,7 +320,7 @@ def _say(text: str) -> None:
 if sys.platform == "linux":
     from procession.process import _linux, host
     from procession.process._ears_linux import Ears
-    from procession.process._sweep_linux import reap_strangers, sweep
+    from procession.process._sweep_linux import meet_strangers, sweep
 
     def _adopt_orphans() -> None:
         _linux.set_child_subreaper()
@@ -338,7 +341,7 @@ if sys.platform == "linux":
 
 else:
     from procession.process._ears_posix import Ears
-    from procession.process._sweep_posix import reap_strangers, sweep
+    from procession.process._sweep_posix import meet_strangers, sweep
 
     def _die_with(guardian: int) -> None:
         """Only Linux has that."""

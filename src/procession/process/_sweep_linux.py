@@ -23,7 +23,7 @@ from procession.process._sweep import KILL_WAIT, ROUND, Swept
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from procession.process._sweep import Listens
     from procession.process._tree_linux import LinuxTree
@@ -106,12 +106,21 @@ def sweep(posts: Posts, cap: float, ears: Listens, older: Iterable[int]) -> Swep
     return Swept(reached, tuple(left))
 
 
-def reap_strangers(known: Iterable[int]) -> None:
-    """Reap our dead children that are not among `known`: orphans that came to us because we are
-    the first process of a container, or because an older child of ours left them."""
+def meet_strangers(known: Iterable[int], lives: Callable[[], bool]) -> list[int]:
+    """Reap our dead children that are not among `known`, and tell the living: orphans that came
+    to us because we are the first process of a container, or because an older child of ours left
+    them. While the supervisor `lives` it adopts all that is ours; that is asked after the look,
+    since when it dies its dead leaders come to us, and have to stay: their numbers are evidence.
+    """
     pids = _linux.children() if host.has_children_files() else ()
-    for pid in set(pids).difference(known):
+    strangers = set(pids).difference(known)
+    living: list[int] = []
+    if not strangers or not lives():
+        return living
+    for pid in strangers:
         try:
-            os.waitpid(pid, os.WNOHANG)
+            if os.waitpid(pid, os.WNOHANG)[0] == 0:
+                living.append(pid)
         except ChildProcessError:
             continue
+    return living

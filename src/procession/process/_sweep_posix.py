@@ -19,7 +19,7 @@ from procession.process._sweep import KILL_WAIT, ROUND, Swept
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from procession.process._sweep import Listens
     from procession.process.link import Known, Posts
@@ -40,8 +40,9 @@ def sweep(posts: Posts, cap: float, ears: Listens, older: Iterable[int]) -> Swep
     return Swept(len(groups), tuple(left))
 
 
-def reap_strangers(known: Iterable[int]) -> None:
+def meet_strangers(known: Iterable[int], lives: Callable[[], bool]) -> list[int]:
     """Orphans go to the first process of the system, never to us."""
+    return []
 
 
 def _wait(groups: list[Known], until: float, ears: Listens) -> None:

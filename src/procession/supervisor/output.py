@@ -202,8 +202,8 @@ class Output:
         """To stderr, when the console is gone: only if that takes them at once."""
         try:
             if select.select((), (self._fds[1],), (), 0)[1]:
-                # writable: so much fits a pipe without blocking (POSIX, write)
-                os.write(self._fds[1], f"procession | {text}\n".encode()[: select.PIPE_BUF])
+                # writable: 512 bytes, the least PIPE_BUF there is, fit without blocking (POSIX)
+                os.write(self._fds[1], f"procession | {text}\n".encode()[:512])
         except (OSError, ValueError):
             return  # it is closed, or its number is beyond what select takes
 
