@@ -54,3 +54,22 @@ def test_a_time_of_months_is_waited_for(project: Project) -> None:
     assert up.stop() == 0, up.said()
     project.stage.gone()
     assert "never" not in up.out
+
+
+def test_too_few_descriptors_cost_tasks_and_never_the_supervisor(project: Project) -> None:
+    project.tasks({f"t{n}": sh("echo here") for n in range(30)})
+    up = project.up(wrap=["/bin/sh", "-c", 'ulimit -n 64; exec "$@"', "sh"])
+    assert up.status() == 126, up.said()
+    assert "lost" not in up.err
+    assert "raise the limit of open files" in up.err
+    refused = up.err.count(" failed: could not start") - 1  # the closing line names the first
+    assert 10 < refused < 30
+    assert up.out.count("| here") == 30 - refused
+
+
+def test_next_to_no_descriptors_is_one_clear_line(project: Project) -> None:
+    project.tasks({"a": sh("echo here")})
+    up = project.up(wrap=["/bin/sh", "-c", 'ulimit -n 10; exec "$@"', "sh"])
+    assert up.status() == 1
+    assert "Traceback" not in up.err
+    assert "too many open files" in up.err.lower()

@@ -53,3 +53,13 @@ def as_found(pid: int) -> None:
         resource.prlimit(pid, resource.RLIMIT_NOFILE, _found)
     except (ProcessLookupError, PermissionError):
         pass  # ended already, or runs as another user by now: neither is ours to change
+
+
+def descriptors() -> int:
+    """How many this process may have open now (the soft limit); a very large number: no limit."""
+    if sys.platform == "win32":
+        return sys.maxsize
+    import resource
+
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return sys.maxsize if soft == resource.RLIM_INFINITY else soft

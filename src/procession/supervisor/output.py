@@ -8,6 +8,7 @@ mistake there is theirs to know first.
 
 from __future__ import annotations
 
+import errno
 import os
 import select
 import time
@@ -15,6 +16,7 @@ import time
 from procession.core.actions import Changed
 from procession.core.view import tell, worth_telling
 from procession.errors import HostError
+from procession.process import limits
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
     RunKey = tuple[str, int]
 
 STREAMS = ("stdout", "stderr")
+LOGS = len(STREAMS)  # files that a task's first run opens, in another thread, a moment later
+HEADROOM = 24  # descriptors kept for our own work
 CLOSE_TIMEOUT = 2.0  # seconds a terminal that takes nothing may hold up the end of the supervisor
 CLOSE_CAP = 30.0  # and one that takes a little all the time
 
@@ -59,6 +63,7 @@ class Output:
         self._console: Console | None = None  # as the capture: both from `start` on
         self._capture: Capture | None = None
         self._folder: LogFolder | None = None
+        self._limit = limits.descriptors()
         self._project_stops = False
         self._muted = False
         self._waiting: list[tuple[RunKey, tuple[int, int]]] = []
@@ -73,15 +78,19 @@ class Output:
         from procession.logs.capture import Capture
         from procession.logs.console import Console
 
-        self._console = Console(
-            *self._fds,
-            names=self._replicas,
-            color=self._colors[0],
-            err_color=self._colors[1],
-            timestamps=self._timestamps,
-            raw=self._raw,
-            on_trouble=self._terminal_trouble,
-        )
+        try:
+            self._console = Console(
+                *self._fds,
+                names=self._replicas,
+                color=self._colors[0],
+                err_color=self._colors[1],
+                timestamps=self._timestamps,
+                raw=self._raw,
+                on_trouble=self._terminal_trouble,
+            )
+        except OSError as e:
+            words = (e.strerror or str(e)).lower()
+            raise HostError("our own output", f"cannot be set up: {words}") from e
         if self._muted:
             self._console.mute()
         self._capture = Capture(self._on_drained, on_trouble=self._trouble)
@@ -114,7 +123,14 @@ class Output:
             os.close(out_r)
             os.close(out_w)
             raise
-        return (out_r, err_r), (out_w, err_w)
+        fds = (out_r, err_r), (out_w, err_w)
+        # The lowest free number is given: so many are in use. A task more is refused before the
+        # last ones are gone, which looking at /proc and bringing all down cannot do without.
+        if err_w + 1 + LOGS * (len(self._waiting) + 1) > self._limit - HEADROOM:
+            for fd in (*fds[0], *fds[1]):
+                os.close(fd)
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        return fds
 
     def attach(self, run: RunKey, reads: tuple[int, int]) -> None:
         """Take over the read ends of a run that was started."""
