@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import time
 from collections.abc import Iterator
 
@@ -14,12 +15,16 @@ from tests.support.up import Project, Up, actor, children, readable
 ROUNDS = 30
 STEP = 0.005  # seconds by which each round waits longer: from before the first import to running
 
+# Without `-W error`: the interpreter's own `import warnings` swallows a KeyboardInterrupt, prints
+# it, and goes on, whatever program it is about to run.
+PLAIN = (sys.executable, "-m", "procession")
+
 
 def rounds(project: Project) -> Iterator[Up]:
     """So many starts one after the other, each asked to stop a little later in its life. Waiting
     for an end that does not come is what lets the time pass."""
     for number in range(ROUNDS):
-        up = project.up("--quiet")
+        up = project.up("--quiet", run=PLAIN)
         assert not up.ended(within=number * STEP), up.said()
         yield up
 

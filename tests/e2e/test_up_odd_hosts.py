@@ -6,6 +6,9 @@ import os
 import signal
 import sys
 
+import pytest
+
+from tests.support.programs import alive, gone
 from tests.support.up import PROGRAMS, Project, actor, children, sh
 
 
@@ -73,3 +76,22 @@ def test_next_to_no_descriptors_is_one_clear_line(project: Project) -> None:
     assert up.status() == 1
     assert "Traceback" not in up.err
     assert "too many open files" in up.err.lower()
+
+
+@pytest.mark.parametrize("how", ["env -i", "setsid env -i"])
+def test_what_is_left_on_purpose_outlives_up(project: Project, how: str) -> None:
+    """It has no environment, and its leader, whose session tells whose it is, is gone."""
+    file = project.folder / "left"
+    script = f"{how} /bin/sh -c 'echo $$ >{file}.new; mv {file}.new {file}; exec sleep 60' & "
+    script += f"while ! test -e {file}; do :; done"
+    project.tasks({"a": sh(script, leftover="leave")})
+    up = project.up()
+    status = up.status()
+    left = int(file.read_text())
+    try:
+        assert status == 0, up.said()
+        assert "swept" not in up.err
+        assert alive(left)
+    finally:
+        os.kill(left, signal.SIGKILL)
+        assert gone(left, 10)

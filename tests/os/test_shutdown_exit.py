@@ -33,6 +33,16 @@ def test_a_callback_runs_when_only_a_worker_thread_is_left() -> None:
         assert program.errors == b""
 
 
+def test_a_worker_thread_can_begin_to_wait_when_the_main_thread_has_returned() -> None:
+    """From 3.12 on no thread starts then that could wait for it."""
+    with hosted("worker_waits") as program:
+        program.expect(b"ready\n")
+        program.signal(signal.SIGTERM)
+        assert program.wait() == 0
+        assert program.output == b"ready\nworker hears SIGTERM\n"
+        assert program.errors == b""
+
+
 @pytest.mark.parametrize("when", ["early", "late", "never"])
 def test_a_request_during_finalization_calls_nothing_and_does_not_kill(when: str) -> None:
     with hosted("asked_at_exit", when) as program:

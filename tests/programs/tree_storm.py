@@ -1,9 +1,10 @@
-"""A storm of forks that never ends by itself: each process forks again and again.
+"""A storm of forks that nothing but SIGKILL ends: each process forks again and again.
 
     tree_storm.py WIDTH SECONDS [own]
 
 Keeps about WIDTH processes alive, deaf to SIGTERM; each lives some milliseconds, forks a
-successor, and ends. `own`: each in a session of its own. Says `ready PID` when it begins.
+successor, and ends. `own`: each in a session of its own. Says `ready PID` when it begins. A storm
+that escaped its test is over after LIFE seconds.
 """
 
 import os
@@ -11,13 +12,16 @@ import signal
 import sys
 import time
 
+LIFE = 120
+
 width, seconds, own = int(sys.argv[1]), float(sys.argv[2]), "own" in sys.argv
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
 signal.signal(signal.SIGCHLD, signal.SIG_IGN)
 
 
 def comet():
-    while True:
+    until = time.monotonic() + LIFE
+    while time.monotonic() < until:
         time.sleep(seconds)
         if os.fork() > 0:
             os._exit(0)

@@ -125,6 +125,7 @@ class Project:
         stdin: int = subprocess.DEVNULL,
         group: bool = False,
         inherit: Sequence[int] = (),
+        run: Sequence[str] = PROCESSION,
     ) -> Up:
         """`procession WORDS --log-dir logs`; `wrap` goes before, None unsets a variable.
 
@@ -136,7 +137,7 @@ class Project:
         logs = [] if log_dir is None else ["--log-dir", str(log_dir)]
         try:
             process = subprocess.Popen(
-                [*wrap, *PROCESSION, *words, *logs],
+                [*wrap, *run, *words, *logs],
                 cwd=cwd or self.folder,
                 env=self.environment(env),
                 stdin=stdin,

@@ -286,3 +286,47 @@ def test_where_a_repeat_forces_a_late_one_is_not_ignored() -> None:
     session.hears()
     session.at_exit()
     assert session.ear.retired == []
+
+
+# --- the order in which it becomes known
+
+
+def test_nobody_sees_the_request_before_its_callbacks_are_kept_alive(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The main thread may return as soon as it does, and end the process under them."""
+    session = Session()
+    seen: list[object] = []
+    done = threading.Event()
+    kept = Session._keep_alive
+
+    def keep_alive(callbacks: list[object]) -> None:
+        seen.extend((len(callbacks), session.known(), session.requested))
+        kept(callbacks)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Session, "_keep_alive", staticmethod(keep_alive))
+    session.add_callback(done.set)
+    session.hears()
+    assert seen == [1, None, False]
+    assert session.requested
+    assert done.wait(BOUND)
+
+
+def test_where_no_thread_can_be_started_the_waiting_thread_looks_itself() -> None:
+    session = Session()
+    looks: list[int] = []
+
+    class Alone(Ear):
+        def listen(self) -> None:
+            raise RuntimeError("can't start new thread")
+
+        def pump(self) -> None:
+            looks.append(len(looks))
+            if len(looks) == 2:
+                session.hears()
+
+    session.ear = Alone()
+    request = session.wait(BOUND)
+    assert request is not None
+    assert request.reason == "SIGTERM"
+    assert len(looks) >= 2

@@ -177,6 +177,7 @@ class Guardian:
         self._numbers = numbers
         self._crash_grace = crash_grace
         self._older = older  # children this process had before
+        self._strangers: list[int] = []  # orphans of theirs, which came to us
         self._typed = 0  # how often Ctrl-C was typed
         self._kill_at: float | None = None
         self._killed_it = False
@@ -215,8 +216,9 @@ class Guardian:
         if number == signal.SIGCHLD:
             known = (self._supervisor, *self._older)
             strangers = meet_strangers(known, lambda: _ended(self._supervisor) is None)
-            if os.getpid() != 1:  # the first process of a container answers for all in it
-                self._older += strangers
+            # The first process of a container answers for all in it.
+            if strangers is not None and os.getpid() != 1:
+                self._strangers = strangers
             return  # the loop looks at the supervisor whenever it wakes
         self._posts.tell(Heard(number, typed, time.monotonic()))
         if number != signal.SIGTSTP:
@@ -258,7 +260,7 @@ class Guardian:
         except ChildProcessError:
             pass  # somebody else reaped it; its status is unknown, and it is dead all the same
         orderly = self._posts.orderly and status.code is not None
-        swept = sweep(self._posts, self._crash_grace, self._ears, self._older)
+        swept = sweep(self._posts, self._crash_grace, self._ears, (*self._older, *self._strangers))
         if self._posts.nothing_began and not swept.survivors:
             _say("procession: stopped before anything was started\n")
             return 0  # at the most the helper of a template was swept

@@ -260,20 +260,23 @@ class LinuxTrees(Trees):
 
     def descend(self, run: Hashable, leader: Handle | None) -> dict[int, ProcStat]:
         """All that lives of a run, leader first, and remember whose they are."""
-        queue = [leader.pid] if leader is not None else []
-        queue += self._by_run.get(run, ())
+        ours = os.getpid()
+        queue = [(leader.pid, ours)] if leader is not None else []
+        queue += [(pid, ours) for pid in self._by_run.get(run, ())]
         children_of = self._children_of
         if not host.has_children_files():
             table = _inverted(_linux.parents())
             children_of = lambda pid: table.get(pid, [])  # noqa: E731
         found: dict[int, ProcStat] = {}
         while queue:
-            pid = queue.pop(0)
+            pid, parent = queue.pop(0)
             if pid in found:
                 continue
             try:
                 stat = _linux.stat(pid)
-                queue += children_of(pid)
+                if stat.ppid not in (parent, ours):
+                    continue  # the child has ended, and somebody else got its number since
+                queue += [(child, pid) for child in children_of(pid)]
             except ProcessLookupError:
                 orphan = self._orphans.get(pid)
                 if orphan is None or orphan.stat.start_time:
@@ -322,6 +325,14 @@ class LinuxTrees(Trees):
         else:
             orphan = self._orphans[handle.pid] = Orphan(handle.pid)
             self._tie(orphan, run)
+
+    def left(self) -> list[Member]:
+        return [
+            member_of(stat)
+            for run in self._left
+            if run in self._by_run
+            for stat in self.descend(run, None).values()
+        ]
 
     def _forget(self, tree: LinuxTree) -> None:
         self.doomed.discard(tree.run)

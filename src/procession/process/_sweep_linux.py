@@ -66,7 +66,7 @@ def sweep(posts: Posts, cap: float, ears: Listens, older: Iterable[int]) -> Swep
     typed meanwhile ends all graces.
     """
     trees = LinuxTrees()
-    trees.ignore(older)
+    trees.ignore((*older, *(pid for pid, start in posts.spared if _is_still(pid, start))))
     began = time.monotonic()
     stops = [_Stop(trees.lost, signal.SIGTERM, began + cap)]
     for cookie, known in posts.runs.items():
@@ -106,17 +106,25 @@ def sweep(posts: Posts, cap: float, ears: Listens, older: Iterable[int]) -> Swep
     return Swept(reached, tuple(left))
 
 
-def meet_strangers(known: Iterable[int], lives: Callable[[], bool]) -> list[int]:
+def _is_still(pid: int, start_time: int) -> bool:
+    try:
+        return _linux.stat(pid).start_time == start_time
+    except ProcessLookupError:
+        return False
+
+
+def meet_strangers(known: Iterable[int], lives: Callable[[], bool]) -> list[int] | None:
     """Reap our dead children that are not among `known`, and tell the living: orphans that came
     to us because we are the first process of a container, or because an older child of ours left
-    them. While the supervisor `lives` it adopts all that is ours; that is asked after the look,
-    since when it dies its dead leaders come to us, and have to stay: their numbers are evidence.
+    them. None once the supervisor does not live: while it `lives` it adopts all that is ours; that
+    is asked after the look, since when it dies its dead leaders come to us, and have to stay:
+    their numbers are evidence.
     """
     pids = _linux.children() if host.has_children_files() else ()
     strangers = set(pids).difference(known)
     living: list[int] = []
-    if not strangers or not lives():
-        return living
+    if not lives():
+        return None
     for pid in strangers:
         try:
             if os.waitpid(pid, os.WNOHANG)[0] == 0:

@@ -134,5 +134,9 @@ class Trees(ABC):
         reaped; the handle of one that lives is not to be used any more."""
 
     @abstractmethod
+    def left(self) -> list[Member]:
+        """What lives of all forgotten runs, as of the last scan."""
+
+    @abstractmethod
     def close(self) -> None:
         """Close all descriptors. Whatever lives stays alive."""

@@ -83,6 +83,10 @@ class Link:
         """What is left of this run is not ours to end any more."""
         self._post("l", cookie)
 
+    def spares(self, pid: int, start_time: int) -> None:
+        """This process was left on purpose, whatever evidence is there of its run later."""
+        self._post("p", "", f" {pid} {start_time}")
+
     def orderly(self) -> None:
         """The supervisor ends because its work is done. Waits up to 1 s for a guardian that has
         not read for long: unheard, this would be taken for a crash."""
@@ -169,6 +173,7 @@ class Posts:
         self._rest = b""
         self.runs: dict[str, Known] = {}
         self.left: dict[str, Known] = {}  # runs whose processes are not ours to end
+        self.spared: set[tuple[int, int]] = set()  # pids and start times of such processes
         self.orderly = False
         self.listening = False
         self.nothing_began = False
@@ -221,6 +226,8 @@ class Posts:
             self.listening = True
         elif kind == "n":
             self.nothing_began = True
+        elif kind == "p":
+            self.spared.add((int(words[0]), int(words[1])))
         elif kind == "z":
             self.muted += 1
         elif kind == "o":

@@ -60,6 +60,9 @@ if TYPE_CHECKING:
             """The process ends: late requests shall neither be served nor kill. Main thread."""
 
 
+_LOOK = 0.1  # seconds between two looks of a thread that waits without any other thread's help
+
+
 def ending() -> bool:
     """Does the interpreter end: has the main thread returned, and every non-daemon thread?
 
@@ -83,7 +86,8 @@ class Session:
         self.force = False
         self._end = end
         self._lock = allocate_lock()
-        self._request: Request | None = None
+        self._taken = False  # a request is there; those who wait in a thread are claimed
+        self._request: Request | None = None  # the same, published: anybody may act on it
         self._count = 0
         self._heard: dict[tuple[Source, str], dict[str, int]] = {}
         self._listeners: list[Listener] = []
@@ -120,24 +124,32 @@ class Session:
             self._end(128 + signal if signal is not None else 1)
 
     def take(self, request: Request) -> bool:
-        """A request arrived. True if it is the first, the one everybody is told of."""
+        """A request arrived. True if it is the first, the one everybody is told of.
+
+        The callbacks go first, and are kept alive before anybody else can see the request: the
+        main thread may return as soon as it does.
+        """
         none_run = ending()
         with self._lock:
             self._count += 1
-            if self._request is not None:
+            if self._taken:
                 return False
-            self._request = request
-            listeners, self._listeners = self._listeners, []
+            self._taken = True
             callbacks: list[Callback] = []
             if not none_run and not self._closing:
                 callbacks, self._callbacks = self._callbacks, []
                 self._running += callbacks
-            for wish in (*listeners, *callbacks):
-                wish.claimed = True
+            for callback in callbacks:
+                callback.claimed = True
         for callback in callbacks:
             callback.open_gate()
         if callbacks:
             self._keep_alive(callbacks)
+        with self._lock:
+            self._request = request
+            listeners, self._listeners = self._listeners, []
+            for listener in listeners:
+                listener.claimed = True
         for listener in listeners:
             listener.tell()
         return True
@@ -162,7 +174,7 @@ class Session:
         """RuntimeError once the interpreter ends: no thread starts then."""
         wish = Callback(self, callback)
         with self._lock:
-            late = self._request is not None
+            late = self._taken
         if late:
             # Nothing to wait for. Not a daemon: so the interpreter itself waits for its end.
             wish.claimed = True
@@ -171,7 +183,7 @@ class Session:
             return wish
         wish.start(daemon=True)
         with self._lock:
-            if self._request is None:
+            if not self._taken:
                 self._callbacks.append(wish)
                 return wish
             wish.claimed = True
@@ -210,7 +222,7 @@ class Session:
     def look(self) -> Request | None:
         """The request, with the count as it is now, or None."""
         self.ear.pump()
-        if self._request is None and self.ear.arrived:
+        if self._request is None and (self._taken or self.ear.arrived):
             # A thread of ours holds it and will tell in microseconds. Without this a program
             # that signals itself would not see it in its next line.
             self._block(1.0, None)
@@ -232,8 +244,14 @@ class Session:
     def wait(self, timeout: float | None) -> Request | None:
         """Block until a request is there; None when `timeout` seconds went by without one."""
         if self._request is None and (timeout is None or timeout > 0):
-            self.ear.listen()
-            self._block(timeout, self.ear.step() if in_main_thread() else None)
+            try:
+                self.ear.listen()
+            except RuntimeError:
+                # No thread can be started: the limit of the process, or (3.12+) the main thread
+                # has returned, which still runs the handlers while it waits for this one.
+                self._block(timeout, _LOOK)
+            else:
+                self._block(timeout, self.ear.step() if in_main_thread() else None)
         return self.look()
 
     def _block(self, timeout: float | None, step: float | None) -> None:
@@ -246,6 +264,7 @@ class Session:
                 left = TIMEOUT_MAX if end is None else min(end - time.monotonic(), TIMEOUT_MAX)
                 if left <= 0 or gate.acquire(timeout=left if step is None else min(left, step)):
                     return
+                self.ear.pump()  # free where a thread of ours does it
         finally:
             self.withdraw(wish)
 
@@ -260,7 +279,7 @@ class Session:
             callback.thread.join()
         if not self.force:
             # Where a repeat forces, a late one may as well find the default action.
-            self.ear.retire(self._request is not None)
+            self.ear.retire(self._taken)
 
 
 def in_main_thread() -> bool:

@@ -146,7 +146,6 @@ class PosixEar:
             self._armed = True
 
     def _start_reader(self, pipe: _Pipe) -> None:
-        os.set_blocking(pipe.reading, True)
         self._reader = start_thread(lambda: self._read(pipe), "procession-shutdown-wakeup")
 
     def _lose_pipe(self, pipe: _Pipe) -> None:
@@ -173,6 +172,8 @@ class PosixEar:
 
     def _read(self, pipe: _Pipe) -> None:
         block(SIGNALS)
+        if pipe.is_ours():
+            os.set_blocking(pipe.reading, True)  # only here: without this thread `pump` reads it
         while pipe.is_ours():
             try:
                 told = os.read(pipe.reading, 4096)

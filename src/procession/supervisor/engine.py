@@ -273,6 +273,7 @@ class Engine:
         """Sweep what belongs to no run, and say how it all ended."""
         assert self._finish is not None
         survivors = [*self._performer.survivors, *self._sweep()]
+        self._performer.spare_what_was_left()  # it may have grown since
         for name in survivors:
             self._output.say(f"could not be killed: {name}")
         how = "ended"

@@ -171,8 +171,15 @@ class Performer:
         self._link.leaves(live.cookie)
         self._watcher.forget(live.handle)
         self._trees.forget(live.key)
+        self.spare_what_was_left()
         self._let_go(live)
         self._output.drain(live.key)
+
+    def spare_what_was_left(self) -> None:
+        """Tell the guardian each process: for a daemon without environment, session and leader
+        nothing but its pid and start time says that it was left on purpose."""
+        for member in self._trees.left():
+            self._link.spares(member.pid, member.start_time)
 
     def _let_go(self, live: LiveRun) -> None:
         live.handle.close()
