@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
+import subprocess
 import sys
 
 import pytest
@@ -29,6 +31,29 @@ def test_a_traced_leader_costs_the_supervisor_nothing(project: Project) -> None:
     assert up.status() == 137, up.said()  # both ended by themselves, and this one failed
     assert "traced failed: killed by SIGKILL" in up.err
     project.stage.gone()
+
+
+def test_a_traced_orphan_holds_up_no_stop(project: Project) -> None:
+    """A zombie of which only its tracer knows is dead all the same."""
+    gate = project.gate("gate")
+    file = str(project.folder / "pid")
+    project.tasks({"a": sh(f"sleep 60 & echo $! >{file}.new; mv {file}.new {file}; wait")})
+    up = project.up()
+    tracer = subprocess.Popen(
+        [sys.executable, "-S", str(PROGRAMS / "up_traces.py"), "tracer", gate, file],
+        env=project.environment(),
+    )
+    try:
+        (pid,) = (e.words[0] for e in project.stage.wait("killed", "tracer"))
+        assert up.stop() == 0, up.said()
+        assert "could not be killed" not in up.err
+        assert os.path.exists(f"/proc/{pid}"), "the tracer holds the zombie"
+        found = re.search(r"stopped in ([0-9.]+) s", up.err)
+        assert found, up.said()
+        assert float(found[1]) < 5, "it waited for what is dead"
+    finally:
+        project.open_gate("gate")
+        assert tracer.wait(10) == 0
 
 
 def test_a_signal_that_was_ignored_at_the_start_is_no_stop(project: Project) -> None:

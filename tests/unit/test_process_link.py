@@ -55,6 +55,14 @@ def test_a_run_that_is_left_is_not_swept(pair: Pair) -> None:
     pair.posts.read()
     assert pair.posts.runs == {}
     assert pair.posts.left == {"a": Known(INT, 0.5, 5)}
+    pair.link.spares("a", 7, 100)
+    pair.link.spares("b", 8, 200)
+    pair.posts.read()
+    assert pair.posts.spared == {(7, 100), (8, 200)}
+    pair.link.ended("a")  # nothing of it lives any more: nothing is to be remembered of it
+    pair.posts.read()
+    assert pair.posts.left == {}
+    assert pair.posts.spared == {(8, 200)}
 
 
 def test_an_orderly_end_is_said(pair: Pair) -> None:

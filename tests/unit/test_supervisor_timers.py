@@ -38,3 +38,12 @@ def test_a_dropped_timer_never_fires() -> None:
     assert timers.due(10.0) == []
     timers.set("a", 2, 3.0)
     assert timers.due(3.0) == [("a", 2)]
+
+
+def test_timers_that_are_replaced_for_ever_take_no_memory() -> None:
+    timers = Timers()
+    for number in range(1000):
+        timers.set("a", number, 1e6 - number)
+        timers.set("b", number, 1e6 + number)
+    assert len(timers._heap) < 100
+    assert timers.due(2e6) == [("a", 999), ("b", 999)]

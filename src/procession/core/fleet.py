@@ -30,7 +30,7 @@ class Fleet:
         self._open = len(self.replicas)  # how many have not ended
         self._failures: dict[str, tuple[int, str]] = {}  # of those that failed and stay so
         self._verdict: tuple[int, str] | None = None  # what the whole ends with, once it is known
-        self._forced = False
+        self.forced = False  # a person is tired of waiting
         self._finished = False
 
     @property
@@ -87,10 +87,10 @@ class Fleet:
     ) -> None:
         if self.stopping and not forced:
             return  # all are on their way down; some managers repeat themselves every second
-        if not self._forced:
+        if not self.forced:
             actions.append(StopBegan(reason, forced))
         self._verdict = self._verdict or (status, reason)
-        self._forced = self._forced or forced
+        self.forced = self.forced or forced
         ask = ev.ForceAsked if forced else ev.StopAsked
         for name in self.replicas:
             self._step(ask(name, WITH_PROJECT), now, actions)

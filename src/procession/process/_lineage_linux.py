@@ -237,23 +237,34 @@ class LinuxTrees(Trees):
         return list(self._orphans.values())
 
     def may_have_orphan_of(self, run: Hashable) -> bool:
-        """Also where orphans have died whose own children were not looked for yet."""
-        return self._unfinished or bool(self._by_run.get(run))
+        """Also where orphans have died whose own children were not looked for yet.
+
+        A zombie whose end a tracer holds back from us (ptrace(2)) counts as dead: it is looked
+        for its children once more, and reaped when the tracer lets go.
+        """
+        if self._unfinished or not self._by_run.get(run):
+            return self._unfinished
+        return self._lives_any(run) or not self._adopt() or self._lives_any(run)
+
+    def _lives_any(self, run: Hashable) -> bool:
+        return any(not stat_of_child(pid).dead for pid in self._by_run.get(run, ()))
 
     def is_orphan(self, stat: ProcStat) -> bool:
         found = self._orphans.get(stat.pid)
         return found is not None and found.stat.start_time == stat.start_time
 
-    def has_group_of_its_own(self, stat: ProcStat) -> bool:
-        """Is our own child in a group of a session that is not ours, and led by no planted leader
-        (whose handle speaks to it)? Then all in it descend from us, and while the child is on
-        the table the number is theirs."""
-        return (
-            self.is_orphan(stat)
-            and stat.pgrp > 1
-            and stat.session not in (0, os.getsid(0))
-            and stat.pgrp not in self._leaders
-        )
+    def group_of_its_own(self, stat: ProcStat) -> int | None:
+        """The group of our own child, if in a session that is not ours, and led by no planted
+        leader (whose handle speaks to it): then all in it descend from us."""
+        if not self.is_orphan(stat):
+            return None
+        if stat.pgrp != stat.pid:
+            # Its own number is kept for it by its place on the table; another's may have been
+            # given away since it was read.
+            stat = stat_of_child(stat.pid)
+        if stat.pgrp > 1 and stat.session not in (0, os.getsid(0)):
+            return stat.pgrp if stat.pgrp not in self._leaders else None
+        return None
 
     def name_of(self, pid: int) -> Member:
         return member_of(stat_of_child(pid))
@@ -274,7 +285,7 @@ class LinuxTrees(Trees):
                 continue
             try:
                 stat = _linux.stat(pid)
-                if stat.ppid not in (parent, ours):
+                if stat.ppid not in (parent, ours) and stat.ppid not in found:
                     continue  # the child has ended, and somebody else got its number since
                 queue += [(child, pid) for child in children_of(pid)]
             except ProcessLookupError:
@@ -326,13 +337,15 @@ class LinuxTrees(Trees):
             orphan = self._orphans[handle.pid] = Orphan(handle.pid)
             self._tie(orphan, run)
 
-    def left(self) -> list[Member]:
-        return [
-            member_of(stat)
+    def left(self) -> dict[Hashable, list[Member]]:
+        over = [] if self._unfinished else [run for run in self._left if run not in self._by_run]
+        for run in over:
+            self._left.discard(run)
+            self._evidence.forget(run)
+        return {
+            run: [member_of(stat) for stat in self.descend(run, None).values()]
             for run in self._left
-            if run in self._by_run
-            for stat in self.descend(run, None).values()
-        ]
+        }
 
     def _forget(self, tree: LinuxTree) -> None:
         self.doomed.discard(tree.run)

@@ -134,8 +134,9 @@ class Trees(ABC):
         reaped; the handle of one that lives is not to be used any more."""
 
     @abstractmethod
-    def left(self) -> list[Member]:
-        """What lives of all forgotten runs, as of the last scan."""
+    def left(self) -> dict[Hashable, list[Member]]:
+        """What lives of each forgotten run, as of the last scan. One of which nothing lives is
+        forgotten for good, and is in no later answer."""
 
     @abstractmethod
     def close(self) -> None:

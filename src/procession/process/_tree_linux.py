@@ -209,9 +209,9 @@ class LinuxTree(Tree):
         """SIGKILL to one member, and to the group it leads or moved to."""
         self._heard.add((stat.pid, stat.start_time))
         self.reached.add((stat.pid, stat.start_time))
-        if self._trees.has_group_of_its_own(stat):
+        if (group := self._trees.group_of_its_own(stat)) is not None:
             try:
-                os.killpg(stat.pgrp, signal.SIGKILL)
+                os.killpg(group, signal.SIGKILL)
             except (ProcessLookupError, PermissionError):
                 pass  # it moved on, or nobody in it may be signalled: asked by itself, and named
         try:

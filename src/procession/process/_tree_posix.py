@@ -214,8 +214,8 @@ class PosixTrees(Trees):
     def drop(self, tree: PosixTree) -> None:
         self._trees.pop(tree.run, None)
 
-    def left(self) -> list[Member]:
-        return []  # orphans go to the first process of the system, and never come to us
+    def left(self) -> dict[Hashable, list[Member]]:
+        return {}  # orphans go to the first process of the system, and never come to us
 
     def close(self) -> None:
         self._trees.clear()

@@ -83,9 +83,10 @@ class Link:
         """What is left of this run is not ours to end any more."""
         self._post("l", cookie)
 
-    def spares(self, pid: int, start_time: int) -> None:
-        """This process was left on purpose, whatever evidence is there of its run later."""
-        self._post("p", "", f" {pid} {start_time}")
+    def spares(self, cookie: str, pid: int, start_time: int) -> None:
+        """This process of a run that was left is not to be ended, whatever evidence is there of
+        its run later. Holds until that run has `ended`."""
+        self._post("p", cookie, f" {pid} {start_time}")
 
     def orderly(self) -> None:
         """The supervisor ends because its work is done. Waits up to 1 s for a guardian that has
@@ -173,13 +174,18 @@ class Posts:
         self._rest = b""
         self.runs: dict[str, Known] = {}
         self.left: dict[str, Known] = {}  # runs whose processes are not ours to end
-        self.spared: set[tuple[int, int]] = set()  # pids and start times of such processes
+        self._spared: dict[str, set[tuple[int, int]]] = {}  # of them: pids and start times
         self.orderly = False
         self.listening = False
         self.nothing_began = False
         self.muted = 0  # how often the supervisor said so
         _nonblocking(posts_fd)
         _nonblocking(heard_fd)
+
+    @property
+    def spared(self) -> set[tuple[int, int]]:
+        """Processes that were left on purpose: pid and start time."""
+        return set().union(*self._spared.values())
 
     def read(self) -> bool:
         """Take in what has come. False: the supervisor's end is closed."""
@@ -219,7 +225,8 @@ class Posts:
         elif kind == "s":
             self.runs[cookie] = self.runs[cookie].replace(pid=int(words[0]))
         elif kind == "e":
-            self.runs.pop(cookie, None)
+            for known in (self.runs, self.left, self._spared):
+                known.pop(cookie, None)
         elif kind == "l":
             self.left[cookie] = self.runs.pop(cookie)
         elif kind == "r":
@@ -227,7 +234,7 @@ class Posts:
         elif kind == "n":
             self.nothing_began = True
         elif kind == "p":
-            self.spared.add((int(words[0]), int(words[1])))
+            self._spared.setdefault(cookie, set()).add((int(words[0]), int(words[1])))
         elif kind == "z":
             self.muted += 1
         elif kind == "o":

@@ -284,12 +284,17 @@ class Engine:
         self._output.closing(text)
         return status
 
+    @property
+    def _forced(self) -> bool:
+        """Also by what came when nothing is settled any more."""
+        return self._fleet.forced or any(isinstance(e, ev.ForceAllAsked) for e in self._inbox)
+
     def _sweep(self) -> list[str]:
         """End what nothing ties to a run; who is left, by name."""
         for number, seconds in ((signal.SIGTERM, SWEEP_GRACE), (signal.SIGKILL, KILL_WAIT)):
             until = self._clock() + seconds
             told = False
-            while True:
+            while number == signal.SIGKILL or not self._forced:
                 # Looked at anew each time: who died since has left its children to us.
                 self._trees.scan()
                 if not self._trees.unclaimed() and not self._trees.again:

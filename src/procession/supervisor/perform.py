@@ -21,7 +21,7 @@ from procession.supervisor.runs import LiveRun
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Hashable, Mapping
 
     from procession.lookup import Launch
     from procession.process.exits import ExitWatcher
@@ -60,6 +60,7 @@ class Performer:
         self._token = os.urandom(8).hex()
         self.live: dict[tuple[str, int], LiveRun] = {}
         self.survivors: list[str] = []  # what could not be killed, by name
+        self._left: dict[Hashable, str] = {}  # cookies of runs of which something was left
 
     def perform(self, action: act.Action) -> None:
         """Carry out one action. Raises TypeError for one that is not of the world."""
@@ -171,6 +172,7 @@ class Performer:
         self._link.leaves(live.cookie)
         self._watcher.forget(live.handle)
         self._trees.forget(live.key)
+        self._left[live.key] = live.cookie
         self.spare_what_was_left()
         self._let_go(live)
         self._output.drain(live.key)
@@ -178,8 +180,13 @@ class Performer:
     def spare_what_was_left(self) -> None:
         """Tell the guardian each process: for a daemon without environment, session and leader
         nothing but its pid and start time says that it was left on purpose."""
-        for member in self._trees.left():
-            self._link.spares(member.pid, member.start_time)
+        left = self._trees.left()
+        for run, cookie in list(self._left.items()):
+            for member in left.get(run, ()):
+                self._link.spares(cookie, member.pid, member.start_time)
+            if run not in left:
+                self._link.ended(cookie)
+                del self._left[run]
 
     def _let_go(self, live: LiveRun) -> None:
         live.handle.close()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import heapq
 
+SPARE = 64  # replaced timers that may stay in the heap
+
 
 class Timers:
     """Deadlines by key. Times are seconds of whatever clock the owner uses."""
@@ -15,6 +17,9 @@ class Timers:
     def set(self, key: str, number: int, at: float) -> None:
         self._current[key] = (at, number)
         heapq.heappush(self._heap, (at, number, key))
+        if len(self._heap) > 2 * len(self._current) + SPARE:  # timers of days that were replaced
+            self._heap = [(at, number, key) for key, (at, number) in self._current.items()]
+            heapq.heapify(self._heap)
 
     def drop(self, key: str) -> None:
         """The key's timer is not to fire any more."""
