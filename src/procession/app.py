@@ -94,8 +94,8 @@ else:
             sys.stderr.write(told(e.problems, color=wants_color(options.color, 2)))
             return USAGE
         except ProcessionError as e:
-            print(f"procession: {e}", file=sys.stderr)  # noqa: T201 - the user's mistake, worded
-            return USAGE
+            print(f"procession: {e}", file=sys.stderr)  # noqa: T201 - worded, and no traceback
+            return FAILED if isinstance(e, HostError) else USAGE
         try:
             return engine.run()
         except HostError as e:  # a limit of this host; the guardian ends what was started

@@ -74,3 +74,18 @@ def test_the_first_process_of_a_container(project: Project) -> None:
     project.stage.gone()
     heard = {e.who for e in project.stage.all("heard")}
     assert heard == {"a", "a.child0", "a.daemon1", "b"}
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("proc", ["none", "of another namespace"])
+def test_without_a_proc_of_its_own_nothing_is_started(project: Project, proc: str) -> None:
+    """What a task leaves behind could not be seen, and would outlive the project in silence."""
+    project.tasks({"a": actor("obedient", "a")})
+    wrap = ["unshare", "--pid", "--fork"]
+    if proc == "none":
+        wrap = ["unshare", "--mount", "sh", "-c", 'umount -l /proc && exec "$@"', "sh"]
+    up = project.up(wrap=wrap)
+    assert up.status() == 1, up.said()
+    assert "a /proc of this pid namespace" in up.err
+    assert "Traceback" not in up.err
+    assert project.stage.told == []

@@ -62,6 +62,13 @@ class LinuxTrees(Trees):
         self.lost = LinuxTree(self, None, None)
 
     def prepare(self) -> None:
+        if not host.has_proc():
+            raise HostError(
+                "this host",
+                "does not show us our own processes: what a task leaves behind would be lost",
+                "a /proc of this pid namespace",
+                "Mount one (mount -t proc proc /proc)",
+            )
         try:
             _linux.set_child_subreaper()
         except OSError as e:

@@ -29,9 +29,9 @@ def has_children_files() -> bool:
 
 
 def has_proc() -> bool:
-    """Is a Linux /proc mounted that shows ourselves?"""
+    """Is a Linux /proc mounted that shows ourselves, by the number we go by?"""
     if "proc" not in _known:
-        _known["proc"] = sys.platform == "linux" and os.access("/proc/self/stat", os.R_OK)
+        _known["proc"] = sys.platform == "linux" and _names_us("/proc/self")
     return _known["proc"]
 
 
@@ -40,6 +40,14 @@ def has_subreaper() -> bool:
     if "subreaper" not in _known:
         _known["subreaper"] = _try_subreaper()
     return _known["subreaper"]
+
+
+def _names_us(link: str) -> bool:
+    """Not so where the /proc of another pid namespace is mounted: its numbers are not ours."""
+    try:
+        return os.readlink(link) == str(os.getpid())
+    except OSError:
+        return False
 
 
 def _try_pidfd() -> bool:
