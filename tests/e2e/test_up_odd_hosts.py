@@ -120,3 +120,16 @@ def test_what_is_left_on_purpose_outlives_up(project: Project, how: str) -> None
     finally:
         os.kill(left, signal.SIGKILL)
         assert gone(left, 10)
+
+
+def test_who_is_swept_without_belonging_to_a_task_is_named_in_the_log(project: Project) -> None:
+    file = project.folder / "stray"
+    script = f"setsid env -i /bin/sh -c 'exec >/dev/null 2>&1; echo $$ >{file}.new; "
+    script += f"mv {file}.new {file}; exec sleep 60' & while ! test -e {file}; do :; done"
+    project.tasks({"a": sh(script)})
+    up = project.up()
+    assert up.status() == 0, up.said()
+    stray = int(file.read_text())
+    assert gone(stray, 10)
+    log = project.log("procession.log").decode()
+    assert re.search(rf"SIGTERM to \S+ .*{stray}.*: nothing ties it to a task", log), log

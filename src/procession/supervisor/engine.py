@@ -254,7 +254,7 @@ class Engine:
                 for run in self._trees.scan():  # daemons that came to us while nobody died
                     assert isinstance(run, tuple)
                     self._inbox.append(ev.TreeGrew(*run))
-                self._trees.sweep_unclaimed(signal.SIGTERM)
+                self._signal_unclaimed(signal.SIGTERM)
             self._output.stop_began(action.reason, forced=action.forced)
         elif isinstance(action, act.Finish):
             self._finish = action
@@ -301,7 +301,7 @@ class Engine:
                     return []
                 if number == signal.SIGKILL or not told:
                     # SIGTERM went out when the stop began: only who came since has not heard
-                    self._trees.sweep_unclaimed(number, only_new=number == signal.SIGTERM)
+                    self._signal_unclaimed(number, only_new=number == signal.SIGTERM)
                     told = True
                 left = until - self._clock()
                 if left <= 0:
@@ -310,3 +310,13 @@ class Engine:
                 for key, _ in self._selector.select(0.0 if self._trees.again else left):
                     key.data()
         return [str(member) for member in self._trees.unclaimed()]
+
+    def _signal_unclaimed(self, number: int, *, only_new: bool = False) -> None:
+        """And log to whom: somebody may wonder why that process ended."""
+        names = {member.pid: str(member) for member in self._trees.unclaimed()}
+        sent = self._trees.sweep_unclaimed(number, only_new=only_new)
+        for pid in sent.pids:
+            name = names.get(pid, str(pid))
+            self._output.event(
+                f"{signal.Signals(number).name} to {name}: nothing ties it to a task"
+            )
