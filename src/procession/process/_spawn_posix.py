@@ -6,8 +6,9 @@ what a spawn costs, and the 14 ms of importing `subprocess`. It uses vfork, so t
 process does not matter.
 `popen`: `subprocess.Popen` itself, for every other Python.
 
-Roads not taken: `preexec_fn` (20 ms a spawn in a large process, and deadlocks with threads),
-`os.posix_spawn` (no cwd, no closing of descriptors, no faster), `fork` in Python.
+Roads not taken: `preexec_fn` (20 ms a spawn in a large process, and deadlocks with threads; the one
+use that has no other road is `Command.foreground`, which only a small process without threads may
+ask for), `os.posix_spawn` (no cwd, no closing of descriptors, no faster), `fork` in Python.
 """
 
 from __future__ import annotations
@@ -72,12 +73,12 @@ def spawn_fork_exec(command: Command) -> PosixHandle:
                 tell,
                 True,
                 command.session,
+                0 if command.group and not command.session else -1,
+                command.gid,
+                None if command.groups is None else list(command.groups),
+                command.user,
                 -1,
-                None,
-                None,
-                None,
-                -1,
-                None,
+                _before_exec(command),
                 True,
             )
         finally:
@@ -118,6 +119,11 @@ def spawn_popen(command: Command) -> PosixHandle:
         close_fds=True,
         restore_signals=True,
         start_new_session=command.session,
+        process_group=0 if command.group and not command.session else None,
+        user=command.user,
+        group=command.gid,
+        extra_groups=command.groups,
+        preexec_fn=_before_exec(command),  # noqa: PLW1509 - None but for the one use it is fit for
     )
     # Else its destructor warns, and every later Popen would try to reap what is ours to reap.
     process.returncode = 0
@@ -170,6 +176,26 @@ def _error_pipe() -> tuple[int, int]:
     return report, high
 
 
+def _before_exec(command: Command) -> Callable[[], None] | None:
+    """Takes the terminal for the child's own group. Done by the parent, after the spawn, a quick
+    program finds itself in the background: it is stopped, or gives up."""
+    terminal = command.foreground
+    if terminal is None:
+        return None
+    import signal
+
+    def take() -> None:
+        # we ask from the background, and would be stopped for it
+        signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTTOU,))
+        try:
+            os.tcsetpgrp(terminal, os.getpgrp())
+        except OSError:
+            pass  # the terminal is gone, or not ours any more: the program will find out itself
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGTTOU,))
+
+    return take
+
+
 def _handle(pid: int, command: Command) -> PosixHandle:
     pidfd = None
     try:
@@ -178,7 +204,7 @@ def _handle(pid: int, command: Command) -> PosixHandle:
                 pidfd = os.pidfd_open(pid)
             except ProcessLookupError:
                 pass  # ended and reaped by somebody else already: `poll_exit` says "unknown"
-        return PosixHandle(pid, pidfd, own_group=command.session)
+        return PosixHandle(pid, pidfd, own_group=command.session or command.group)
     except BaseException:
         # No descriptor left, or an exception from a signal handler: nobody would know of it.
         if pidfd is not None:

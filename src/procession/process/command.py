@@ -19,6 +19,11 @@ class Command(Record):
     stdin, stdout, stderr
                 descriptors the program gets as 0, 1, 2, left open in the caller; None: /dev/null
     session     lead a new session and process group (needed to signal the group safely)
+    group       lead a new process group in the caller's session; of no account with `session`
+    foreground  descriptor of the session's terminal, whose foreground group the new group becomes
+                before it executes anything. With `group`, and from a process without other threads
+                only: it takes code between fork and exec, which deadlocks beside threads
+    user        run as this uid, with `gid` and the supplementary `groups`. None: the caller's
     pass_fds    more descriptors to inherit, under their own numbers; nothing else is inherited
     """
 
@@ -30,6 +35,11 @@ class Command(Record):
     stdout: int | None = None
     stderr: int | None = None
     session: bool = True
+    group: bool = False
+    foreground: int | None = None
+    user: int | None = None
+    gid: int | None = None
+    groups: tuple[int, ...] | None = None
     pass_fds: tuple[int, ...] = ()
 
     _hidden = frozenset({"env"})
