@@ -252,6 +252,7 @@ def test_a_reader_that_does_not_read_stops_no_task(project: Project) -> None:
         os.close(write)
         os.close(read)
     assert project.log("a.log") == b"0" * (40 * 65536)
+    assert re.search(r"the terminal did not get \d+ bytes", up.err), up.said()
 
 
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
@@ -277,7 +278,9 @@ def test_stdout_and_stderr_in_one_place_keep_their_order(project: Project) -> No
         os.close(write)
     with open(read, "rb") as pipe:
         shown = pipe.read().decode().splitlines()
-    assert "a          | x" in shown
+    (began,) = (i for i, line in enumerate(shown) if "a running" in line)
+    (ended,) = (i for i, line in enumerate(shown) if "all tasks ended" in line)
+    assert began < shown.index("a          | x") < ended, shown
     assert all(re.match(r"(a         |procession) \| ", line) for line in shown), shown
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 
 import pytest
@@ -48,7 +49,9 @@ def test_one_failed(project: Project, task: Task, status: int) -> None:
     project.tasks({"a": task, "good": sh("exit 0")})
     up = project.up()
     assert up.status() == status, up.said()
-    assert "a" in up.err, "a failure is told"
+    how = str(task["args"][-1])
+    told = [line for line in up.err.splitlines() if line.startswith("procession | a ")]
+    assert any(re.search(rf"\b{how}\b", line) for line in told), up.said()
 
 
 def test_the_first_failure_counts_in_time_not_in_the_file(project: Project) -> None:
