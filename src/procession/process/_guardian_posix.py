@@ -35,12 +35,19 @@ POSTS_PAUSE = 0.1  # seconds between two looks at what the supervisor posted
 PASSED_ON = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT")
 
 
-def guard(main: Callable[[Link], int], *, crash_grace: float = 1.0) -> int:
+def guard(
+    main: Callable[[Link], int],
+    *,
+    crash_grace: float = 1.0,
+    session: bool = True,
+    forwards: tuple[str, ...] = (),
+    failed: int = FAILED,
+) -> int:
     """Run `main(link)` as the supervisor, in a process of its own, under our guard.
 
-    Returns the exit status: what `main` returned, or 1 when the supervisor ended in any other
-    way or left something behind, after that was swept: each process gets its run's stop signal,
-    up to `crash_grace` seconds (or its run's own grace, if that is shorter) to end, then SIGKILL.
+    Returns the exit status: what `main` returned, or `failed` when it ended in any other way or
+    left something behind, after that was swept: each process gets its run's stop signal, up to
+    `crash_grace` seconds (or its run's own grace, if that is shorter) to end, then SIGKILL.
     Returns in the calling process only. Call it early, in the main thread, with no other: it
     forks. Children that this process has already are not touched.
 
@@ -48,12 +55,17 @@ def guard(main: Callable[[Link], int], *, crash_grace: float = 1.0) -> int:
     as they are when `main` is called: the one is about to exit, and a signal must not change how;
     the other unblocks them (`clean_signals`) when it has handlers, and loses none until then.
     Raises HostError when the host has no process or no descriptor left for us.
+
+    `session`: False leaves the supervisor in our session, with our terminal, and gives it only a
+    group of its own. `forwards`: more signals to pass on, by name; where any are named no signal
+    ends the supervisor before it listens, or because it was typed twice: `main` reads its link
+    before it starts anything.
     """
     try:
         _open_standard_descriptors()
     except OSError as e:
         raise HostError(os.devnull, f"cannot be opened: {e.strerror}", "a usable device") from e
-    numbers = _signals()
+    numbers = _signals(forwards)
     if signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # ignored, the kernel would reap for us
     before = signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
@@ -76,19 +88,20 @@ def guard(main: Callable[[Link], int], *, crash_grace: float = 1.0) -> int:
         os.close(heard_w)
         os.close(posts_r)
         _die_with(guardian)
-        _supervise(main, Link(heard_r, posts_w, _outlive_guardian))
+        apart = os.setsid if session else os.setpgrp
+        _supervise(main, Link(heard_r, posts_w, _outlive_guardian), apart, early=not forwards)
     os.close(heard_r)
     os.close(posts_w)
     posts = Posts(posts_r, heard_w)
     try:
-        return Guardian(pid, posts, numbers, crash_grace, older).run()
+        return Guardian(pid, posts, numbers, crash_grace, older, not forwards, failed).run()
     finally:
         posts.close()  # whatever happened to us: the supervisor hears that we are gone
 
 
-def _signals() -> frozenset[int]:
+def _signals(more: tuple[str, ...]) -> frozenset[int]:
     """What the guardian receives. HUP stays ignored where somebody wanted it so (nohup)."""
-    numbers = {int(getattr(signal, name)) for name in (*PASSED_ON, "SIGCHLD", "SIGTSTP")}
+    numbers = {int(getattr(signal, name)) for name in (*PASSED_ON, *more, "SIGCHLD", "SIGTSTP")}
     for number in (signal.SIGHUP, signal.SIGTSTP):
         if signal.getsignal(number) is signal.SIG_IGN:
             numbers.discard(number)  # a shell without job control means it for TSTP
@@ -112,12 +125,15 @@ def _flush() -> None:
                 continue
 
 
-def _supervise(main: Callable[[Link], int], link: Link) -> None:
+def _supervise(
+    main: Callable[[Link], int], link: Link, apart: Callable[[], None], *, early: bool
+) -> None:
     """The child's whole life."""
     status = FAILED
     try:
-        os.setsid()
-        _hear_early(link)
+        apart()
+        if early:
+            _hear_early(link)
         status = _status_of(main, link)
         _flush()
         link.orderly()
@@ -171,12 +187,16 @@ class Guardian:
         numbers: frozenset[int],
         crash_grace: float,
         older: list[int],
+        acts: bool,
+        failed: int,
     ) -> None:
         self._supervisor = supervisor
         self._posts = posts
         self._numbers = numbers
         self._crash_grace = crash_grace
         self._older = older  # children this process had before
+        self._acts = acts  # on signals; else they are passed on and nothing more
+        self._failed = failed
         self._strangers: list[int] = []  # orphans of theirs, which came to us
         self._typed = 0  # how often Ctrl-C was typed
         self._kill_at: float | None = None
@@ -225,9 +245,9 @@ class Guardian:
             os.kill(self._supervisor, signal.SIGCONT)  # stopped, it would hear of nothing
         if number == signal.SIGTSTP:
             self._step_aside()
-        elif not self._posts.listening:
+        elif self._acts and not self._posts.listening:
             os.kill(self._supervisor, signal.SIGTERM)  # see _hear_early
-        if number == signal.SIGINT and typed:
+        if self._acts and number == signal.SIGINT and typed:
             self._typed += 1
             if self._typed == 2:
                 self._kill_at = time.monotonic() + FORCED_WAIT
@@ -277,7 +297,7 @@ class Guardian:
         if swept.survivors:
             words.append("could not be killed: " + ", ".join(swept.survivors))
         _say(f"procession: {'; '.join(words)}\n")
-        return FAILED
+        return self._failed
 
 
 def _stop_here() -> None:

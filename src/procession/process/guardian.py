@@ -20,7 +20,14 @@ __all__ = ["GuardianGone", "Heard", "Link", "guard"]
 
 if sys.platform == "win32":
 
-    def guard(main: Callable[[Link], int], *, crash_grace: float = 1.0) -> int:
+    def guard(
+        main: Callable[[Link], int],
+        *,
+        crash_grace: float = 1.0,
+        session: bool = True,
+        forwards: tuple[str, ...] = (),
+        failed: int = 1,
+    ) -> int:
         """There is no fork; a job object ends the tasks with their supervisor."""
         from procession.errors import HostError
 
