@@ -15,7 +15,6 @@ from typing import Any
 
 import pytest
 
-from tests.support import up as support
 from tests.support.up import Project, Up, actor, sh
 
 DREKAR = (sys.executable, "-W", "error", "-m", "drekar_launch")
@@ -26,13 +25,12 @@ Launch = Callable[..., Up]
 
 
 @pytest.fixture
-def launch(project: Project, monkeypatch: pytest.MonkeyPatch) -> Launch:
+def launch(project: Project) -> Launch:
     """Start the old command line in the project's folder, its log place below that."""
-    monkeypatch.setattr(support, "PROCESSION", DREKAR)
 
     def start(*words: str, env: dict[str, str | None] | None = None, **more: Any) -> Up:
         cache = {"XDG_CACHE_HOME": str(project.folder / "cache"), **(env or {})}
-        return project.start(*words, env=cache, log_dir=None, **more)
+        return project.start(*words, env=cache, log_dir=None, run=DREKAR, **more)
 
     return start
 
