@@ -55,7 +55,18 @@ else:
         """Run a project until it ends; its exit status. Forks: call single-threaded, and early."""
         from procession.process.guardian import guard
 
-        return guard(lambda link: supervise(options, link), crash_grace=options.crash_grace)
+        return guard(
+            lambda link: supervise(options, link),
+            crash_grace=options.crash_grace,
+            open_log=_log_of,
+        )
+
+    def _log_of(folder: str, cookie: str, stream: str) -> int:
+        """For the guardian, which goes on with the logs when the supervisor was lost."""
+        from procession.logs.files import open_stream
+        from procession.supervisor.runs import replica_of
+
+        return open_stream(folder, replica_of(cookie), stream)
 
     def supervise(options: UpOptions, link: Link) -> int:
         """The supervisor's whole life: read the file, start, keep, stop. Exit status as `up`'s."""

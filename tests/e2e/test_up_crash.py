@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.programs import as_ordinary_user
-from tests.support.up import Inotify, Project, actor, children, readable
+from tests.support.stage import WITHIN
+from tests.support.up import Inotify, Project, actor, children, readable, sh
 
 CRASH_GRACE = 1.0  # the default of --crash-grace
 
@@ -82,6 +83,35 @@ def test_the_supervisor_is_killed_and_each_task_has_its_own_signal(project: Proj
         ("usr1", "SIGUSR1"),
         ("term", "SIGTERM"),
     }
+
+
+@pytest.mark.quick
+def test_who_prints_while_it_is_swept_is_not_cut_off(project: Project) -> None:
+    """The supervisor was the only reader of its pipes: SIGPIPE would end the clean-up."""
+    folder = project.folder
+    clean = "trap 'echo last words; echo an error >&2; echo through >done; exit 0' TERM"
+    # what one process of a task writes to another is not ours to read
+    between = "(trap 'echo 3; exit' TERM; echo 2; echo 1; echo >b; while :; do sleep 0.01; done)"
+    project.tasks(
+        {
+            "a": sh(f"{clean}; echo first; echo >a; while :; do sleep 0.01; done"),
+            "b": sh(f"{between} | (trap '' TERM; sort >sorted)"),
+        }
+    )
+    with Inotify() as changes:
+        changes.add(folder)
+        up = project.up()
+        deadline = time.monotonic() + WITHIN
+        while not ((folder / "a").exists() and (folder / "b").exists()):
+            assert changes.wait(deadline), up.said()
+    project.until_logged(" began")
+    (supervisor,) = children(up.pid)
+    os.kill(supervisor, signal.SIGKILL)
+    assert up.status() == 1, up.said()
+    assert (folder / "done").read_text() == "through\n"
+    assert (folder / "sorted").read_text() == "1\n2\n3\n"
+    assert project.log("a.log") == b"first\nlast words\n"
+    assert project.log("a.stderr.log").endswith(b"an error\n")  # the shell tells of its `sleep`
 
 
 def test_the_crash_grace_is_an_option(project: Project) -> None:

@@ -65,6 +65,13 @@ def test_a_run_that_is_left_is_not_swept(pair: Pair) -> None:
     assert pair.posts.spared == {(8, 200)}
 
 
+def test_the_log_folder_may_have_any_name(pair: Pair) -> None:
+    assert pair.posts.log_folder is None
+    pair.link.logs_in("/a b/c\nd/\udcff")
+    pair.posts.read()
+    assert pair.posts.log_folder == "/a b/c\nd/\udcff"
+
+
 def test_an_orderly_end_is_said(pair: Pair) -> None:
     pair.posts.read()
     assert not pair.posts.orderly

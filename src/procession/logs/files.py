@@ -60,7 +60,8 @@ class LogFolder:
             raise HostError("log folder", happened, "a place to write", _ELSEWHERE) from e
         return LogFolder(path, _point_latest(parent, os.path.basename(path)))
 
-    def file_of(self, replica: str, stream: str) -> str:
+    @staticmethod
+    def file_of(replica: str, stream: str) -> str:
         """The name of the file of a stream ("stdout" or "stderr").
 
         `<replica>.log` and `<replica>.stderr.log`; a replica whose own name ends in `.stdout` or
@@ -80,11 +81,10 @@ class LogFolder:
 
     def open_stream(self, replica: str, stream: str) -> int:
         """The file of a stream, open for appending (mode 0600, not inherited); yours to close."""
-        path = os.path.join(self.path, self.file_of(replica, stream))
         try:
-            return os.open(path, FLAGS, 0o600)
+            return open_stream(self.path, replica, stream)
         except OSError as e:
-            raise HostError("log file", f"{path} cannot be opened: {e.strerror}") from e
+            raise HostError("log file", f"{e.filename} cannot be opened: {e.strerror}") from e
 
     def event(self, line: str) -> None:
         """Append a line, with date and time, to `procession.log`. Never raises."""
@@ -111,6 +111,11 @@ class LogFolder:
         told = [sink.close() for sink in (*self._sinks.values(), self._events)]
         self._sinks.clear()
         return "; ".join(t for t in told if t) or None
+
+
+def open_stream(folder: str, replica: str, stream: str) -> int:
+    """As the method, for one who has the folder's path alone. Raises OSError."""
+    return os.open(os.path.join(folder, LogFolder.file_of(replica, stream)), FLAGS, 0o600)
 
 
 def _stamp(at: float) -> str:

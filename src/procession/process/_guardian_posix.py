@@ -27,6 +27,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    OpenLog = Callable[[str, str, str], int]
+
 FAILED = 1  # our exit status when the supervisor crashed or something had to be swept
 FORCED_WAIT = 10.0  # seconds a supervisor may take after a second typed Ctrl-C
 MUTE_WAIT = 1.0  # seconds a supervisor may take to fall silent before the prompt comes back
@@ -42,6 +44,7 @@ def guard(
     session: bool = True,
     forwards: tuple[str, ...] = (),
     failed: int = FAILED,
+    open_log: OpenLog | None = None,
 ) -> int:
     """Run `main(link)` as the supervisor, in a process of its own, under our guard.
 
@@ -60,6 +63,10 @@ def guard(
     group of its own. `forwards`: more signals to pass on, by name; where any are named no signal
     ends the supervisor before it listens, or because it was typed twice: `main` reads its link
     before it starts anything.
+
+    `open_log(folder, cookie, stream)` opens the log of a run's "stdout" or "stderr" for appending,
+    or raises OSError: what the run writes while it is swept goes there. `folder` is what the
+    supervisor posted (`Link.logs_in`).
     """
     try:
         _open_standard_descriptors()
@@ -94,7 +101,9 @@ def guard(
     os.close(posts_w)
     posts = Posts(posts_r, heard_w)
     try:
-        return Guardian(pid, posts, numbers, crash_grace, older, not forwards, failed).run()
+        return Guardian(
+            pid, posts, numbers, crash_grace, older, not forwards, failed, open_log
+        ).run()
     finally:
         posts.close()  # whatever happened to us: the supervisor hears that we are gone
 
@@ -189,6 +198,7 @@ class Guardian:
         older: list[int],
         acts: bool,
         failed: int,
+        open_log: OpenLog | None,
     ) -> None:
         self._supervisor = supervisor
         self._posts = posts
@@ -197,6 +207,7 @@ class Guardian:
         self._older = older  # children this process had before
         self._acts = acts  # on signals; else they are passed on and nothing more
         self._failed = failed
+        self._open_log = open_log
         self._strangers: list[int] = []  # orphans of theirs, which came to us
         self._typed = 0  # how often Ctrl-C was typed
         self._kill_at: float | None = None
@@ -280,7 +291,14 @@ class Guardian:
         except ChildProcessError:
             pass  # somebody else reaped it; its status is unknown, and it is dead all the same
         orderly = self._posts.orderly and status.code is not None
-        swept = sweep(self._posts, self._crash_grace, self._ears, (*self._older, *self._strangers))
+        folder, open_log = self._posts.log_folder, self._open_log
+        swept = sweep(
+            self._posts,
+            self._crash_grace,
+            self._ears,
+            (*self._older, *self._strangers),
+            (lambda *of: open_log(folder, *of)) if folder and open_log else None,
+        )
         if self._posts.nothing_began and not swept.survivors:
             _say("procession: stopped before anything was started\n")
             return 0  # at the most the helper of a template was swept

@@ -6,7 +6,11 @@ from procession._record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Protocol
+
+    # (cookie, stream) -> a descriptor to append to, ours to close; or OSError
+    OpenLog = Callable[[str, str], int]
 
     class Listens(Protocol):
         """Wakes us when a child of ours ended, and when somebody loses patience."""

@@ -9,7 +9,6 @@ tell whose they are. Each process hears the stop signal of its run once, has its
 from __future__ import annotations
 
 import os
-import select
 import signal
 import sys
 import time
@@ -19,13 +18,14 @@ if sys.platform != "linux":
 
 from procession.process import _linux, host
 from procession.process._lineage_linux import LinuxTrees
+from procession.process._rescue_linux import Rescue
 from procession.process._sweep import KILL_WAIT, ROUND, Swept
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from procession.process._sweep import Listens
+    from procession.process._sweep import Listens, OpenLog
     from procession.process._tree_linux import LinuxTree
     from procession.process.link import Posts
 
@@ -58,8 +58,15 @@ class _Stop:
         return bool(left) and left <= self.refused
 
 
-def sweep(posts: Posts, cap: float, ears: Listens, older: Iterable[int]) -> Swept:
-    """End all that is left below this process, but for `older` children of its own.
+def sweep(
+    posts: Posts,
+    cap: float,
+    ears: Listens,
+    older: Iterable[int],
+    open_log: OpenLog | None = None,
+) -> Swept:
+    """End all that is left below this process, but for `older` children of its own. What they
+    write meanwhile is read, so that nobody is cut off by it, and goes to the logs.
 
     `cap`: seconds that no grace exceeds. After it, ends at the latest when nobody new came to
     light for KILL_WAIT, and after 12 times that in a storm of forks that does not end. A Ctrl-C
@@ -75,8 +82,7 @@ def sweep(posts: Posts, cap: float, ears: Listens, older: Iterable[int]) -> Swep
     for cookie, known in posts.left.items():
         trees.expect(cookie, cookie, known.pid)
         trees.leave(cookie)
-    poll = select.poll()
-    poll.register(ears.fd, select.POLLIN)
+    rescue = Rescue(ears.fd, open_log)
     give_up = began + cap + KILL_WAIT
     reached = 0
     while True:
@@ -87,6 +93,10 @@ def sweep(posts: Posts, cap: float, ears: Listens, older: Iterable[int]) -> Swep
             trees.spare_nobody()
         alive = [stop for stop in stops if not stop.tree.is_empty()]
         for stop in alive:
+            if now < stop.deadline and (not stop.told or stop.tree.run in grown):
+                run = stop.tree.run
+                pids = (member.pid for member in stop.tree.members())
+                rescue.take_over(pids, run if isinstance(run, str) else None)
             stop.act(stop.tree.run in grown, now)
         # One process may be reached twice: with its run, and as nobody's when nobody asks any more.
         if reached != (reached := len(set().union(*(stop.tree.reached for stop in stops)))):
@@ -95,15 +105,17 @@ def sweep(posts: Posts, cap: float, ears: Listens, older: Iterable[int]) -> Swep
             break
         if all(stop.is_hopeless(now) for stop in alive):
             break
-        poll.poll(0 if trees.again else 1000 * max(0.0, min(s.kill_at for s in alive) - now))
+        left = max(0.0, min(stop.kill_at for stop in alive) - now)
+        rescue.wait(0 if trees.again else left)
         if any(number == signal.SIGINT and typed for number, typed in ears.read()):
             for stop in stops:
                 stop.kill_at = stop.deadline = 0.0
+    rescue.close()
     trees.close()
-    left = [str(member) for stop in alive for member in stop.tree.members()]
-    if alive and not left:
-        left = ["what forks faster than it can be killed"]
-    return Swept(reached, tuple(left))
+    survivors = [str(member) for stop in alive for member in stop.tree.members()]
+    if alive and not survivors:
+        survivors = ["what forks faster than it can be killed"]
+    return Swept(reached, tuple(survivors))
 
 
 def _is_still(pid: int, start_time: int) -> bool:

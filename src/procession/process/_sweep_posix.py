@@ -21,12 +21,21 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from procession.process._sweep import Listens
+    from procession.process._sweep import Listens, OpenLog
     from procession.process.link import Known, Posts
 
 
-def sweep(posts: Posts, cap: float, ears: Listens, older: Iterable[int]) -> Swept:
-    """End the groups of the runs that had not ended. Bounded by `cap` seconds and KILL_WAIT."""
+def sweep(
+    posts: Posts,
+    cap: float,
+    ears: Listens,
+    older: Iterable[int],
+    open_log: OpenLog | None = None,
+) -> Swept:
+    """End the groups of the runs that had not ended. Bounded by `cap` seconds and KILL_WAIT.
+
+    What they write meanwhile is lost: only on Linux can the end of a pipe be had that died.
+    """
     groups = [known for known in posts.runs.values() if _lives(known)]
     began = time.monotonic()
     for known in groups:

@@ -16,6 +16,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    OpenLog = Callable[[str, str, str], int]
+
 __all__ = ["GuardianGone", "Heard", "Link", "guard"]
 
 if sys.platform == "win32":
@@ -27,6 +29,7 @@ if sys.platform == "win32":
         session: bool = True,
         forwards: tuple[str, ...] = (),
         failed: int = 1,
+        open_log: OpenLog | None = None,
     ) -> int:
         """There is no fork; a job object ends the tasks with their supervisor."""
         from procession.errors import HostError

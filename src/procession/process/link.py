@@ -88,6 +88,10 @@ class Link:
         its run later. Holds until that run has `ended`."""
         self._post("p", cookie, f" {pid} {start_time}")
 
+    def logs_in(self, folder: str) -> None:
+        """Where the logs are, for who has to go on with them."""
+        self._post("d", "", f" {os.fsencode(folder).hex()}")
+
     def orderly(self) -> None:
         """The supervisor ends because its work is done. Waits up to 1 s for a guardian that has
         not read for long: unheard, this would be taken for a crash."""
@@ -175,6 +179,7 @@ class Posts:
         self.runs: dict[str, Known] = {}
         self.left: dict[str, Known] = {}  # runs whose processes are not ours to end
         self._spared: dict[str, set[tuple[int, int]]] = {}  # of them: pids and start times
+        self.log_folder: str | None = None
         self.orderly = False
         self.listening = False
         self.nothing_began = False
@@ -235,6 +240,8 @@ class Posts:
             self.nothing_began = True
         elif kind == "p":
             self._spared.setdefault(cookie, set()).add((int(words[0]), int(words[1])))
+        elif kind == "d":
+            self.log_folder = os.fsdecode(bytes.fromhex(words[0]))
         elif kind == "z":
             self.muted += 1
         elif kind == "o":

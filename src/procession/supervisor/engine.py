@@ -100,6 +100,8 @@ class Engine:
         self._inbox.append(ev.BeginAll())
         self._settle()
         self._output.start()
+        if self._output.folder is not None:
+            self._link.logs_in(self._output.folder)
         self._output.event(f"{self._project.name}: supervisor {os.getpid()} began")
         while self._finish is None:
             self._turn()

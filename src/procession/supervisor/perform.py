@@ -17,7 +17,7 @@ from procession.process.handle import signal_number
 from procession.process.limits import as_found
 from procession.process.spawn import spawn
 from procession.process.tree import COOKIE
-from procession.supervisor.runs import LiveRun
+from procession.supervisor.runs import LiveRun, cookie_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ class Performer:
             why = "; ".join(map(str, e.troubles))
             self._post(ev.SpawnFailed(a.replica, a.run, why, e.status))
             return
-        cookie = f"{self._token}.{a.replica}.{a.run}"
+        cookie = cookie_of(self._token, a.replica, a.run)
         try:
             handle, reads = self._spawn(a, task, launch, cookie)
         except (OSError, ValueError) as e:

@@ -8,6 +8,16 @@ if TYPE_CHECKING:
     from procession.process.tree import Tree
 
 
+def cookie_of(token: str, replica: str, run: int) -> str:
+    """What marks the processes of a run of the supervisor with that token (without dots)."""
+    return f"{token}.{replica}.{run}"
+
+
+def replica_of(cookie: str) -> str:
+    """Of a cookie that `cookie_of` made."""
+    return cookie.partition(".")[2].rpartition(".")[0]
+
+
 class LiveRun:
     """One run between its spawn and the end of its tree."""
 
