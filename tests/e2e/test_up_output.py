@@ -181,14 +181,67 @@ def test_much_output_is_identical_in_the_log_and_whole_on_our_output(project: Pr
 
 
 def test_quiet_shows_failures_only(project: Project) -> None:
-    project.tasks({"a": sh("echo x; echo y >&2"), "b": sh("echo z; exit 3")})
+    project.tasks({"a": sh("echo x; echo y >&2"), "b": sh("exit 3")})
     up = project.up("--quiet")
     assert up.status() == 3
     assert up.out == ""
     assert len(up.err.splitlines()) == 1, up.err
     assert "b failed" in up.err
     assert project.log("a.log") == b"x\n"
-    assert project.log("b.log") == b"z\n"
+
+
+def test_quiet_shows_how_a_task_failed(project: Project) -> None:
+    """Its last lines, which nobody saw, of both streams, and where all of them are."""
+    script = "seq -f 'line %g' 0 29; printf '\\033[2Jbad\\n' >&2; exit 3"
+    project.tasks({"a": sh(script), "b": sh("true")})
+    up = project.up("--quiet")
+    assert up.status() == 3, up.said()
+    assert up.out == ""
+    first, *shown, where = up.err.splitlines()
+    assert re.fullmatch(r"procession \| a failed: exited with 3 after \d\.\d s", first)
+    out, err = [f"a          | line {n}" for n in range(21, 30)], ["a          | bad"]
+    assert shown in (out + err, err + out)  # which of both came last is the kernel's clock to say
+    folder = project.log_folder()
+    assert where == f"procession | a: all it wrote is in {folder}/a.log and a.stderr.log"
+
+
+def test_quiet_shows_of_each_run_its_own(project: Project) -> None:
+    file = project.folder / "count"
+    script = f"echo run >>{file}; set -- $(cat {file}); echo this is run $#; [ $# = 3 ]"
+    project.tasks({"a": sh(script, restart="on-failure", restart_backoff="10ms")})
+    up = project.up("--quiet")
+    assert up.status() == 0, up.said()
+    shown = [line for line in up.err.splitlines() if "this is" in line]
+    assert shown == ["a          | this is run 1", "a          | this is run 2"]
+
+
+def test_the_first_words_say_where_the_logs_are(project: Project) -> None:
+    project.tasks({"a": sh("true")})
+    up = project.up()
+    assert up.status() == 0, up.said()
+    assert up.err.splitlines()[0] == f"procession | logs: {project.log_folder()}"
+
+
+def test_a_delay_is_told(project: Project) -> None:
+    project.tasks({"a": sh("true", start_delay="100ms")})
+    up = project.up()
+    assert up.status() == 0, up.said()
+    assert "procession | a pending: waits 0.1 s before its start" in up.err.splitlines()
+
+
+def test_a_full_disk_behind_our_stdout_is_told_once(project: Project) -> None:
+    project.tasks({"a": sh("for n in 1 2 3 4 5; do echo $n; sleep 0.02; done")})
+    full = os.open("/dev/full", os.O_WRONLY)
+    try:
+        up = project.up(out=full)
+        assert up.status() == 0, up.said()
+    finally:
+        os.close(full)
+    told = [line for line in up.err.splitlines() if "No space" in line]
+    assert told == [
+        "procession | stdout: No space left on device: output is lost until it has room"
+    ]
+    assert project.log("a.log") == b"1\n2\n3\n4\n5\n"
 
 
 def test_timestamps_stand_before_each_line(project: Project) -> None:

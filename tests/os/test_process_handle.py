@@ -88,7 +88,7 @@ def test_a_signal_is_told_as_one(started: Started, without_pidfd: None) -> None:
 
 def test_a_core_dump_is_told() -> None:
     status = _handle_posix.exit_status(os.CLD_DUMPED, signal.SIGSEGV)
-    assert str(status) == "killed by SIGSEGV (core dumped)"
+    assert str(status) == "killed by SIGSEGV (segmentation fault, core dumped)"
     assert _handle_posix.exit_status(os.CLD_KILLED, signal.SIGSEGV) == ExitStatus(
         signal=signal.SIGSEGV
     )

@@ -279,11 +279,12 @@ class Terminal:
     """A pseudo-terminal, its far end to hand to `up_on_terminal.py`."""
 
     def __init__(self) -> None:
-        self._near, far = os.openpty()
+        self.near, far = os.openpty()
         self.path = os.ttyname(far)
         self._far = far  # kept: reading the near end fails with EIO when nobody has the far one
-        os.set_blocking(self._near, False)
+        os.set_blocking(self.near, False)
         self.seen = b""
+        self.closed = False
 
     @property
     def wrap(self) -> tuple[str, ...]:
@@ -294,26 +295,33 @@ class Terminal:
         return self.seen.decode(errors="backslashreplace")
 
     def type(self, keys: bytes) -> None:
-        os.write(self._near, keys)
+        os.write(self.near, keys)
 
     def until(self, wanted: str) -> str:
         """Read until that was shown, colours left out."""
         deadline = time.monotonic() + WITHIN
         while wanted not in without_color(self.text):
-            if not readable(self._near, deadline):
-                raise AssertionError(f"never shown: {wanted!r}\n{self.text}")
-            self.seen += os.read(self._near, 65536)
+            self.more(repr(wanted), deadline)
         return without_color(self.text)
+
+    def more(self, wanted: str, deadline: float | None = None) -> None:
+        """Read what comes next; `wanted` is what is waited for, in words."""
+        if not readable(self.near, deadline or time.monotonic() + WITHIN):
+            raise AssertionError(f"never shown: {wanted}\n{self.text}")
+        self.seen += os.read(self.near, 65536)
 
     def drain(self) -> str:
         """What was shown until now."""
-        while readable(self._near, 0.0):
-            self.seen += os.read(self._near, 65536)
+        while readable(self.near, 0.0):
+            self.seen += os.read(self.near, 65536)
         return self.text
 
     def close(self) -> None:
-        os.close(self._near)
-        os.close(self._far)
+        """The window is closed: the kernel hangs up. A second call does nothing."""
+        if not self.closed:
+            self.closed = True
+            os.close(self.near)
+            os.close(self._far)
 
 
 @pytest.fixture

@@ -230,9 +230,10 @@ class Rules:
     def _changed(self, change: act.Changed) -> None:
         book = self.books[change.replica]
         self._check(change.old == book.state, f"it was {book.state}", change)
-        if change.new == change.old:  # the reason alone is new: a leader ended, its tree did not
-            waits = change.old == "running" and "waits for" in change.why
-            self._check(waits, "that is no change", change)
+        if change.new == change.old:  # the reason alone is new
+            tree = change.old == "running" and "waits for" in change.why
+            delay = change.old == "pending" and change.why.startswith("waits ")
+            self._check(tree or delay, "that is no change", change)
             return
         self._check(change.why or self._wordless, "does not say why", change)
         self.transitions.add((change.old, change.new))

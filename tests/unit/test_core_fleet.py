@@ -85,25 +85,28 @@ CASES: dict[str, tuple[list[Part], list[tuple[float, Happening]], int, str]] = {
         [SERVER, quits("a", ends(1, 3))],
         [],
         3,
-        "a ended: exited with 3",
+        "a ended: exited with 3 after 1.0 s",
     ),
     "quit, with success": (
         [SERVER, quits("a", ends(1))],
         [],
         0,
-        "a ended: exited with 0",
+        "a ended: exited with 0 after 1.0 s",
     ),
     "quit, by a signal": (
         [SERVER, quits("a", killed(1, 9))],
         [],
         137,
-        "a ended: killed by SIGKILL",
+        (
+            "a ended: killed by SIGKILL after 1.0 s "
+            "(not by us: by another process, or for lack of memory)"
+        ),
     ),
     "quit, nobody knows how": (
         [SERVER, quits("a", ends(1, None))],
         [],
         1,
-        "a ended: status unknown",
+        "a ended: status unknown after 1.0 s",
     ),
     "quit, not found": (
         [SERVER, quits("a", cannot(127))],
@@ -121,25 +124,25 @@ CASES: dict[str, tuple[list[Part], list[tuple[float, Happening]], int, str]] = {
         [SERVER, quits("a", ends(1, 3), success_exit_codes=(0, 3))],
         [],
         3,
-        "a ended: exited with 3",
+        "a ended: exited with 3 after 1.0 s",
     ),
     "quit, with a 0 that does not": (
         [SERVER, quits("a", ends(1), success_exit_codes=(3,))],
         [],
         1,
-        "a ended: exited with 0",
+        "a ended: exited with 0 after 1.0 s",
     ),
     "quit, only when it has given up": (
         [SERVER, quits("a", ends(1, 4), ends(1, 0), policy="on-failure")],
         [],
         0,
-        "a ended: exited with 0",
+        "a ended: exited with 0 after 1.0 s",
     ),
     "several quit: the first to end": (
         [SERVER, quits("a", ends(3, 4)), quits("b", ends(2, 5)), quits("c", ends(2.5, 6))],
         [],
         5,
-        "b ended: exited with 5",
+        "b ended: exited with 5 after 2.0 s",
     ),
     "quit: its tree is its end": (
         [
@@ -148,19 +151,19 @@ CASES: dict[str, tuple[list[Part], list[tuple[float, Happening]], int, str]] = {
         ],
         [],
         5,
-        "b ended: exited with 5",
+        "b ended: exited with 5 after 2.0 s",
     ),
     "quit after another's failure": (
         [part("a", ends(1, 4)), quits("b", ends(2, 0))],
         [],
         0,
-        "b ended: exited with 0",
+        "b ended: exited with 0 after 2.0 s",
     ),
     "quit, and a stop asked for while it goes down": (
         [part("slow", Behaviour(heeds=3.0)), quits("a", ends(1, 4))],
         [(2, CTRL_C), (3, ev.ForceAllAsked("Ctrl-C again"))],
         4,
-        "a ended: exited with 4",
+        "a ended: exited with 4 after 1.0 s",
     ),
     "a stop, and a quit while it goes down": (
         [quits("a", Behaviour(heeds=1.0, exit_heeded=ExitStatus(4)))],
@@ -190,7 +193,7 @@ CASES: dict[str, tuple[list[Part], list[tuple[float, Happening]], int, str]] = {
         [part("a", ends(3, 4)), part("b", ends(1, 0)), part("c", ends(2, 5))],
         [],
         5,
-        "c failed: exited with 5",
+        "c failed: exited with 5 after 2.0 s",
     ),
     "all ended, one could not start": (
         [part("a", ends(3, 0)), part("b", cannot(127))],
@@ -202,13 +205,13 @@ CASES: dict[str, tuple[list[Part], list[tuple[float, Happening]], int, str]] = {
         [part("a", killed(1, 11))],
         [],
         139,
-        "a failed: killed by SIGSEGV",
+        "a failed: killed by SIGSEGV (segmentation fault) after 1.0 s",
     ),
     "all ended, one with a 0 that is no success": (
         [part("a", ends(1, 0), success_exit_codes=(3,))],
         [],
         1,
-        "a failed: exited with 0",
+        "a failed: exited with 0 after 1.0 s",
     ),
     "all ended, and what failed was mended": (
         [part("a", ends(9)), part("b", ends(1, 4), ends(1, 0))],
@@ -220,7 +223,7 @@ CASES: dict[str, tuple[list[Part], list[tuple[float, Happening]], int, str]] = {
         [part("a", ends(9)), part("b", ends(1, 4), ends(1, 6)), part("c", ends(2, 5))],
         [(5, ev.StartAsked("b", "Ann mended it"))],
         5,
-        "c failed: exited with 5",
+        "c failed: exited with 5 after 2.0 s",
     ),
     "all were stopped one by one": (
         [part("a"), part("b")],

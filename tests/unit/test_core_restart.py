@@ -64,7 +64,11 @@ def test_the_pause_never_shrinks_while_it_fails(quick: int) -> None:
         (ExitStatus(0), 0, "exited with 0"),
         (ExitStatus(255), 255, "exited with 255"),
         (ExitStatus(signal=15), 143, "killed by SIGTERM"),
-        (ExitStatus(signal=11, core_dumped=True), 139, "killed by SIGSEGV (core dumped)"),
+        (
+            ExitStatus(signal=11, core_dumped=True),
+            139,
+            "killed by SIGSEGV (segmentation fault, core dumped)",
+        ),
         (ExitStatus(signal=40), 168, "killed by signal 40"),
         (ExitStatus(), 1, "status unknown"),
     ],
@@ -84,4 +88,25 @@ def test_success_is_a_known_code_among_the_good_ones() -> None:
 
 @pytest.mark.parametrize("number", [1, 2, 3, 4, 6, 8, 9, 11, 13, 14, 15])
 def test_a_signal_with_the_same_number_everywhere_is_called_by_name(number: int) -> None:
-    assert str(ExitStatus(signal=number)) == f"killed by {signal.Signals(number).name}"
+    told = str(ExitStatus(signal=number))
+    assert told.split(" (")[0] == f"killed by {signal.Signals(number).name}"
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        (ExitStatus(0), ""),
+        (ExitStatus(3), ""),
+        (ExitStatus(), ""),
+        (ExitStatus(signal=15), ""),
+        (ExitStatus(signal=9), "lack of memory"),
+        (ExitStatus(127), "not there"),
+        (ExitStatus(126), "may not be executed"),
+        (ExitStatus(137), "when SIGKILL killed a program"),
+        (ExitStatus(128), ""),
+        (ExitStatus(255), ""),
+    ],
+)
+def test_what_is_probably_behind_an_end(status: ExitStatus, words: str) -> None:
+    assert words in status.hint
+    assert bool(words) == bool(status.hint)

@@ -29,6 +29,7 @@ def test_begin__with_a_delay_waits_for_it() -> None:
     web = Story(start_delay=2.5).begins()
     assert web.did == [timer(1, 102.5)]
     assert (web.name, web.state.why) == ("pending", "waits 2.5 s before its start")
+    assert web.said == "pending -> pending: waits 2.5 s before its start"
 
 
 def test_timer_starts__after_the_delay() -> None:
@@ -41,7 +42,7 @@ def test_timer_starts__after_the_delay() -> None:
 def test_timer_starts__after_a_back_off_and_counts_a_restart() -> None:
     web = Story(policy="always").runs().exits(3).is_empty().rings()
     assert web.did == [spawn(2)]
-    assert web.said == "backoff -> starting: restarted: exited with 3"
+    assert web.said == "backoff -> starting: restarted: exited with 3 after 0.0 s"
     assert web.state.restarts == 1
 
 
@@ -61,7 +62,11 @@ def test_start__during_a_back_off_is_a_fresh_one() -> None:
         assert web.due.at == web.now + pause
         web.start().spawned() if pause == 4 else web.rings().spawned()
     assert web.state.restarts == 2, "what a person asked for is no restart"
-    assert web.exits(1).is_empty().said.endswith("exited with 1; the next run is due in 1 s")
+    assert (
+        web.exits(1)
+        .is_empty()
+        .said.endswith("exited with 1 after 0.0 s; the next run is due in 1 s")
+    )
 
 
 @pytest.mark.parametrize("end", ["stopped", "completed", "failed", "skipped"])
@@ -161,20 +166,20 @@ def test_leader_exited__stops_what_is_left() -> None:
     assert web.did == [signal("tree"), timer(2, 104.0)]
     assert web.said == "running -> stopping: leader exited with 3, stops 2 processes it left"
     assert web.state.wanted
-    assert web.is_empty().said == "stopping -> failed: exited with 3"
+    assert web.is_empty().said == "stopping -> failed: exited with 3 after 0.0 s"
 
 
 def test_leader_exited__waits_for_what_is_left() -> None:
     web = Story(leftover="wait").runs().exits(0, left=1)
     assert (web.did, web.name) == ([], "running")
     assert web.state.why == "leader exited with 0, waits for 1 process it left"
-    assert web.is_empty().said == "running -> completed: exited with 0"
+    assert web.is_empty().said == "running -> completed: exited with 0 after 0.0 s"
 
 
 def test_leader_exited__leaves_what_is_left() -> None:
     web = Story(leftover="leave").runs().exits(0, left=3)
     assert web.did == [Release("web", 1, survivors=False)]
-    assert web.said == "running -> completed: exited with 0"
+    assert web.said == "running -> completed: exited with 0 after 0.0 s"
 
 
 def test_leader_exited__leaves_what_is_left_and_goes_on() -> None:
@@ -187,7 +192,7 @@ def test_leader_exited__leaves_what_is_left_and_goes_on() -> None:
 def test_leader_exited__is_told_once() -> None:
     web = Story(leftover="wait").runs().exits(3, left=1).exits(0, left=5)
     assert web.state.why == "leader exited with 3, waits for 1 process it left"
-    assert web.is_empty().said == "running -> failed: exited with 3"
+    assert web.is_empty().said == "running -> failed: exited with 3 after 0.0 s"
 
 
 def test_grown_running__a_living_leader_may_start_what_it_likes() -> None:
@@ -207,7 +212,9 @@ def test_grown_running__what_comes_to_light_late_is_stopped_too(again: bool) -> 
     assert web.said == "running -> stopping: leader exited with 3, stops what it left"
     web.is_empty()
     assert web.said == (
-        "stopping -> starting: Ann starts it" if again else "stopping -> failed: exited with 3"
+        "stopping -> starting: Ann starts it"
+        if again
+        else "stopping -> failed: exited with 3 after 0.0 s"
     )
 
 
@@ -254,11 +261,11 @@ def test_start_running__a_later_stop_wins() -> None:
 @pytest.mark.parametrize(
     ("code", "policy", "said"),
     [
-        (0, "no", "completed: exited with 0"),
-        (3, "no", "failed: exited with 3"),
-        (5, "on-failure", "completed: exited with 5"),
-        (3, "on-failure", "backoff: exited with 3; the next run is due in 1 s"),
-        (0, "always", "backoff: exited with 0; the next run is due in 1 s"),
+        (0, "no", "completed: exited with 0 after 0.0 s"),
+        (3, "no", "failed: exited with 3 after 0.0 s"),
+        (5, "on-failure", "completed: exited with 5 after 0.0 s"),
+        (3, "on-failure", "backoff: exited with 3 after 0.0 s; the next run is due in 1 s"),
+        (0, "always", "backoff: exited with 0 after 0.0 s; the next run is due in 1 s"),
     ],
 )
 def test_run_over__the_policy_decides(code: int, policy: str, said: str) -> None:
@@ -266,16 +273,58 @@ def test_run_over__the_policy_decides(code: int, policy: str, said: str) -> None
     assert web.said == f"running -> {said}"
 
 
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0.04, "0.0 s"),
+        (2.13, "2.1 s"),
+        (9.949, "9.9 s"),
+        (9.96, "10 s"),
+        (59.4, "59 s"),
+        (59.6, "1 min"),
+        (3599.0, "1 h"),
+        (3 * 3600 + 20 * 60, "3 h 20 min"),
+        (50 * 3600, "50 h"),
+    ],
+)
+def test_run_over__says_how_long_the_run_was(seconds: float, words: str) -> None:
+    web = Story().runs().passes(seconds).exits(1).passes(5).is_empty()
+    assert web.said == f"running -> failed: exited with 1 after {words}"
+
+
+@pytest.mark.parametrize(
+    ("code", "number", "words"),
+    [
+        (None, 9, "killed by SIGKILL after 1.0 s (not by us: by another process, or for lack of "),
+        (127, None, "exited with 127 after 1.0 s (as shells do for a program that is not there)"),
+        (None, 11, "killed by SIGSEGV (segmentation fault) after 1.0 s"),
+    ],
+)
+def test_run_over__says_what_is_probably_behind_it(
+    code: int | None, number: int | None, words: str
+) -> None:
+    web = Story().runs().passes(1).exits(code, signal=number).is_empty()
+    assert web.said.startswith(f"running -> failed: {words}")
+
+
+def test_run_over__a_code_that_is_a_success_needs_no_explanation() -> None:
+    web = Story(success_exit_codes=(127,)).runs().exits(127).is_empty()
+    assert web.said == "running -> completed: exited with 127 after 0.0 s"
+
+
 def test_run_over__without_a_pause_the_next_run_follows_at_once() -> None:
     web = Story(policy="always", delay=0.0).runs().exits(signal=11).is_empty()
     assert web.did == [spawn(2)]
-    assert web.said == "running -> starting: restarted: killed by SIGSEGV"
+    assert (
+        web.said
+        == "running -> starting: restarted: killed by SIGSEGV (segmentation fault) after 0.0 s"
+    )
     assert web.state.restarts == 1
 
 
 def test_run_over__an_unknown_status_is_no_success() -> None:
     web = Story().runs().exits(None).is_empty()
-    assert web.said == "running -> failed: status unknown"
+    assert web.said == "running -> failed: status unknown after 0.0 s"
     assert web.state.phase.status == 1
 
 

@@ -205,7 +205,7 @@ def test_stop_over__says_how_it_ended() -> None:
 
 def test_stop_over__of_a_clearing_away_is_the_end_of_the_run() -> None:
     web = Story(policy="on-failure").runs().exits(3, left=1).is_empty()
-    assert web.said == "stopping -> backoff: exited with 3; the next run is due in 1 s"
+    assert web.said == "stopping -> backoff: exited with 3 after 0.0 s; the next run is due in 1 s"
 
 
 def test_stop_over__clearing_away_is_no_stable_time() -> None:

@@ -60,7 +60,7 @@ class Changed(Action):
     """For logs, terminal and watchers: the replica's state changed, and why, in words.
 
     `old` and `new` are the same where the reason alone is new: a leader ended, and the run waits
-    for what it left.
+    for what it left; or a replica waits for its delay.
     """
 
     replica: str

@@ -14,6 +14,19 @@ _SIGNAL_WORDS = {
     8: "SIGFPE", 9: "SIGKILL", 11: "SIGSEGV", 13: "SIGPIPE", 14: "SIGALRM", 15: "SIGTERM",
 }  # fmt: skip
 
+# Those by which the system tells a program of its own mistake.
+_MISTAKES = {
+    4: "illegal instruction", 6: "aborted", 8: "arithmetic error", 11: "segmentation fault",
+    13: "it wrote where nobody reads any more",
+}  # fmt: skip
+
+# What shells exit with for what they could not run (POSIX, 2.8.2): a code of 126 or 127 is as a
+# rule not the program's own.
+_SHELL_WORDS = {
+    126: "as shells do for a program that may not be executed",
+    127: "as shells do for a program that is not there",
+}
+
 STATUS_UNKNOWN = 1  # what `up` exits with for a leader whose status somebody else took
 
 
@@ -47,4 +60,16 @@ class ExitStatus(Record):
         if self.signal is None:
             return "status unknown"
         name = _SIGNAL_WORDS.get(self.signal, f"signal {self.signal}")
-        return f"killed by {name}" + (" (core dumped)" if self.core_dumped else "")
+        words = [_MISTAKES.get(self.signal, ""), "core dumped" if self.core_dumped else ""]
+        told = ", ".join(filter(None, words))
+        return f"killed by {name} ({told})" if told else f"killed by {name}"
+
+    @property
+    def hint(self) -> str:
+        """What is probably behind an end that nobody asked for; empty where nothing is known."""
+        if self.signal == 9:
+            return "not by us: by another process, or for lack of memory"
+        code = self.code or 0
+        if code > 128 and (name := _SIGNAL_WORDS.get(code - 128)) is not None:
+            return f"as shells do when {name} killed a program"
+        return _SHELL_WORDS.get(code, "")

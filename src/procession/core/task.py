@@ -50,7 +50,8 @@ def ignore(state: ReplicaState, event: ev.Event, now: float) -> Outcome:
 def begin(s: ReplicaState, e: ev.Begin, now: float) -> Outcome:
     if s.task.start_delay > 0:
         s = s.replace(wanted=True, why=f"waits {_seconds(s.task.start_delay)} before its start")
-        return _alarm(s, now + s.task.start_delay)
+        s, actions = _alarm(s, now + s.task.start_delay)
+        return s, [Changed(s.replica, s.run, "pending", "pending", s.why), *actions]
     return _spawn(s, "started with the project")
 
 
@@ -287,7 +288,13 @@ def _run_over(s: ReplicaState, ended: Running, now: float) -> Outcome:
     # a crash loop that leaves deaf processes behind would never be slowed down.
     until = now if s.task.leftover == "wait" or ended.exit_at is None else ended.exit_at
     return _run_ended(
-        s, str(status), good, status.shell_status, lasted=until - ended.since, now=now, ended=status
+        s,
+        str(status),
+        good,
+        status.shell_status,
+        lasted=until - ended.since,
+        now=now,
+        ended=status,
     )
 
 
@@ -302,6 +309,9 @@ def _run_ended(
     ended: ExitStatus | None = None,
 ) -> Outcome:
     s = s.replace(quick=policy.quick_ends(s.quick, lasted), timer=s.timer + 1)
+    if ended is not None:
+        hint = "" if good else ended.hint
+        why = f"{why} after {_duration(lasted)}" + (f" ({hint})" if hint else "")
     if policy.wanted_again(s.task.restart, succeeded=good):
         pause = policy.delay(s.task.restart, s.quick, ran=ended is not None)
         if pause <= 0:
@@ -356,6 +366,17 @@ def _how_it_ended(phase: Stopping) -> str:
 
 def _seconds(value: float) -> str:
     return f"{value:g} s"
+
+
+def _duration(seconds: float) -> str:
+    """`0.3 s`, `42 s`, `12 min`, `3 h 20 min`: as exact as somebody wants to know it."""
+    if seconds < 59.5:
+        return f"{seconds:.1f} s" if seconds < 9.95 else f"{seconds:.0f} s"
+    minutes = int(seconds / 60 + 0.5)
+    if minutes < 60:
+        return f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if minutes else f"{hours} h"
 
 
 def _processes(count: int) -> str:

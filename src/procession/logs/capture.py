@@ -132,6 +132,11 @@ class Capture:
         if self._thread is None or not self._send(lambda: self._store(sink, block)):
             self._store(sink, block)
 
+    def call(self, action: Callable[[], None]) -> None:
+        """Let the thread do what may take as long as the disk does, once all that came before is
+        written. `action` must not raise. Nothing happens after `close`."""
+        self._send(action)
+
     def close(self, timeout: float) -> bool:
         """Read what is there, end the thread, give everything back, in `timeout` seconds.
 

@@ -7,6 +7,7 @@ what happened first is shown first.
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 OURS = "procession"
+GAP = ".."  # in a name that is shown shortened
 LIMIT = 8 * 1024 * 1024  # bytes that wait for one output
 PATIENCE = 1.0  # seconds that a task may be held back in one stall of the terminal
 
@@ -128,7 +130,11 @@ class Console:
         self._timestamps = timestamps
         self._clock = clock
         self._order = {name: number for number, name in enumerate(names)}
-        self._width = max(map(len, (*names, OURS)))
+        # What is longer is shortened. It stays as it is now: what is shown before and after a
+        # resize stays below each other.
+        self._room = _name_room(out_fd, err_fd)
+        self._short: dict[str, str] = {}
+        self._width = min(max(map(len, (*names, OURS))), self._room)
         self._talk = Share()
         self._lock = threading.Lock()
         self._lost_bytes = 0
@@ -163,11 +169,24 @@ class Console:
 
     def say(self, text: str) -> None:
         """Our own words, on stderr. Any thread, never blocks; dropped and counted when full."""
-        prefix = self.stamp() + self._ours
-        raw = text.rstrip("\n").encode("utf-8", "backslashreplace")
-        lines = prefix + raw.replace(b"\n", b"\n" + prefix) + b"\n"
-        if not self._err.offer(self._talk, lines, None):
-            self.count(len(raw), 1 + raw.count(b"\n"))
+        self._put((self._ours, text))
+
+    def show(self, name: str, text: str, note: str) -> None:
+        """Lines that were kept from the terminal, behind the name of their replica, and our `note`
+        on them: both on stderr, and nothing between. As `say`."""
+        self._put((self.label(name, "stderr"), text), (self._ours, note))
+
+    def _put(self, *parts: tuple[bytes, str]) -> None:
+        block = b""
+        size = lines = 0
+        for label, text in parts:
+            prefix = self.stamp() + label
+            raw = text.rstrip("\n").encode("utf-8", "backslashreplace")
+            block += prefix + raw.replace(b"\n", b"\n" + prefix) + b"\n"
+            size += len(raw)
+            lines += 1 + raw.count(b"\n")
+        if not self._err.offer(self._talk, block, None):
+            self.count(size, lines)
 
     def mute(self) -> None:
         """Write nothing until `unmute`: our terminal belongs to somebody else meanwhile.
@@ -198,13 +217,25 @@ class Console:
 
     def label(self, name: str, which: str) -> bytes:
         """What stands before the lines of `name` on our "stdout" or "stderr", time aside."""
-        padded = name.ljust(self._width).encode() + b" |"
+        padded = self._fit(name).ljust(self._width).encode() + b" |"
         if not (self._color if which == "stdout" else self._err_color):
             return padded + b" "
         if name == OURS:
             return b"\x1b[1m" + padded + palette.RESET + b" "
         number = self._order.setdefault(name, len(self._order))
         return palette.paint(number) + padded + palette.RESET + b" "
+
+    def _fit(self, name: str) -> str:
+        """The name, shortened if need be: each to something of its own."""
+        if len(name) <= self._room:
+            return name
+        if name not in self._short:
+            taken = {*self._order, *self._short.values()}
+            # a name's end tells more than its middle: `importer-of-invoices-2`
+            room = self._room - len(GAP)
+            tries = [name[: room - end] + GAP + name[-end:] for end in range(room // 2, room)]
+            self._short[name] = next((t for t in tries if t not in taken), tries[0])
+        return self._short[name]
 
     def stamp(self) -> bytes:
         """The time of day in front of everything, where asked for."""
@@ -229,6 +260,13 @@ class Console:
             lost = share.lost_bytes, share.lost_lines
             share.lost_bytes = share.lost_lines = 0
         return lost
+
+
+def _name_room(*outputs: int) -> int:
+    """How many characters a name may take: a third of the narrowest terminal among the outputs,
+    and all where none is one."""
+    columns = [width for width in map(fds.columns, outputs) if width]
+    return max(len(OURS), min(columns) // 3) if columns else sys.maxsize
 
 
 def amount(size: int, lines: int) -> str:

@@ -79,6 +79,14 @@ def same_file(first: int, second: int) -> bool:
     return (a.st_dev, a.st_ino) == (b.st_dev, b.st_ino)
 
 
+def columns(fd: int) -> int:
+    """How wide the terminal behind `fd` is; 0 for what is none, or does not know."""
+    try:
+        return os.get_terminal_size(fd).columns
+    except OSError:
+        return 0
+
+
 def is_regular(fd: int) -> bool:
     """True for files that are always ready to be written to, and refuse to be waited for."""
     try:

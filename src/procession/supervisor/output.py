@@ -15,7 +15,7 @@ import time
 
 from procession.core.actions import Changed
 from procession.core.view import tell, worth_telling
-from procession.errors import HostError
+from procession.errors import HostError, UsageError
 from procession.process import limits
 
 TYPE_CHECKING = False
@@ -67,11 +67,16 @@ class Output:
         self._project_stops = False
         self._muted = False
         self._waiting: list[tuple[RunKey, tuple[int, int]]] = []
+        # Where a replica's latest run began in its log files, for who may have to show its end.
+        self._began: dict[str, tuple[int, ...]] = {}
         # What was said and not written yet: (when, text, for the log, for the terminal). A wave of
         # exits is one write, not one for each word of it that wakes another thread.
         self._said: list[tuple[float, str, bool, bool]] = []
         if log_dir is not None:
-            self._folder = _make_folder(log_dir, project)
+            try:
+                self._folder = _make_folder(log_dir, project)
+            except HostError as e:  # the place was the user's choice
+                raise UsageError("--log-dir", str(e)) from e
 
     def start(self) -> None:
         """Open the logs and begin to read. A default place that fails costs the logs only."""
@@ -99,8 +104,11 @@ class Output:
                 self._folder = _make_folder(None, self._project)
             except HostError as e:
                 self.say(f"no log files: {e}")
-        if self._folder is not None and self._folder.note:
-            self.say(self._folder.note)
+        if self._folder is not None:
+            if self._folder.note:
+                self.say(self._folder.note)
+            if not self._quiet:  # before anything else: where to look later
+                self._said.insert(0, (time.time(), f"logs: {self._folder.path}", False, True))
         self._capture.start()
         if self._folder is not None:
             self._folder.write_through(self._capture.post)
@@ -152,6 +160,8 @@ class Output:
         self.event(f"{change.replica} run {change.run}: {change.old} -> {change.new}: {change.why}")
         if worth_telling(change, quiet=self._quiet, project_stops=self._project_stops):
             self._tell(tell(change), log=False)
+        if self._quiet and change.new in ("failed", "backoff") and change.old != "starting":
+            self._show_end(change.replica)
 
     def stop_began(self, reason: str, *, forced: bool) -> None:
         """The whole project goes down."""
@@ -214,6 +224,29 @@ class Output:
         if shown:
             self._console.say(shown)
 
+    def _show_end(self, replica: str) -> None:
+        """A run failed, and nobody saw what it wrote: its last lines, and where the rest is."""
+        if self._folder is None or self._capture is None:
+            return  # nothing was kept, which was told
+        paths = [self._path_of(replica, which) for which in STREAMS]
+        begins = self._began.get(replica, (0,) * len(paths))
+        # The capture thread has written all of the run by now, and may wait for a disk.
+        self.flush()
+        self._capture.call(lambda: self._show_last(replica, list(zip(paths, begins, strict=True))))
+
+    def _show_last(self, replica: str, files: list[tuple[str, int]]) -> None:
+        from procession.logs.tail import last_lines
+
+        lines = last_lines(files)
+        if lines and self._console is not None:
+            first, *more = [path for path, _ in files if _size(path)]
+            where = " and ".join([first, *map(os.path.basename, more)])
+            self._console.show(replica, "\n".join(lines), f"{replica}: all it wrote is in {where}")
+
+    def _path_of(self, replica: str, which: str) -> str:
+        assert self._folder is not None
+        return os.path.join(self._folder.path, self._folder.file_of(replica, which))
+
     def _last_words(self, text: str) -> None:
         """To stderr, when the console is gone: only if that takes them at once."""
         try:
@@ -234,20 +267,31 @@ class Output:
             self._console.say(text)
 
     def _terminal_trouble(self, text: str) -> None:
-        """From the console's thread."""
+        """From the console's thread. What still can be written to is told as well."""
         if self._folder is not None:
             self._folder.event(text)
+        if self._console is not None:
+            self._console.say(text)
 
     def _attach(self, capture: Capture, run: RunKey, reads: tuple[int, int]) -> None:
         replica = run[0]
+        if self._quiet and self._folder is not None and run[1] > 1:
+            self._began[replica] = tuple(_size(self._path_of(replica, w)) for w in STREAMS)
         for which, fd in zip(STREAMS, reads, strict=True):
             sink = path = stream = None
             if self._folder is not None:
                 sink = self._folder.sink(replica, which)
-                path = os.path.join(self._folder.path, self._folder.file_of(replica, which))
+                path = self._path_of(replica, which)
             if self._console is not None and not self._quiet:
                 stream = self._console.stream(replica, which, path)
             capture.add(run, fd, log=sink, console=stream, name=f"{replica} {which}")
+
+
+def _size(path: str) -> int:
+    try:
+        return os.stat(path).st_size
+    except OSError:  # it was never opened, or somebody took it away
+        return 0
 
 
 def _make_folder(base: str | None, project: str) -> LogFolder:
