@@ -76,8 +76,8 @@ def spawn_fork_exec(command: Command) -> PosixHandle:
                 0 if command.group and not command.session else -1,
                 command.gid,
                 None if command.groups is None else list(command.groups),
-                command.user,
-                -1,
+                command.uid,
+                command.umask,
                 _before_exec(command),
                 True,
             )
@@ -103,7 +103,11 @@ def spawn_popen(command: Command) -> PosixHandle:
     import subprocess
 
     _check(command)
-    if command.env is not None:
+    environ: Mapping[Any, Any] | None = None
+    if isinstance(command.env, list):
+        environ = dict(entry.split(b"=", 1) for entry in command.env)
+    elif command.env is not None:
+        environ = command.env
         _encoded(command.env)  # Popen lets an empty name through
     null = subprocess.DEVNULL
     # No pipe is made and nothing is waited for: the context manager would wait for the child.
@@ -114,15 +118,16 @@ def spawn_popen(command: Command) -> PosixHandle:
         stdout=null if command.stdout is None else command.stdout,
         stderr=null if command.stderr is None else command.stderr,
         cwd=command.cwd,
-        env=command.env,
+        env=environ,
         pass_fds=command.pass_fds,
         close_fds=True,
         restore_signals=True,
         start_new_session=command.session,
         process_group=0 if command.group and not command.session else None,
-        user=command.user,
+        user=command.uid,
         group=command.gid,
         extra_groups=command.groups,
+        umask=command.umask,
         preexec_fn=_before_exec(command),  # noqa: PLW1509 - None but for the one use it is fit for
     )
     # Else its destructor warns, and every later Popen would try to reap what is ours to reap.
@@ -149,7 +154,9 @@ def _check(command: Command) -> None:
         raise ValueError("embedded null byte in the executable")
 
 
-def _encoded(env: Mapping[str, str]) -> list[bytes]:
+def _encoded(env: Mapping[str, str] | list[bytes]) -> list[bytes]:
+    if isinstance(env, list):
+        return env
     encoded = []
     for name, value in env.items():
         if "=" in name or not name:

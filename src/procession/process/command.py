@@ -15,31 +15,36 @@ class Command(Record):
     argv        what the program sees as its arguments, its own name first; not empty
     executable  absolute path of the file to execute; no PATH is searched
     cwd         directory to start in; None: the caller's
-    env         the whole environment; None: the caller's. Hidden from repr: it holds secrets
+    env         the whole environment, as a mapping or as encoded NAME=VALUE; None: the caller's.
+                Hidden from repr: it holds secrets
     stdin, stdout, stderr
                 descriptors the program gets as 0, 1, 2, left open in the caller; None: /dev/null
     session     lead a new session and process group (needed to signal the group safely)
+    pass_fds    more descriptors to inherit, under their own numbers; nothing else is inherited
+    uid, gid, groups
+                whom to run as, and with which supplementary groups; None: as the caller. Needs the
+                caller to be allowed (root)
+    umask       of the program; -1: the caller's
     group       lead a new process group in the caller's session; of no account with `session`
     foreground  descriptor of the session's terminal, whose foreground group the new group becomes
                 before it executes anything. With `group`, and from a process without other threads
                 only: it takes code between fork and exec, which deadlocks beside threads
-    user        run as this uid, with `gid` and the supplementary `groups`. None: the caller's
-    pass_fds    more descriptors to inherit, under their own numbers; nothing else is inherited
     """
 
     argv: tuple[str, ...]
     executable: str
     cwd: str | None = None
-    env: Mapping[str, str] | None = None
+    env: Mapping[str, str] | list[bytes] | None = None
     stdin: int | None = None
     stdout: int | None = None
     stderr: int | None = None
     session: bool = True
-    group: bool = False
-    foreground: int | None = None
-    user: int | None = None
+    pass_fds: tuple[int, ...] = ()
+    uid: int | None = None
     gid: int | None = None
     groups: tuple[int, ...] | None = None
-    pass_fds: tuple[int, ...] = ()
+    umask: int = -1
+    group: bool = False
+    foreground: int | None = None
 
     _hidden = frozenset({"env"})
