@@ -6,6 +6,8 @@ import fcntl
 import os
 import re
 import select
+import struct
+import termios
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -143,6 +145,38 @@ def test_the_longest_name_sets_the_width_and_a_later_one_may_be_longer() -> None
         b"b                | x\na-long-name-here | x\na-name-that-came-later | x\n"
     )
     showing.close()
+
+
+def test_on_a_narrow_terminal_names_are_shortened_and_stay_apart() -> None:
+    near, far = os.openpty()
+    try:
+        fcntl.ioctl(far, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 45, 0, 0))
+        names = ["b", *(f"importer-{middle}-of-invoices" for middle in ("a", "b", "c"))]
+        console = Console(far, far, names=names, color=False, timestamps=False)
+        labels = [console.label(name, "stdout") for name in (*names, "came-later-and-is-long")]
+        console.close(0.0)
+    finally:
+        os.close(near)
+        os.close(far)
+    assert len(set(labels)) == len(labels)
+    assert {len(label) for label in labels} == {15 + len(" | ")}
+    assert labels[:2] == [b"b               | ", b"importe..voices | "]
+
+
+def test_the_narrowest_of_our_terminals_counts_and_ten_characters_stay() -> None:
+    wide, narrow = os.openpty(), os.openpty()
+    try:
+        for (_, far), columns in ((wide, 300), (narrow, 12)):
+            fcntl.ioctl(far, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+        console = Console(
+            wide[1], narrow[1], names=["a-name-that-is-long"], color=False, timestamps=False
+        )
+        label = console.label("a-name-that-is-long", "stdout")
+        console.close(0.0)
+    finally:
+        for fd in (*wide, *narrow):
+            os.close(fd)
+    assert label == b"a-na..long | "
 
 
 def test_colour_and_time_stand_before_the_line_and_end_before_it() -> None:
