@@ -7,33 +7,30 @@ Rules (POSIX.1-2017, chapter 8 and `exec`, where it leaves no choice; ours are m
   order; a file that is not executable is passed over.
 - An empty or relative entry of PATH is meant from the task's folder. PATH unset: `os.defpath`.
   * PATH set to nothing: nothing is found (glibc would search the folder; nobody means that).
-- * env-files: UTF-8, NAME=VALUE, comments, quotes, `export`, as python-dotenv parses them.
-  `${NAME}` is not replaced: what the file says is what the program gets, passwords included.
-  A name without `=` changes nothing. A FIFO, where a vault writes secrets, is read too.
+- * How env-files are read is said in `procession.envfile`.
 """
 
 from __future__ import annotations
 
-import errno
 import os
 import stat
 import sys
 
 from procession._record import Record
+from procession.envfile import read_env_file
 from procession.errors import ProcessionError, one_line, quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from procession.envfile import Wrong
     from procession.spec import Task
 
 
 _WINDOWS = sys.platform == "win32"
 _PATHEXT = ".COM;.EXE;.BAT;.CMD"  # what cmd.exe falls back to
 _SUGGESTIONS = 20  # searches of a whole PATH for a similar name, in one load
-_ENV_FILE_BYTES = 1024 * 1024
-_WRITER_SECONDS = 5.0  # how long a FIFO's writer may take: a vault may ask its user first
 _CANNOT_RUN, _NOT_FOUND = 126, 127  # as shells exit (POSIX, 2.8.2)
 
 
@@ -132,9 +129,11 @@ class Lookup:
         return self._folders[path]
 
     def env_file(self, path: str) -> tuple[dict[str, str], list[Trouble]]:
-        """`read_env_file`, once for each file: what a FIFO gave cannot be read again."""
+        """What an env-file says, and what is wrong in it: `envfile.read_env_file`, once for each
+        file, since what a FIFO gave cannot be read again."""
         if path not in self._files:
-            self._files[path] = read_env_file(path)
+            values, wrong = read_env_file(path)
+            self._files[path] = values, [_of_env_file(path, one) for one in wrong]
         return self._files[path]
 
     def _environment(self, task: Task, troubles: list[Trouble]) -> dict[str, str]:
@@ -257,6 +256,11 @@ def file_names(name: str, pathext: str, windows: bool) -> list[str]:
     return [name + e for e in endings]
 
 
+def _of_env_file(path: str, wrong: Wrong) -> Trouble:
+    place = (path, wrong.line, wrong.column) if wrong.line else ("", 0, 1)
+    return Trouble("env-file", wrong.what, wrong.expected, "", None, *place)
+
+
 def _lay_over(env: dict[str, str], values: Iterable[tuple[str, str]]) -> None:
     if _WINDOWS:  # where names have no case, and os.environ gives them in capitals
         values = [(name.upper(), value) for name, value in values]
@@ -318,100 +322,3 @@ def _similar(name: str, names: list[str]) -> str:
     stem = name[:-4] if name.lower().endswith(".exe") else name
     near = [n for n in names if n[:1] == name[:1] and abs(len(n) - len(stem)) < 3]
     return next(iter(get_close_matches(stem, near, 1, 0.75)), "")
-
-
-# --- env-files -------------------------------------------------------------------------------
-
-
-def read_env_file(path: str) -> tuple[dict[str, str], list[Trouble]]:
-    """The variables of an env-file, and every line of it that cannot be read.
-
-    Messages hold no line of the file: there are passwords in it. Waits at most 5 s for the
-    writer of a FIFO.
-    """
-    try:
-        data = _bytes_of(path)
-        if len(data) > _ENV_FILE_BYTES:
-            raise OSError(errno.EFBIG, f"it is larger than {_ENV_FILE_BYTES // 1024} KiB")
-    except OSError as error:
-        reason = error.strerror or str(error)
-        what = "does not exist" if error.errno == errno.ENOENT else f"cannot be read: {reason}"
-        return {}, [Trouble("env-file", f"{quoted(path)} {what}", "a file of NAME=VALUE lines")]
-    data = data.removeprefix(b"\xef\xbb\xbf")
-    try:
-        text = data.decode()
-    except UnicodeDecodeError as error:
-        what = f"byte 0x{data[error.start]:02x} is not UTF-8"
-        return {}, [_in_file(path, data[: error.start].decode(), what, "text in UTF-8")]
-    if "\0" in text:
-        before = text[: text.index("\0")]
-        return {}, [_in_file(path, before, "a NUL byte", "text in UTF-8")]
-    return _parsed(path, text)
-
-
-def _parsed(path: str, text: str) -> tuple[dict[str, str], list[Trouble]]:
-    from io import StringIO
-
-    from dotenv.parser import parse_stream  # 40 ms with what it imports, for those who use it
-
-    values: dict[str, str] = {}
-    troubles: list[Trouble] = []
-    for binding in parse_stream(StringIO(text, newline="")):
-        # a statement begins with the blank lines above it
-        blank = len(binding.original.string) - len(binding.original.string.lstrip())
-        before = binding.original.string[:blank]
-        line = (
-            binding.original.line + before.count("\n") + before.count("\r") - before.count("\r\n")
-        )
-        name = binding.key
-        if binding.error or (name is not None and (not name or name.split() != [name])):
-            what = "a line that cannot be read"
-            troubles.append(
-                Trouble("env-file", what, "NAME=VALUE, quotes closed", file=path, line=line)
-            )
-        elif name is not None and binding.value is not None:
-            values[name] = binding.value
-    return values, troubles
-
-
-def _in_file(path: str, before: str, what: str, expected: str) -> Trouble:
-    lines = (before + "^").splitlines()
-    place = len(lines), len(lines[-1])
-    return Trouble("env-file", what, expected, file=path, line=place[0], column=place[1])
-
-
-def _bytes_of(path: str) -> bytes:
-    """The file's content, or a little more than the limit of it. Raises OSError."""
-    # without O_NONBLOCK the open itself waits for a FIFO's writer, for ever
-    fd = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-    try:
-        mode = os.fstat(fd).st_mode
-        if stat.S_ISFIFO(mode):
-            return _bytes_of_fifo(fd)
-        if not stat.S_ISREG(mode) and path != os.devnull:
-            raise OSError(errno.EINVAL, "it is a folder" if stat.S_ISDIR(mode) else "it is no file")
-        data = b""
-        while len(data) <= _ENV_FILE_BYTES and (block := os.read(fd, _ENV_FILE_BYTES + 1)):
-            data += block
-        return data
-    finally:
-        os.close(fd)
-
-
-def _bytes_of_fifo(fd: int) -> bytes:
-    if sys.platform == "win32":
-        raise AssertionError("Windows has no such files")
-    import select
-    import time
-
-    poller = select.poll()
-    poller.register(fd, select.POLLIN)
-    until = time.monotonic() + _WRITER_SECONDS
-    data = b""
-    # Linux reports no hang-up before there was a writer: the poll waits for the first
-    while poller.poll(max(0.0, until - time.monotonic()) * 1000):
-        block = os.read(fd, 65536)
-        data += block
-        if not block or len(data) > _ENV_FILE_BYTES:
-            return data
-    raise OSError(errno.ETIMEDOUT, f"its writer took more than {_WRITER_SECONDS:g} s")

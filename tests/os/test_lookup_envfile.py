@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from procession import lookup
-from procession.lookup import Trouble, read_env_file, resolve
+from procession import envfile, lookup
+from procession.lookup import Lookup, Trouble, resolve
 from procession.spec import Task
 
 GOOD = """\
@@ -17,13 +17,12 @@ GOOD = """\
 A=1
 B = spaced out # a comment
 
-export C=exported
+  export C=exported
 D='single $A ${A} \\' quoted # kept'
 E="double\\n\\"quoted\\" ${A}"
 F="two
 lines"
 G=
-H
 I=a#b
 J='' # nothing
 K=x=y
@@ -55,6 +54,10 @@ def env_file(tmp_path: Path) -> Path:
 def read(path: Path, content: str | bytes) -> tuple[dict[str, str], list[Trouble]]:
     path.write_bytes(content.encode() if isinstance(content, str) else content)
     return read_env_file(str(path))
+
+
+def read_env_file(path: str) -> tuple[dict[str, str], list[Trouble]]:
+    return Lookup({}).env_file(path)
 
 
 @pytest.mark.quick
@@ -90,7 +93,8 @@ def test_an_empty_file_and_the_null_device(env_file: Path) -> None:
         ("A=1\r\n\r\nhunter2 x\r\nB=2\r\n", [3]),
         ("A='a' hunter2\nB=1\nC=\"hunter2\n# c\n", [1, 3]),
         ("'A B'=hunter2\n", [1]),
-        ("export\nhunter2: x\n", [2]),
+        ("export\nhunter2: x\n", [1, 2]),
+        ("A=1\n  hunter2\n\nexport hunter2 # c\n", [2, 4]),
     ],
 )
 def test_lines_that_cannot_be_read_are_told_by_number_but_not_shown(
@@ -100,6 +104,13 @@ def test_lines_that_cannot_be_read_are_told_by_number_but_not_shown(
     assert [(t.file, t.line) for t in troubles] == [(str(env_file), line) for line in lines]
     assert all(t.key == "env-file" for t in troubles)
     assert "hunter2" not in " ".join(map(str, troubles))
+
+
+def test_a_name_without_a_value_is_told_with_its_place(env_file: Path) -> None:
+    values, (trouble,) = read(env_file, "A=1\n\n   SECRET\nB=\n")
+    assert values == {"A": "1", "B": ""}
+    what = "a line without `=`; expected NAME=VALUE, or `#` before a comment"
+    assert str(trouble) == f"{env_file}:3:4: env-file: {what}"
 
 
 @pytest.mark.parametrize(
@@ -136,7 +147,7 @@ def test_what_cannot_be_read_at_all(env_file: Path, monkeypatch: pytest.MonkeyPa
         raise PermissionError(13, "Permission denied")
 
     with monkeypatch.context() as patch:  # root may read every file
-        patch.setattr(lookup.os, "open", denied)
+        patch.setattr(envfile.os, "open", denied)
         assert told(str(env_file)).endswith("cannot be read: Permission denied")
 
 
@@ -158,7 +169,7 @@ def test_a_fifo_is_read_when_its_writer_writes(env_file: Path) -> None:
 
 def test_a_fifo_without_a_writer_is_told(env_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     os.mkfifo(env_file)
-    monkeypatch.setattr(lookup, "_WRITER_SECONDS", 0.01)
+    monkeypatch.setattr(envfile, "_WRITER_SECONDS", 0.01)
     values, (trouble,) = read_env_file(str(env_file))
     assert values == {}
     assert "its writer took more than 0.01 s" in trouble.what
@@ -167,7 +178,7 @@ def test_a_fifo_without_a_writer_is_told(env_file: Path, monkeypatch: pytest.Mon
 @pytest.mark.quick
 def test_what_is_laid_over_what(tmp_path: Path) -> None:
     first, second = tmp_path / "first", tmp_path / "second"
-    first.write_text("B=first\nC=first\nD=first\nA\n")
+    first.write_text("B=first\nC=first\nD=first\n")
     second.write_text("C=second\nD=second\n")
     task = Task("t", "/bin/sh", environment=(("D", "own"),), env_files=(str(first), str(second)))
     environ = dict.fromkeys("ABCDE", "inherited")
