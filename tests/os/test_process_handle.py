@@ -239,8 +239,23 @@ def test_a_pidfd_of_a_zombie_stays_readable(started: Started) -> None:
     assert [select.select([handle.pidfd], [], [], 0)[0] for _ in range(3)] == [[handle.pidfd]] * 3
 
 
+def test_a_pidfd_may_come_later_but_never_for_a_pid_that_is_nobodys(started: Started) -> None:
+    handle = started(shell("exit 0").replace(pinned=False))
+    assert handle.pidfd is None
+    handle.pin()
+    pidfd = handle.pidfd
+    assert pidfd is not None
+    handle.pin()
+    assert handle.pidfd == pidfd, "once"
+    await_exit(handle)
+    handle.reap()
+    handle.close()
+    handle.pin()
+    assert handle.pidfd is None, "the number may be a stranger's by now"
+
+
 def test_repr_says_what_is_known() -> None:
-    handle = PosixHandle(os.getpid(), None, own_group=False)
+    handle = PosixHandle(os.getpid(), own_group=False)
     assert repr(handle) == f"<Handle {os.getpid()} running>"
 
 

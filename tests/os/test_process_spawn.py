@@ -17,7 +17,7 @@ import pytest
 from procession.process import _spawn_posix, host
 from procession.process.command import Command
 from procession.process.handle import Handle
-from procession.process.spawn import dirty_signals
+from procession.process.spawn import dirty_signals, encoded
 from tests.support.processes import PROGRAMS, Lines, Started, await_exit, command
 from tests.support.programs import as_ordinary_user
 
@@ -355,3 +355,24 @@ def test_dirt_is_seen() -> None:
     assert signal.SIGUSR1 in dirt.ignored
     assert signal.SIGUSR2 in dirt.blocked
     assert dirt
+
+
+def test_an_environment_may_be_encoded_before(by: Spawn) -> None:
+    """For one of many commands: what was encoded for another is not encoded again."""
+    known: dict[tuple[str, str], bytes] = {}
+    first = encoded({"A": "1", "B": "x=\u00e9"}, known)
+    second = encoded({"B": "x=\u00e9", "C": "3"}, known)
+    assert first == [b"A=1", "B=x=\u00e9".encode()]
+    assert second[0] is first[1]
+    with pytest.raises(ValueError, match="variable name"):
+        encoded({"": "c"}, known)
+    read, write = os.pipe()
+    try:
+        handle = by(Command(("env",), "/usr/bin/env", env=second, stdout=write))
+    finally:
+        os.close(write)
+    with open(read, "rb") as pipe:
+        assert pipe.read() == "B=x=\u00e9\nC=3\n".encode()
+    await_exit(handle)
+    handle.reap()
+    handle.close()

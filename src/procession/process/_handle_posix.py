@@ -37,9 +37,9 @@ class PosixHandle(Handle):
 
     __slots__ = ("_exit", "_lock", "_reaped", "_start_time", "_usage", "own_group", "pid", "pidfd")
 
-    def __init__(self, pid: int, pidfd: int | None, *, own_group: bool) -> None:
+    def __init__(self, pid: int, *, own_group: bool) -> None:
         self.pid = pid
-        self.pidfd = pidfd
+        self.pidfd: int | None = None
         self.own_group = own_group
         self._lock = allocate_lock()
         self._exit: ExitStatus | None = None
@@ -109,6 +109,16 @@ class PosixHandle(Handle):
             return waitid(self.pid, self.pidfd) is None
         except ChildProcessError:
             return True
+
+    def pin(self) -> None:
+        with self._lock:
+            if self.pidfd is not None or self._reaped:
+                return
+            if sys.platform == "linux" and host.has_pidfd():
+                try:
+                    self.pidfd = os.pidfd_open(self.pid)
+                except ProcessLookupError:
+                    pass  # ended, and reaped by somebody else: `poll_exit` says "unknown"
 
     def send(self, number: int) -> bool:
         with self._lock:

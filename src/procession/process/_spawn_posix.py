@@ -22,7 +22,6 @@ import errno
 import fcntl
 import os
 
-from procession.process import host
 from procession.process._handle_posix import PosixHandle
 
 TYPE_CHECKING = False
@@ -155,17 +154,27 @@ def _check(command: Command) -> None:
 
 
 def _encoded(env: Mapping[str, str] | list[bytes]) -> list[bytes]:
-    if isinstance(env, list):
-        return env
-    encoded = []
-    for name, value in env.items():
-        if "=" in name or not name:
-            raise ValueError(f"illegal environment variable name {name!r}")
-        entry = f"{name}={value}"
-        if "\0" in entry:
-            raise ValueError(f"embedded null byte in environment variable {name!r}")
-        encoded.append(os.fsencode(entry))
-    return encoded
+    return env if isinstance(env, list) else encoded(env, {})
+
+
+def encoded(env: Mapping[str, str], known: dict[tuple[str, str], bytes]) -> list[bytes]:
+    """See `spawn.encoded`."""
+    found = []
+    for item in env.items():
+        entry = known.get(item)
+        if entry is None:
+            entry = known[item] = _entry(*item)
+        found.append(entry)
+    return found
+
+
+def _entry(name: str, value: str) -> bytes:
+    if "=" in name or not name:
+        raise ValueError(f"illegal environment variable name {name!r}")
+    entry = f"{name}={value}"
+    if "\0" in entry:
+        raise ValueError(f"embedded null byte in environment variable {name!r}")
+    return os.fsencode(entry)
 
 
 def _error_pipe() -> tuple[int, int]:
@@ -204,18 +213,16 @@ def _before_exec(command: Command) -> Callable[[], None] | None:
 
 
 def _handle(pid: int, command: Command) -> PosixHandle:
-    pidfd = None
+    handle = None
     try:
-        if sys.platform == "linux" and host.has_pidfd():
-            try:
-                pidfd = os.pidfd_open(pid)
-            except ProcessLookupError:
-                pass  # ended and reaped by somebody else already: `poll_exit` says "unknown"
-        return PosixHandle(pid, pidfd, own_group=command.session or command.group)
+        handle = PosixHandle(pid, own_group=command.session or command.group)
+        if command.pinned:
+            handle.pin()
+        return handle
     except BaseException:
         # No descriptor left, or an exception from a signal handler: nobody would know of it.
-        if pidfd is not None:
-            os.close(pidfd)
+        if handle is not None:
+            handle.close()
         _undo(pid)
         raise
 

@@ -25,6 +25,8 @@ class Command(Record):
                 whom to run as, and with which supplementary groups; None: as the caller. Needs the
                 caller to be allowed (root)
     umask       of the program; -1: the caller's
+    pinned      open a pidfd at once. False: the caller alone reaps its children, and calls
+                `Handle.pin` before it waits; each descriptor that is open makes a spawn dearer
     group       lead a new process group in the caller's session; of no account with `session`
     foreground  descriptor of the session's terminal, whose foreground group the new group becomes
                 before it executes anything. With `group`, and from a process without other threads
@@ -44,6 +46,7 @@ class Command(Record):
     gid: int | None = None
     groups: tuple[int, ...] | None = None
     umask: int = -1
+    pinned: bool = True
     group: bool = False
     foreground: int | None = None
 

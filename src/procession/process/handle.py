@@ -62,6 +62,13 @@ class Handle(ABC):
     pidfd: int | None
     own_group: bool
 
+    @abstractmethod
+    def pin(self) -> None:
+        """Open the pidfd, where the host has such and it is not open yet. Raises OSError (EMFILE).
+
+        Done by the spawn, unless its command says otherwise.
+        """
+
     @property
     @abstractmethod
     def start_time(self) -> int | None:

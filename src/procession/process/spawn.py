@@ -15,6 +15,8 @@ from procession._record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from procession.process.command import Command
     from procession.process.handle import Handle
 
@@ -44,6 +46,11 @@ if sys.platform != "win32":
         zombie and no descriptor is left. From a thread: allowed, never from a signal handler.
         """
         return _spawn_posix.spawn(command)
+
+    def encoded(env: Mapping[str, str], known: dict[tuple[str, str], bytes]) -> list[bytes]:
+        """An environment as a command takes it that is one of many: what was encoded before is
+        `known`, which grows. Raises ValueError for an empty name, `=` in a name, NUL bytes."""
+        return _spawn_posix.encoded(env, known)
 
     def clean_signals() -> Dirt:
         """Make this process fit to spawn: nothing ignored, nothing blocked. Main thread only.

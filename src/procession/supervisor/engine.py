@@ -243,6 +243,7 @@ class Engine:
         while self._inbox:
             for action in self._fleet.handle(self._inbox.popleft(), self._clock()):
                 self._perform(action)
+        self._performer.watch()
 
     def _perform(self, action: act.Action) -> None:
         if isinstance(action, act.Changed):

@@ -15,7 +15,7 @@ from procession.core import events as ev
 from procession.process.command import Command
 from procession.process.handle import signal_number
 from procession.process.limits import as_found
-from procession.process.spawn import spawn
+from procession.process.spawn import encoded, spawn
 from procession.process.tree import COOKIE
 from procession.supervisor.runs import LiveRun, cookie_of
 
@@ -60,6 +60,8 @@ class Performer:
         self._token = os.urandom(8).hex()
         self.live: dict[tuple[str, int], LiveRun] = {}
         self.survivors: list[str] = []  # what could not be killed, by name
+        self._entries: dict[tuple[str, str], bytes] = {}  # most of them are the same for all tasks
+        self._unwatched: list[LiveRun] = []
         self._left: dict[Hashable, str] = {}  # cookies of runs of which something was left
 
     def perform(self, action: act.Action) -> None:
@@ -103,8 +105,20 @@ class Performer:
         live = LiveRun(a.replica, a.run, cookie, handle, tree)
         self.live[live.key] = live
         self._link.started(cookie, handle.pid)
-        self._watcher.watch(handle, live)
+        self._unwatched.append(live)
         self._post(ev.Spawned(a.replica, a.run, handle.pid))
+
+    def watch(self) -> None:
+        """Watch what was started since the last call. Due before anything is waited for, and not
+        before a wave of starts is through: each descriptor we have makes the next spawn dearer."""
+        for live in self._unwatched:
+            if live.key in self.live:
+                try:
+                    live.handle.pin()
+                except OSError:
+                    pass  # no descriptor left for it: the watcher has other means
+                self._watcher.watch(live.handle, live)
+        self._unwatched.clear()
 
     def _nested(self, cookie: str) -> str:
         """A supervisor under a supervisor keeps the outer one's mark."""
@@ -114,6 +128,9 @@ class Performer:
     def _spawn(
         self, a: act.Spawn, task: Task, launch: Launch, cookie: str
     ) -> tuple[Handle, tuple[int, int]]:
+        env, mark = launch.env, {COOKIE: self._nested(cookie)}
+        if COOKIE in env:
+            env = {name: value for name, value in env.items() if name != COOKIE}
         reads, writes = self._output.pipes()
         try:
             # told before the process exists: the guardian must never meet a stranger
@@ -123,7 +140,8 @@ class Performer:
                     argv=launch.argv,
                     executable=launch.executable,
                     cwd=launch.cwd,
-                    env={**launch.env, COOKIE: self._nested(cookie)},
+                    env=[*encoded(env, self._entries), *encoded(mark, {})],
+                    pinned=False,
                     stdout=writes[0],
                     stderr=writes[1],
                 )
