@@ -83,6 +83,8 @@ else:
                 variables=dict(options.variables),
                 defaults=options.defaults,
             )
+            for note in loaded.notes:
+                sys.stderr.write(f"procession: {note}\n")
             project = pick(loaded.project, options.only)
             from procession.process.limits import make_room
             from procession.process.tree import Trees

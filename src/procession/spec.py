@@ -72,6 +72,9 @@ class Defaults(Record):
     stop: Stop = Stop()
     restart_delay: float | None = None
     quits_at_first_end: bool = False  # `quit-on-terminate` wins over `restart`
+    forgiving: bool = (
+        False  # what that launcher passed over or read otherwise is noted, not refused
+    )
 
 
 class Field(Record):

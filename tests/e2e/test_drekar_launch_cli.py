@@ -205,6 +205,83 @@ tasks:
     assert "server_2   | 3 8101 Hello from Server2! true PORT=8101 FROM_FILE=yes\n" in up.out
 
 
+def notes(up: Up) -> list[str]:
+    """What was said of the file before anything started, with its place."""
+    return re.findall(r"^procession: drekar-launch\.yaml:(\d+:\d+: .*)$", up.err, re.MULTILINE)
+
+
+@pytest.mark.quick
+def test_an_unknown_key_is_passed_over_aloud(project: Project, launch: Launch) -> None:
+    text = "colour: blue\ntasks:\n- name: a\n  program: echo\n  args: hello\n  restrat: true\n"
+    (project.folder / FILE).write_text(text)
+    up = launch()
+    assert up.status() == 0, up.said()
+    assert up.out == "a          | hello\n"
+    assert notes(up) == [
+        "1:1: colour: unknown key `colour`, passed over",
+        "6:3: tasks.a.restrat: unknown key `restrat`, passed over; did you mean `restart`?",
+    ]
+
+
+def test_a_name_with_blanks_becomes_one_without(project: Project, launch: Launch) -> None:
+    (project.folder / FILE).write_text(
+        "name: My Group\ntasks:\n- name: Server No. 1\n  program: echo\n  args: hello\n"
+    )
+    up = launch()
+    assert up.status() == 0, up.said()
+    assert up.out == "Server-No.-1 | hello\n"
+    assert log(project, "My-Group", "Server-No.-1.log") == "hello\n"
+    assert len(notes(up)) == 2, up.err
+
+
+def test_two_names_that_become_one_are_a_mistake(project: Project, launch: Launch) -> None:
+    tasks(project, {"name": "a b", "program": "echo"}, {"name": "a-b", "program": "echo"})
+    up = launch()
+    assert up.status() == 2
+    assert "the name `a-b` is taken" in up.err
+
+
+def test_yes_and_no_are_booleans(project: Project, launch: Launch) -> None:
+    """YAML 1.1, where a boolean is wanted; where text is, it stays text."""
+    (project.folder / FILE).write_text(
+        "tasks:\n- {name: a, program: echo, args: yes, environment: {A: on}, restart: no}\n"
+        "- {name: b, program: sh, args: -c 'exit 4', restart: Off, quit-on-terminate: YES}\n"
+    )
+    up = launch()
+    assert up.status() == 4, up.said()
+    assert "a          | yes\n" in up.out
+    assert notes(up) == [
+        "3:54: tasks.b.restart: `Off` is read as `false`",
+        "3:78: tasks.b.quit-on-terminate: `YES` is read as `true`",
+    ]
+
+
+def test_quotes_that_do_not_pair_are_characters(project: Project, launch: Launch) -> None:
+    tasks(project, {"name": "a", "program": "echo", "args": "it's a \\"})
+    up = launch()
+    assert up.status() == 0, up.said()
+    assert up.out == "a          | it's a \\\n"
+
+
+def test_a_variable_for_a_plain_file_is_ignored_aloud(project: Project, launch: Launch) -> None:
+    tasks(project, says("hello"))
+    up = launch("--var-port=1")
+    assert up.status() == 0, up.said()
+    assert (
+        "drekar-launch.yaml is no template: `port` would mean nothing in it, passed over" in up.err
+    )
+
+
+def test_procession_itself_forgives_nothing(project: Project) -> None:
+    (project.folder / FILE).write_text(
+        "tasks:\n- name: a b\n  program: echo\n  args: it's\n  color: red\n"
+        "  quit-on-terminate: yes\n  restart: on\n"
+    )
+    up = project.up()
+    assert up.status() == 2
+    assert len(re.findall(r"^drekar-launch\.yaml:\d+:\d+: ", up.err, re.MULTILINE)) == 5, up.err
+
+
 def test_an_env_file_is_laid_over_the_environment(project: Project, launch: Launch) -> None:
     (project.folder / "my.env").write_text("FROM_FILE=yes\n")
     script = '[ -n "$PATH" ] && echo $INHERITED $FROM_FILE $OWN'

@@ -33,9 +33,29 @@ def test_config_j2_is_a_template_whatever_its_name(project: Project) -> None:
 
 def test_in_a_plain_file_braces_mean_themselves(project: Project) -> None:
     project.file("tasks: {a: {program: echo, args: ['{{ vars.x }}']}}")
-    up = project.up("--var-x=1")
+    up = project.up()
     assert up.status() == 0, up.said()
     assert up.out == "a          | {{ vars.x }}\n"
+
+
+@pytest.mark.parametrize("verb", ["up", "check"])
+def test_a_variable_that_nothing_could_use_is_a_mistake(project: Project, verb: str) -> None:
+    project.file("tasks: {a: {program: echo, args: ['{{ vars.x }}']}}")
+    up = project.start(verb, "--var-x=1", "--var=y=2", log_dir=None)
+    assert up.status() == 2, up.said()
+    assert up.out == ""
+    assert up.err == (
+        "procession: --var: procession.yaml is no template: `x`, `y` would mean nothing in it; "
+        "expected a file in .j2, --config-j2, or `template: true` in it\n"
+    )
+
+
+def test_the_problems_of_a_plain_file_come_before_that(project: Project) -> None:
+    project.file("tasks: {a: {programme: echo}}")
+    up = project.up("--var-x=1")
+    assert up.status() == 2, up.said()
+    assert "unknown key `programme`" in up.err
+    assert "--var" not in up.err
 
 
 def test_texts_of_a_file_that_says_so(project: Project) -> None:

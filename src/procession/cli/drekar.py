@@ -2,8 +2,9 @@
 
 What a file written for it leaves unsaid is meant as it was there: a task runs in the current
 folder, hears SIGINT, has 15 s to end, and is started again 5 s after its end if `restart` says so;
-one with `quit-on-terminate` ends the whole with its first end. docs/migration-drekar.md has every
-option and key, and what differs.
+one with `quit-on-terminate` ends the whole with its first end. What it
+passed over (unknown keys), or read otherwise (YAML 1.1), is noted and no mistake.
+docs/migration-drekar.md has every option and key, and what differs.
 """
 
 from __future__ import annotations
@@ -69,6 +70,7 @@ def parse(words: Sequence[str]) -> UpOptions:
             stop=Stop("SIGINT", "group", 15.0),
             restart_delay=5.0,
             quits_at_first_end=True,
+            forgiving=True,
         ),
     )
 

@@ -113,10 +113,11 @@ class Entry:
 class Decoded:
     """What a file says. `project` holds the tasks that could be read; complete without problems.
 
-    `unrendered`: some texts are still templates, so that none is good to be looked up.
+    `template`: the file says that it is one. `unrendered`: some of its texts could not be
+    rendered, so that none is good to be looked up.
     """
 
-    __slots__ = ("entries", "project", "report", "root", "unrendered")
+    __slots__ = ("entries", "project", "report", "root", "template", "unrendered")
 
     def __init__(
         self,
@@ -124,8 +125,10 @@ class Decoded:
         project: spec.Project,
         entries: list[Entry],
         root: Node | None,
+        template: bool = False,
         unrendered: bool = False,
     ) -> None:
+        self.template = template
         self.unrendered = unrendered
         self.root = root
         self.report = report
@@ -149,10 +152,11 @@ def decode(
     """
     root, told = compose(source)
     unrendered: list[Problem] = []
-    if render is not None and isinstance(root, Mapping) and _is_template(root):
-        unrendered = render(root)
-        told += unrendered
+    template = isinstance(root, Mapping) and _is_template(root)
+    if render is not None and isinstance(root, Mapping) and template:
+        told += (unrendered := render(root))
     report = Report(source, told)
+    report.forgiving = defaults is not None and defaults.forgiving
     decoder = _Decoder(report, folder, defaults)
     values: dict[str, Any] = {}
     try:
@@ -171,7 +175,7 @@ def decode(
         folder,
         tuple(e.task for e in decoder.entries if e.task is not None),
     )
-    return Decoded(report, project, decoder.entries, root, bool(unrendered))
+    return Decoded(report, project, decoder.entries, root, template, bool(unrendered))
 
 
 def _is_template(root: Mapping) -> bool:
@@ -246,6 +250,9 @@ class _Decoder:
             return ""
         report.key = key.value
         meant = closest(key.value, table.names, table.others)
+        if report.forgives(key, f"unknown key {quoted(key.value)}, passed over", meant):
+            report.key = ""
+            return ""
         expected = "" if meant else "one of " + ", ".join(table.names)
         report.bad(key, f"unknown key {quoted(key.value)}", expected, meant)
         report.key = ""
@@ -353,7 +360,8 @@ class _Decoder:
         elif is_name(name):
             return name
         else:
-            READERS["name"](report, node, _NAME, self._folder)
+            fit = READERS["name"](report, node, _NAME, self._folder)  # tells of it, or forgives
+            return self._name(node, fit) if isinstance(fit, str) else None
         return None
 
     def _clashes(self) -> None:

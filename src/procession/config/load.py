@@ -15,12 +15,12 @@ from procession.config.decode import decode
 from procession.config.names import fit_name, is_name
 from procession.config.report import TooManyProblemsError
 from procession.config.source import MAX_BYTES, Problem, decode_bytes
-from procession.errors import ConfigError, UsageError, one_line
+from procession.errors import ConfigError, UsageError, one_line, quoted
 from procession.lookup import Launch, Lookup, LookupProblem
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from procession.config.decode import Decoded, Entry
     from procession.config.report import Report
@@ -41,6 +41,7 @@ class Loaded(Record):
     project: spec.Project
     launches: dict[str, Launch | None]  # by task; None: to be looked up again at its start
     file: str  # as the user knows it: as given, or as found in the folder
+    notes: tuple[str, ...] = ()  # what was forgiven (`spec.Defaults.forgiving`), in words
 
 
 class Examined(Record):
@@ -51,6 +52,7 @@ class Examined(Record):
     decoded: Decoded | None  # None: the bytes were no text
     launches: dict[str, Launch | None]  # as in `Loaded`; None also for what cannot be launched
     lookup: Lookup  # with what it read of this host
+    notes: tuple[str, ...] = ()  # as in `Loaded`
 
 
 def find(folder: str) -> str:
@@ -85,7 +87,8 @@ def load(
     A file whose name ends in `.j2`, and any with `template`, is rendered first; `variables` are
     what it knows as `vars`. `defaults`: what holds where the file says nothing.
     Raises UsageError if there is no such file or it cannot be read, if `base` is no folder or
-    `name` no name; ConfigError, with every problem in the order of the file, if it is broken.
+    `name` no name, or if `variables` are given to what is no template; ConfigError, with every
+    problem in the order of the file, if it is broken.
     """
     seen = examine(
         path,
@@ -99,7 +102,7 @@ def load(
     )
     if seen.problems or seen.decoded is None:
         raise ConfigError(seen.file, seen.problems)
-    return Loaded(seen.decoded.project, seen.launches, seen.file)
+    return Loaded(seen.decoded.project, seen.launches, seen.file, seen.notes)
 
 
 def examine(
@@ -127,7 +130,8 @@ def examine(
             raise UsageError("--cwd", f"{one_line(folder)} is not a folder", "one that exists")
     lookup = Lookup(environ)
     source = decode_bytes(shown, data)
-    if (template or shown.endswith(TEMPLATE)) and not isinstance(source, Problem):
+    template = template or shown.endswith(TEMPLATE)
+    if template and not isinstance(source, Problem):
         source = _rendered(source, values)
     if isinstance(source, Problem):
         return Examined(shown, (source,), None, {}, lookup)
@@ -149,7 +153,18 @@ def examine(
     finally:
         if collecting:
             gc.enable()
-    return Examined(shown, tuple(decoded.report.problems()), decoded, launches, lookup)
+    problems = tuple(decoded.report.problems())
+    notes = [str(note) for note in decoded.report.notes]
+    if variables and not problems and not (template or decoded.template):
+        what = f"{one_line(shown)} is no template: {_listed(variables)} would mean nothing in it"
+        if not decoded.report.forgiving:
+            raise UsageError("--var", what, "a file in .j2, --config-j2, or `template: true` in it")
+        notes.append(f"--var: {what}, passed over")
+    return Examined(shown, problems, decoded, launches, lookup, tuple(notes))
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(quoted(name) for name in names)
 
 
 def _check_name(name: str | None) -> None:

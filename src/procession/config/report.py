@@ -47,6 +47,8 @@ class Report:
         self._placed = [(p.line, p.column, p) for p in told]
         self.shell_words: dict[str, tuple[str, ...]] = {}  # what shlex made of which text
         self.arguments = 0  # in all tasks
+        self.forgiving = False  # see `spec.Defaults`
+        self.notes: list[Problem] = []  # what was forgiven
         # what YAML itself found wrong there is not told again in other words
         self._closed = {(p.line, p.column) for p in told}
         self._seen: set[tuple[str, int, int, str]] = set()
@@ -81,6 +83,17 @@ class Report:
         if key is not None and isinstance(node, Scalar) and not node.value and node.implicit[0]:
             mark = mark_of(key)
         self.at(mark, what, expected, suggestion, self.path(tail))
+
+    def forgives(self, node: Node, what: str, suggestion: str = "") -> bool:
+        """May `node` mean what `what` says instead of being a problem? Then that is noted, once."""
+        if not self.forgiving:
+            return False
+        mark = mark_of(node)
+        once = ("note", mark.line, mark.column, what)
+        if once not in self._seen and len(self.notes) < MAX_PROBLEMS:
+            self._seen.add(once)
+            self.notes.append(self.source.problem(mark, what, "", suggestion, self.path()))
+        return True
 
     def at(self, mark: Mark, what: str, expected: str, suggestion: str, path: str) -> None:
         """A problem at a place of the source. The same is told once, a long path shortened.

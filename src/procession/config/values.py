@@ -41,6 +41,7 @@ _RESTART_WORDS = {
     "unexpected": "on-failure",
 }
 _YES_NO = {"yes": "true", "on": "true", "y": "true", "1": "true"}
+_OLD_BOOLEANS = {"yes": True, "on": True, "no": False, "off": False}
 _YES_NO |= {"no": "false", "off": "false", "n": "false", "0": "false"}
 
 
@@ -109,6 +110,10 @@ def name(report: Report, node: Node, field: spec.Field, folder: str) -> str | No
             report.bad(node, f"a name of {len(value)} characters", f"at most {spec.MAX_NAME}")
         else:
             what = f"the name {quoted(value)}" if value else "an empty name"
+            if fit and report.forgives(
+                node, f"{what} is {quoted(fit)} here, in logs and on screen"
+            ):
+                return fit
             report.bad(node, what, expected, fit)
         return None
     return value
@@ -155,6 +160,8 @@ def _shell_words(report: Report, node: Node, value: str) -> tuple[str, ...] | No
     try:
         known = tuple(shlex.split(value))
     except ValueError as error:
+        if report.forgives(node, "quotes that do not pair are characters like any other"):
+            return tuple(value.split())
         escape = "escaped" in str(error)
         what = "a backslash at the end" if escape else "a quote that is not closed"
         report.bad(node, what, "shell quoting, or a list of arguments")
@@ -180,11 +187,30 @@ def boolean(report: Report, node: Node, field: spec.Field, folder: str) -> bool 
     """`true` or `false`."""
     if isinstance(node, Scalar) and kind_of(node) == BOOLEAN:
         return node.value in scalars.TRUE
+    old = _old_boolean(report, node)
+    if old is not None:
+        return old
     meant = ""
     if isinstance(node, Scalar):
         meant = closest(node.value, ("true", "false"), _YES_NO) if node.value else ""
     report.bad(node, described(node), "`true` or `false`", meant)
     return None
+
+
+def _old_boolean(report: Report, node: Node) -> bool | None:
+    """What YAML 1.1 takes for a boolean (https://yaml.org/type/bool.html, without the letters,
+    which few readers took), where an old file is forgiven."""
+    if not isinstance(node, Scalar) or not node.implicit[0]:
+        return None
+    value = _OLD_BOOLEANS.get(node.value.lower())
+    if value is None or node.value not in (
+        node.value.lower(),
+        node.value.capitalize(),
+        node.value.upper(),
+    ):
+        return None
+    word = "true" if value else "false"
+    return value if report.forgives(node, f"{quoted(node.value)} is read as `{word}`") else None
 
 
 def choice(report: Report, node: Node, field: spec.Field, folder: str) -> str | None:
@@ -196,14 +222,22 @@ def restart(report: Report, node: Node, field: spec.Field, folder: str) -> str |
     """A restart policy: a word, or a boolean for the two plain ones."""
     if isinstance(node, Scalar) and kind_of(node) == BOOLEAN:
         return "always" if node.value in scalars.TRUE else "no"
+    old = None if _is_one_of(node, field.choices) else _old_boolean(report, node)
+    if old is not None:
+        return "always" if old else "no"
     expected = words_for((*field.choices, "true", "false"))
     return _choice(report, node, field, expected, _RESTART_WORDS)
+
+
+def _is_one_of(node: Node, choices: tuple[str, ...]) -> bool:
+    """Is it one of these words, as they are written?"""
+    return isinstance(node, Scalar) and kind_of(node) == TEXT and node.value in choices
 
 
 def _choice(
     report: Report, node: Node, field: spec.Field, expected: str, others: dict[str, str]
 ) -> str | None:
-    if isinstance(node, Scalar) and kind_of(node) == TEXT and node.value in field.choices:
+    if _is_one_of(node, field.choices) and isinstance(node, Scalar):
         return node.value
     meant = closest(node.value, field.choices, others) if isinstance(node, Scalar) else ""
     report.bad(node, described(node), expected, meant)
