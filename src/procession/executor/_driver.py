@@ -1,0 +1,313 @@
+# ruff: noqa: E402 - the assert that names the platform stands above what only that platform has
+"""Which thread turns the executor's loop, and how requests reach it.
+
+A *serving* thread (`run`, `start`) launches for others. Where there is none, and the main thread
+has launched something by itself, a housekeeping thread looks after that, launches nothing, and goes
+away when there is nothing left to look after, or when a serving thread takes over.
+"""
+
+from __future__ import annotations
+
+import sys
+
+assert sys.platform != "win32", "for POSIX only"
+
+import errno
+import threading
+import time
+from collections import deque
+
+from procession.errors import ProcessionError
+from procession.executor._events import log
+from procession.executor._handle import Latch
+from procession.executor._keeper import Keeper
+from procession.executor._launch import launch
+from procession.executor._values import ExecutorStopped, NotServedError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from procession.executor._handle import ExecHandle
+    from procession.executor._request import Request
+
+OPEN, STOPPING, STOPPED = "open", "stopping", "stopped"
+SERVING = ("run", "start")
+_LINGER = 0.2  # seconds the housekeeping thread stays when there is nothing to do
+_WARN_AFTER = 5.0  # seconds that nobody serves
+_SHORT = (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE)  # of something that may come back
+_TRIES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5)  # seconds to wait for it
+
+
+class WrongThreadError(ProcessionError, RuntimeError):
+    """The call is not for this thread."""
+
+
+class Ticket:
+    """A request in the queue, and its answer."""
+
+    __slots__ = ("error", "handle", "latch", "request")
+
+    def __init__(self, request: Request) -> None:
+        self.request = request
+        self.latch = Latch()
+        self.handle: ExecHandle | None = None
+        self.error: BaseException | None = None
+
+    def give(self, handle: ExecHandle) -> None:
+        self.handle = handle
+        self.latch.fall()
+
+    def fail(self, error: BaseException) -> None:
+        self.error = error
+        self.latch.fall()
+
+
+class Driver:
+    """A part of the `Executor`."""
+
+    def _init(self) -> None:
+        # Reentrant: a signal handler in the thread that holds it may call `stop`.
+        self._gate = threading.RLock()  # held while something is launched
+        self._lock = threading.RLock()  # of the state below
+        self._state = OPEN
+        self._mode: str | None = None  # how the loop is turned: one of SERVING, or `house`
+        self._thread: threading.Thread | None = None
+        self._takeover = False
+        self._queue: deque[Ticket] = deque()
+        self._keeper = Keeper(self._ensure_driver)
+
+    def _after_fork(self) -> None:
+        """In the child: nothing of this is its own. Locks may be held by threads that are not."""
+        old = self._keeper
+        old.abandon()
+        self._init()
+
+    def _refuse_if_stopped(self) -> None:
+        if self._state != OPEN:
+            raise ExecutorStopped
+
+    def _check_main_thread(self) -> None:
+        if threading.current_thread() is not threading.main_thread():
+            raise WrongThreadError(
+                "executor.run(): called in a thread that is not the main one. "
+                "Call `executor.start()`, which serves in a thread of its own"
+            )
+
+    # --- turning ---------------------------------------------------------------------------------
+
+    def _serve(self, mode: str, ready: Latch | None = None) -> None:
+        """Turn the loop in this thread until `stop()` was asked for and nothing lives."""
+        self._take_over(mode)
+        keeper = self._keeper
+        try:
+            keeper.open()
+            for _ in range(len(self._queue)):
+                keeper.loop.post(self._serve_one)
+            if ready is not None:
+                ready.fall()
+            while not self._is_over():
+                keeper.turn()
+        except BaseException:
+            self._bring_down()
+            raise
+        finally:
+            self._end_serving()
+
+    def _take_over(self, mode: str) -> None:
+        with self._lock:
+            if self._mode in SERVING or self._takeover:
+                raise WrongThreadError("executor: it is being served already, by another thread")
+            self._takeover = True
+            house = self._thread
+        if house is not None:
+            self._keeper.loop.post(int)  # to wake it
+            house.join()
+        with self._lock:
+            self._takeover = False
+            self._mode = mode
+            self._thread = threading.current_thread() if mode == "start" else None
+            self._keeper.turner = threading.get_ident()
+            if self._state == STOPPED:
+                self._state = OPEN
+
+    def _is_over(self) -> bool:
+        keeper = self._keeper
+        return self._state == STOPPING and not keeper.trace and not keeper.loop.has_calls
+
+    def _bring_down(self) -> None:
+        """Whatever ended the loop: nothing outlives it. A second Ctrl-C kills at once."""
+        grace = 3.0
+        while True:
+            try:
+                with self._gate:
+                    self._state = STOPPING
+                self._refuse_all()
+                self._keeper.stop_all(grace, force=grace == 0)
+                while not self._is_over():
+                    self._keeper.turn()
+                return
+            except KeyboardInterrupt:
+                if grace == 0:
+                    raise
+                grace = 0
+
+    def _end_serving(self) -> None:
+        with self._lock:
+            self._state = STOPPED
+            self._keeper.close()
+            self._keeper.turner = 0
+            self._mode = None
+            self._thread = None
+        self._refuse_all()
+        self._keeper.teller.end()
+
+    def _start_thread(self) -> None:
+        ready = Latch()
+        failed: list[BaseException] = []
+
+        def serve() -> None:
+            try:
+                self._serve("start", ready)
+            except BaseException as e:  # noqa: BLE001 - told to who waits, or else logged
+                failed.append(e)
+                if ready.fell:
+                    log.critical("the executor's thread failed", exc_info=e)
+            finally:
+                ready.fall()
+
+        threading.Thread(target=serve, name="procession-executor", daemon=True).start()
+        ready.wait()
+        if failed:
+            raise failed[0]
+
+    def _ensure_driver(self) -> None:
+        """Somebody turns the loop; if need be a thread that does nothing else."""
+        if self._mode is not None:
+            with self._lock:  # one that is about to end has ended after this
+                if self._mode is not None:
+                    return
+        with self._lock:
+            if self._mode is None and not self._takeover:
+                self._mode = "house"
+                self._thread = threading.Thread(
+                    target=self._keep_house, name="procession-housekeeping", daemon=True
+                )
+                self._thread.start()
+
+    def _keep_house(self) -> None:
+        keeper = self._keeper
+        keeper.turner = threading.get_ident()
+        try:
+            keeper.open()
+            idle_since: float | None = None
+            while True:
+                busy = bool(keeper.trace or keeper.loop.has_calls)
+                now = time.monotonic()
+                idle_since = None if busy else idle_since or now
+                if self._takeover or (idle_since is not None and now >= idle_since + _LINGER):
+                    with self._gate, self._lock:
+                        if self._takeover or not (keeper.trace or keeper.loop.has_calls):
+                            self._close_house()
+                            return
+                        continue
+                keeper.turn(None if busy else _LINGER)
+        except BaseException:
+            with self._gate, self._lock:
+                self._close_house()
+            raise
+
+    def _close_house(self) -> None:
+        """Nothing is launched meanwhile: it would use descriptors that are closed here."""
+        self._keeper.close()
+        self._keeper.turner = 0
+        self._mode = None
+        self._thread = None
+
+    # --- requests --------------------------------------------------------------------------------
+
+    def _await_ticket(self, ticket: Ticket, patience: float | None) -> ExecHandle:
+        began = time.monotonic()
+        warned = False
+        try:
+            while not ticket.latch.wait(self._next_wait(began, patience, warned)):
+                waited = time.monotonic() - began
+                if patience is not None and waited >= patience and self._withdraw(ticket):
+                    raise NotServedError(ticket.request.name, patience)
+                if not warned and waited >= _WARN_AFTER and self._mode not in SERVING:
+                    warned = True
+                    log.warning(
+                        "%s: waits for %d s to be started, and no thread serves. Call "
+                        "`executor.run()` in the main thread, or `executor.start()`",
+                        ticket.request.name,
+                        _WARN_AFTER,
+                    )
+        except BaseException:
+            self._withdraw(ticket)
+            raise
+        if ticket.error is not None:
+            try:
+                raise ticket.error
+            finally:
+                del ticket  # else the traceback would keep itself alive
+        assert ticket.handle is not None, "it was served"
+        return ticket.handle
+
+    def _next_wait(self, began: float, patience: float | None, warned: bool) -> float | None:
+        waited = time.monotonic() - began
+        times = [] if warned else [max(0.05, _WARN_AFTER - waited)]
+        if patience is not None:
+            times.append(max(0.001, patience - waited))
+        return min(times) if times else None
+
+    def _withdraw(self, ticket: Ticket) -> bool:
+        """False: it is being served already."""
+        try:
+            self._queue.remove(ticket)
+        except ValueError:
+            return False
+        return True
+
+    def _refuse_all(self) -> None:
+        while self._queue:
+            try:
+                ticket = self._queue.popleft()
+            except IndexError:
+                break
+            ticket.fail(ExecutorStopped())
+
+    def _serve_one(self) -> None:
+        if self._mode not in SERVING:
+            return
+        try:
+            ticket = self._queue.popleft()
+        except IndexError:
+            return  # withdrawn, or refused
+        self._serve_ticket(ticket)
+
+    def _serve_ticket(self, ticket: Ticket) -> None:
+        try:
+            ticket.give(self._launch_here(ticket.request))
+        except OSError as e:
+            if e.errno in _SHORT and ticket.request.tries < len(_TRIES):
+                wait = _TRIES[ticket.request.tries]
+                ticket.request.tries += 1
+                self._keeper.loop.at(time.monotonic() + wait, lambda: self._serve_ticket(ticket))
+                return
+            ticket.fail(e)
+        except Exception as e:  # noqa: BLE001 - raised where it was asked for
+            ticket.fail(e)
+        except BaseException:
+            ticket.fail(ExecutorStopped())  # Ctrl-C, in the midst of it: all is brought down
+            raise
+
+    def _launch_here(self, request: Request) -> ExecHandle:
+        with self._gate:
+            if self._state != OPEN:
+                raise ExecutorStopped
+            handle = launch(self._keeper, request)
+            self._keeper.trace[handle] = None
+        self._keeper.teller.tell("started", handle.name, handle.pid)
+        if threading.get_ident() == self._keeper.turner:
+            self._keeper.took(handle)
+        else:
+            self._keeper.loop.post(lambda: self._keeper.took(handle))
+        return handle

@@ -1,0 +1,127 @@
+"""Who wants to know what happens: functions, iterators, and `logging`."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+
+from procession.executor._values import Event
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import Any
+
+log = logging.getLogger("procession.executor")
+_LEVELS = {"survivor": logging.WARNING, "output dropped": logging.WARNING}
+
+
+class Events:
+    """An iterator of what happened since it was made. Ends when it is closed, or the executor's
+    loop ends. At most `limit` events wait; then the oldest is dropped, and counted in `dropped`.
+    """
+
+    def __init__(self, limit: int, remove: Callable[[Events], None]) -> None:
+        self.dropped = 0
+        self._waiting: deque[Event] = deque()
+        self._limit = limit
+        self._ended = False
+        self._news = threading.Condition()
+        self._remove = remove
+
+    def __iter__(self) -> Iterator[Event]:
+        return self
+
+    def __next__(self) -> Event:
+        with self._news:
+            while not self._waiting:
+                if self._ended:
+                    raise StopIteration
+                self._news.wait()
+            return self._waiting.popleft()
+
+    def __enter__(self) -> Events:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def put(self, event: Event) -> None:
+        with self._news:
+            if len(self._waiting) >= self._limit:
+                self._waiting.popleft()
+                self.dropped += 1
+            self._waiting.append(event)
+            self._news.notify()
+
+    def end(self) -> None:
+        with self._news:
+            self._ended = True
+            self._news.notify_all()
+
+    def close(self) -> None:
+        """Idempotent; what waits may still be taken."""
+        self.end()
+        self._remove(self)
+
+
+class Teller:
+    """Tells everybody. Costs next to nothing while nobody listens."""
+
+    def __init__(self, call_soon: Callable[..., object]) -> None:
+        self._call_soon = call_soon
+        self._callbacks: tuple[Callable[[Event], object], ...] = ()
+        self._queues: tuple[Events, ...] = ()
+        self._lock = threading.Lock()
+
+    def add(self, callback: Callable[[Event], object]) -> Callable[[], None]:
+        with self._lock:
+            self._callbacks = (*self._callbacks, callback)
+
+        def remove() -> None:
+            with self._lock:
+                self._callbacks = tuple(one for one in self._callbacks if one is not callback)
+
+        return remove
+
+    def queue(self, limit: int) -> Events:
+        events = Events(limit, self._drop)
+        with self._lock:
+            self._queues = (*self._queues, events)
+        return events
+
+    def _drop(self, events: Events) -> None:
+        with self._lock:
+            self._queues = tuple(one for one in self._queues if one is not events)
+
+    @property
+    def is_heard(self) -> bool:
+        return bool(self._callbacks or self._queues or log.isEnabledFor(logging.DEBUG))
+
+    def tell(self, what: str, name: str, pid: int | None = None, detail: str = "") -> None:
+        level = _LEVELS.get(what, logging.DEBUG)
+        if not (self._callbacks or self._queues or log.isEnabledFor(level)):
+            return
+        event = Event(what, time.monotonic(), name, pid, detail)
+        log.log(level, "%s", event)
+        for queue in self._queues:
+            queue.put(event)
+        for callback in self._callbacks:
+            self._call_soon(callback, event)
+
+    def end(self) -> None:
+        """The loop is over: whoever iterates is released."""
+        with self._lock:
+            queues, self._queues = self._queues, ()
+        for queue in queues:
+            queue.end()
+
+
+def guarded(callback: Callable[..., object], *args: Any) -> None:
+    """What a caller's function raises is theirs to see, and must not end the loop."""
+    try:
+        callback(*args)
+    except Exception:
+        log.exception("a callback of the executor failed: %r", callback)

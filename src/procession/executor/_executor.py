@@ -1,0 +1,248 @@
+# ruff: noqa: E402 - the assert that names the platform stands above what only that platform has
+"""`Executor`: a queue, the thread that serves it, and the trace of what runs."""
+
+from __future__ import annotations
+
+import sys
+
+assert sys.platform != "win32", "for POSIX only"
+
+import os
+import threading
+import time
+from subprocess import DEVNULL
+
+from procession.executor import _request as requests
+from procession.executor._commands import Commands
+from procession.executor._driver import OPEN, SERVING, STOPPED, STOPPING, Driver, Ticket
+from procession.executor._hosts import check_host, remember
+from procession.executor._request import UNSET, Request
+from procession.executor._stopping import GRACE, as_ladder
+from procession.executor._values import ExecutorStopped, named
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from types import TracebackType
+    from typing import Self
+
+    from procession.core.stop import Ladder, Step
+    from procession.executor._events import Events
+    from procession.executor._handle import ExecHandle
+    from procession.executor._request import Argv, Target
+    from procession.executor._values import Event
+
+
+class Executor(Driver, Commands):
+    """Starts processes for all threads of an application, keeps a trace of them, stops them all.
+
+    Use the ready instance `procession.executor.executor`, and make none of your own, except in
+    tests and for groups of processes that are to be stopped apart from the rest.
+
+    The main thread calls `run()`, which serves the others until `stop()`; a program whose main
+    thread is taken calls `start()` instead. All methods may be called from any thread, `stop` from
+    a signal handler too.
+    """
+
+    def __init__(self) -> None:
+        self._init()
+        remember(self)
+
+    def create_process(
+        self,
+        command: Argv,
+        discard_output: bool = UNSET,  # as True, but contradicting no explicit stdout
+        *,
+        cwd: str | os.PathLike[str] | None = None,
+        env: Mapping[str, str] | None = None,
+        stdin: Target = DEVNULL,
+        stdout: Target = UNSET,  # None means "inherit", as with Popen
+        stderr: Target = UNSET,
+        user: str | int | None = None,
+        group: str | int | None = None,
+        extra_groups: Iterable[str | int] | None = None,
+        umask: int = -1,
+        timeout: float | None = None,
+        idle_timeout: float | None = None,
+        start_timeout: float | None = None,
+        stop: Ladder | Step | Iterable[Step] | None = None,
+        leftover: str = "wait",
+        name: str | None = None,
+        text: bool = False,
+        encoding: str | None = None,
+        errors: str | None = None,
+    ) -> ExecHandle:
+        """Add a process to the queue, and wait until it was started. From any thread.
+
+        command         a list: the program, then its arguments; a string is split by shell rules,
+                        and no shell is run. A bare program name is looked up on PATH
+        discard_output  True (the default): stdout and stderr go to null. False: both are pipes
+                        for the caller to read. An explicit `stdout` or `stderr` replaces that
+        cwd, env        where it runs, and its whole environment; None: those of this process
+        stdin, stdout, stderr
+                        PIPE, DEVNULL, a descriptor, a file, None (this process's own), STDOUT for
+                        stderr; and for output a `Capture`, `Lines`, or a function that is called
+                        with each line in the executor's thread: these are read for the caller, so
+                        that the process never blocks
+        user, group, extra_groups, umask
+                        whom to run as (as root only). A user brings their own groups
+        timeout         seconds of life, after which its tree is stopped
+        idle_timeout    the same for seconds without output; needs a stream that is read for you
+        start_timeout   seconds to wait for being served; None: for ever (after 5 s a warning says
+                        what is missing)
+        stop            how its tree is stopped: a `Ladder`, or `Step`s; SIGTERM, 3 s, SIGKILL
+        leftover        what becomes of those who outlive their leader: `wait` keeps the process in
+                        the trace until they end, `stop` stops them, `leave` lets them go
+        name            for messages; else the program's name
+        text, encoding, errors
+                        as for Popen: the caller's pipes carry text
+
+        The process leads a session of its own. Raises what Popen raises for a command that cannot
+        be started (FileNotFoundError, PermissionError, other OSError), in the calling thread;
+        ValueError and TypeError for arguments that contradict each other; ExecutorStopped;
+        NotServedError (a TimeoutError) when nobody served it in time.
+        """
+        check_host()
+        self._refuse_if_stopped()
+        requests.check_seconds(
+            timeout=timeout, idle_timeout=idle_timeout, start_timeout=start_timeout
+        )
+        request = Request()
+        request.args = command
+        request.argv = requests.words_of(command)
+        request.stdin = stdin
+        request.stdout, request.stderr = requests.targets(discard_output, stdout, stderr)
+        requests.check_text(encoding)
+        requests.check_targets(stdin, request.stdout, request.stderr)
+        requests.check_idle(idle_timeout, request.stdout, request.stderr)
+        if leftover not in requests.LEFTOVERS:
+            raise ValueError(f"leftover is {leftover!r}; expected {', '.join(requests.LEFTOVERS)}")
+        request.cwd = None if cwd is None else os.fspath(cwd)
+        request.env = env
+        request.executable = requests.find_program(
+            request.argv[0], os.environ if env is None else env, request.cwd
+        )
+        request.uid, request.gid, request.groups = requests.user_of(user, group, extra_groups)
+        request.umask = umask
+        request.timeout = timeout
+        request.idle_timeout = idle_timeout
+        request.stop = as_ladder(stop)
+        request.leftover = leftover
+        request.name = named(request.argv) if name is None else name
+        request.text = text or encoding is not None or errors is not None
+        request.encoding = encoding
+        request.errors = errors
+        request.owner = threading.current_thread()
+        requests.take_lines(request)
+        self._keeper.teller.tell("requested", request.name)
+        return self._get_started(request, start_timeout)
+
+    # --- the thread that serves ------------------------------------------------------------------
+
+    def run(self) -> None:
+        """Serve all threads, until `stop()` was called and nothing lives any more. Main thread
+        only (elsewhere WrongThreadError, which names `start`). Returns at once if `stop()` came
+        first; the next call begins anew.
+
+        An exception that comes out of it (KeyboardInterrupt) has stopped everything before.
+        """
+        check_host()
+        self._check_main_thread()
+        self._serve("run")
+
+    def start(self) -> None:
+        """The same in a thread of its own, for programs whose main thread is taken. Returns when
+        it serves. `stop` ends it, `join` waits for that."""
+        check_host()
+        self._start_thread()
+
+    def stop(self, grace: float = GRACE) -> None:
+        """Stop everything; returns at once. Nothing is started from here on (`create_process`
+        raises ExecutorStopped), and `run()` returns when nothing lives any more.
+
+        All trees are stopped at the same time, each by its own ladder, and what has not ended
+        after `grace` seconds is killed. A second call kills at once. Safe in a signal handler.
+        """
+        with self._gate:  # a launch under way is over then, and in the trace
+            again = self._state == STOPPING
+            if self._state == STOPPED:
+                return
+            self._state = STOPPING
+        self._refuse_all()
+        if self._mode is None and not self._keeper.trace:
+            return
+        self._keeper.loop.post(lambda: self._keeper.stop_all(grace, again))
+        self._ensure_driver()
+
+    def join(self, timeout: float | None = None) -> bool:
+        """After `stop`: wait until nothing lives and no thread serves; False: it took longer than
+        `timeout` seconds. Not from a callback."""
+        until = None if timeout is None else time.monotonic() + timeout
+        while (thread := self._thread) is not None and thread is not threading.current_thread():
+            thread.join(None if until is None else max(0.0, until - time.monotonic()))
+            if thread.is_alive():
+                return False
+        return True
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()
+        self.join()
+
+    # --- the trace -------------------------------------------------------------------------------
+
+    @property
+    def processes(self) -> tuple[ExecHandle, ...]:
+        """All whose trees live, in the order of their starts: a snapshot, exact for the moment of
+        the call. A process whose leader has ended is there while descendants of it live."""
+        self._keeper.settle()
+        return tuple(self._keeper.trace)
+
+    def children_of(self, thread: threading.Thread | int) -> tuple[ExecHandle, ...]:
+        """Those that this thread (or the one with this ident) has asked for, or has taken over
+        by `handle.take_ownership()`."""
+        if isinstance(thread, int):
+            alive = [one for one in threading.enumerate() if one.ident == thread]
+            return tuple(
+                handle
+                for handle in self.processes
+                if handle._owner.ident == thread and (not alive or handle._owner in alive)
+            )
+        return tuple(handle for handle in self.processes if handle._owner is thread)
+
+    def on_event(self, callback: Callable[[Event], object]) -> Callable[[], None]:
+        """Have `callback(event)` called, in the executor's thread, for whatever happens to any
+        process. Returns the function that ends this."""
+        return self._keeper.teller.add(callback)
+
+    def events(self, limit: int = 10_000) -> Events:
+        """An iterator of what happens from now on, for a thread of yours. It ends with the loop;
+        use it in `with`, or close it."""
+        return self._keeper.teller.queue(limit)
+
+    # --- inside ----------------------------------------------------------------------------------
+
+    def _get_started(self, request: Request, patience: float | None) -> ExecHandle:
+        ident = threading.get_ident()
+        mode = self._mode
+        if ident == self._keeper.turner and mode in SERVING:
+            return self._launch_here(request)
+        if mode not in SERVING and threading.current_thread() is threading.main_thread():
+            handle = self._launch_here(request)
+            self._ensure_driver()
+            return handle
+        ticket = Ticket(request)
+        with self._lock:
+            if self._state != OPEN:
+                raise ExecutorStopped
+            self._queue.append(ticket)
+        self._keeper.loop.post(self._serve_one)
+        return self._await_ticket(ticket, patience)

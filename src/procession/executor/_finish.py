@@ -1,0 +1,145 @@
+# ruff: noqa: E402 - the assert that names the platform stands above what only that platform has
+"""The last things: its output is read to the end, its pid let go of, its result told."""
+
+from __future__ import annotations
+
+import sys
+
+assert sys.platform != "win32", "for POSIX only"
+
+import time
+
+from procession.core.status import ExitStatus
+from procession.executor._values import Result
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from procession.executor._events import Teller
+    from procession.executor._handle import ExecHandle
+    from procession.executor._loop import Loop
+    from procession.executor._streams import Drain
+    from procession.process._tree import Trees
+    from procession.process.exits import ExitWatcher
+    from procession.process.handle import Usage
+
+_IDLE = 0.1  # seconds without a byte after which a pipe that somebody else holds is given up
+_CAP = 1.0  # seconds after which it is given up though bytes still come
+
+
+class Finisher:
+    """A part of the `Keeper`."""
+
+    loop: Loop
+    teller: Teller
+    trees: Trees
+    trace: dict[ExecHandle, None]
+    _watcher: ExitWatcher[ExecHandle] | None
+    call_soon: Callable[..., None]
+    unwatch_member: Callable[[ExecHandle], None]
+
+    def close_drain(self, drain: Drain, *, incomplete: bool) -> None:
+        raise NotImplementedError
+
+    def over(self, handle: ExecHandle, *, left: bool = False, gave_up: bool = False) -> None:
+        """Nothing of the tree lives, or what does is not ours any more."""
+        handle._over = True
+        survivors: tuple[str, ...] = ()
+        usage: Usage | None = None
+        if gave_up:
+            survivors = tuple(str(member) for member in handle._tree.members())
+            for name in survivors:
+                self.teller.tell("survivor", handle.name, handle.pid, name)
+        else:
+            self.teller.tell("tree empty", handle.name, handle.pid)
+        if self._watcher is not None and handle._handed:
+            self._watcher.forget(handle._process)
+        handle._handed = True
+        self.unwatch_member(handle)
+        for timer in handle._timers:
+            self.loop.call_off(timer)
+        handle._timers.clear()
+        if left or gave_up:
+            self.trees.forget(handle)
+        else:
+            usage = handle._tree.finish()
+        if handle._process.poll_exit() is not None and not handle._process.reaped:
+            usage = handle._process.reap()
+        if handle._process.reaped:
+            self._release(handle)
+        self._read_out(handle, lambda: self._tell(handle, usage, survivors))
+
+    def _release(self, handle: ExecHandle) -> None:
+        """The descriptor may go once nobody waits on it: its number will be somebody else's."""
+        with handle._lock:
+            if handle._waiters:
+                handle._close_due = True
+            else:
+                handle._process.close()
+
+    # --- output ----------------------------------------------------------------------------------
+
+    def _read_out(self, handle: ExecHandle, then: Callable[[], None]) -> None:
+        if not handle._drains:
+            then()
+            return
+        handle._read_out = then
+        began = time.monotonic()
+        handle._idle_since = began
+        for drain in list(handle._drains.values()):
+            if drain.fd >= 0:
+                self._readable(handle, drain)
+        self.drained(handle)
+
+        def look() -> None:
+            if handle._read_out is None:
+                return
+            now = time.monotonic()
+            idle_at = handle._idle_since + _IDLE
+            if now < idle_at and now < began + _CAP:
+                self.loop.at(min(idle_at, began + _CAP), look)
+                return
+            for drain in handle._drains.values():
+                self.close_drain(drain, incomplete=True)
+            self.drained(handle)
+
+        if handle._read_out is not None:
+            self.loop.at(began + _IDLE, look)
+
+    def _readable(self, handle: ExecHandle, drain: Drain) -> None:
+        raise NotImplementedError
+
+    def drained(self, handle: ExecHandle) -> None:
+        """One of its pipes has ended. Once all have, and the tree is over, it is told."""
+        then = handle._read_out
+        if then is not None and all(drain.fd < 0 for drain in handle._drains.values()):
+            handle._read_out = None
+            then()
+
+    # --- the result ------------------------------------------------------------------------------
+
+    def _tell(self, handle: ExecHandle, usage: Usage | None, survivors: tuple[str, ...]) -> None:
+        status = handle._status or ExitStatus()
+        kept = {name: drain.sink.output for name, drain in handle._drains.items()}
+        stopping = handle._stopping
+        result = Result(
+            args=handle.args,
+            pid=handle.pid,
+            exit_code=status.code,
+            signal=status.signal,
+            reason=stopping.reason(status),
+            duration=handle._ended_at - handle._started_at,
+            usage=usage,
+            stdout=kept.get("stdout"),
+            stderr=kept.get("stderr"),
+            survivors=survivors,
+            stop_trace=tuple(stopping.steps),
+        )
+        with handle._lock:
+            handle._result = result
+            callbacks, handle._callbacks = handle._callbacks, []
+        self.trace.pop(handle, None)
+        handle._latch.fall()
+        for callback in callbacks:
+            self.call_soon(callback, handle)

@@ -1,0 +1,331 @@
+# ruff: noqa: E402 - the assert that names the platform stands above what only that platform has
+"""`ExecHandle`: one started process, with the face of `subprocess.Popen`."""
+
+from __future__ import annotations
+
+import sys
+
+assert sys.platform != "win32", "for POSIX only"
+
+import os
+import select
+import signal as signals
+import subprocess
+import threading
+import time
+from _thread import allocate_lock
+
+from procession.executor import _values as words
+from procession.executor._communicate import Exchange
+from procession.executor._stopping import GRACE, Stopping, as_ladder, default_ladder
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterable
+    from types import TracebackType
+    from typing import IO, Any, Self
+
+    from procession.core.status import ExitStatus
+    from procession.core.stop import Ladder, Step
+    from procession.executor._keeper import Keeper
+    from procession.executor._loop import Timer
+    from procession.executor._request import Request
+    from procession.executor._streams import Drain
+    from procession.executor._values import Result
+    from procession.process._tree import Tree
+    from procession.process.handle import Handle
+
+_LONGEST = 86_400.0  # seconds of one poll(2), whose argument is an int of milliseconds
+
+
+class Latch:
+    """Falls once, for everybody who waits. Lighter than an Event: there is one in each handle."""
+
+    __slots__ = ("_fell", "_lock")
+
+    def __init__(self) -> None:
+        self._lock = allocate_lock()
+        self._lock.acquire()
+        self._fell = False
+
+    @property
+    def fell(self) -> bool:
+        return self._fell
+
+    def fall(self) -> None:
+        if not self._fell:
+            self._fell = True
+            self._lock.release()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        if self._fell:
+            return True
+        limit = -1 if timeout is None else min(max(timeout, 0.0), threading.TIMEOUT_MAX)
+        if self._lock.acquire(timeout=limit):
+            self._lock.release()
+        return self._fell
+
+
+class ExecHandle:
+    """A process of an `Executor`. `create_process` makes them; all methods from any thread.
+
+    `pid`, `args`, `stdin`, `stdout`, `stderr`, `returncode`, `poll`, `wait`, `communicate`,
+    `send_signal`, `terminate` and `with` are those of `subprocess.Popen`, and speak of the process
+    itself, the *leader*. `result`, `kill`, `stop` and `await handle` speak of its *tree*: the
+    leader and everything it started.
+    """
+
+    __slots__ = (
+        "__weakref__", "_begun", "_callbacks", "_close_due", "_drains", "_ended_at", "_exchange",
+        "_exit_told", "_handed", "_idle_since", "_keeper", "_latch", "_lock", "_member_fd",
+        "_over", "_owner", "_process", "_read_out", "_request", "_result", "_started_at",
+        "_status", "_stopping", "_timers", "_tree", "_waiters", "_wanted", "args", "pid",
+        "stderr", "stdin", "stdout",
+    )  # fmt: skip
+
+    stdin: IO[Any] | None
+    stdout: IO[Any] | None
+    stderr: IO[Any] | None
+
+    def __init__(self, keeper: Keeper, request: Request, process: Handle, now: float) -> None:
+        self.args = request.args
+        self.pid = process.pid
+        self.stdin = self.stdout = self.stderr = None
+        self._keeper = keeper
+        self._request = request
+        self._process = process
+        self._tree: Tree
+        self._owner: threading.Thread = request.owner
+        self._started_at = self._idle_since = now
+        self._ended_at = now
+        self._status: ExitStatus | None = None
+        self._stopping = Stopping(now)
+        self._drains: dict[str, Drain] = {}
+        self._timers: list[Timer] = []
+        self._member_fd = -1  # of one who outlived the leader, and whose end is awaited
+        self._lock = allocate_lock()
+        self._waiters = 0
+        self._close_due = False
+        self._latch = Latch()
+        self._result: Result | None = None
+        self._callbacks: list[Callable[[ExecHandle], object]] = []
+        self._exchange: Exchange | None = None
+        self._begun = False  # known to the thread that turns the loop
+        self._handed = False  # told to the selector
+        self._read_out: Callable[[], None] | None = None  # due once its output has ended
+        self._over = False  # its tree is; its output may not have been read yet
+        self._exit_told = False
+        self._wanted = False  # somebody waits for the end of the tree
+
+    def __repr__(self) -> str:
+        state = "running" if self._status is None else str(self._status)
+        return f"<ExecHandle {self.name} pid {self.pid} {state}>"
+
+    @property
+    def name(self) -> str:
+        """What it was named, else its program's name."""
+        return self._request.name
+
+    # --- the leader ------------------------------------------------------------------------------
+
+    @property
+    def returncode(self) -> int | None:
+        """The exit code, or minus the signal's number; None: it was not seen to have ended yet.
+        255 where somebody else in this process took the status: it is not known then."""
+        return None if self._status is None else words.code_of(self._status)
+
+    @property
+    def return_code(self) -> int | None:
+        """The same as `returncode`."""
+        return self.returncode
+
+    def poll(self) -> int | None:
+        """Look whether it has ended. Its `returncode`."""
+        if self._status is None:
+            status = self._process.poll_exit()
+            if status is not None:
+                self._note(status)
+        return self.returncode
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait until the process has ended; its `returncode`. What it started may live on, and
+        nobody's pipe is read meanwhile.
+
+        Raises subprocess.TimeoutExpired after `timeout` seconds.
+        """
+        if self._status is None and not self._await_end(timeout):
+            assert timeout is not None, "without a timeout it waits for ever"
+            raise subprocess.TimeoutExpired(self.args, timeout)
+        code = self.returncode
+        assert code is not None, "it has ended"
+        return code
+
+    def _await_end(self, timeout: float | None) -> bool:
+        """The waiting caller asks the kernel itself: a hand-over to another thread costs more."""
+        with self._lock:
+            if self._status is not None:
+                return True
+            fd = self._process.pidfd
+            self._waiters += 1
+        try:
+            if fd is None:
+                return self._keeper.await_end(self, timeout)
+            if timeout is None:
+                self._wait_for_ever(fd)
+            elif not self._wait_until(fd, time.monotonic() + timeout):
+                return False
+            status = self._process.poll_exit()
+            if status is not None:
+                self._note(status)
+            return self._status is not None
+        finally:
+            with self._lock:
+                self._waiters -= 1
+                if self._close_due and not self._waiters:
+                    self._process.close()
+
+    def _wait_for_ever(self, fd: int) -> None:
+        if sys.platform == "linux":
+            try:
+                os.waitid(os.P_PIDFD, fd, os.WEXITED | os.WNOWAIT)
+            except ChildProcessError:
+                pass  # reaped, by the keeper or by somebody else: the memory of it tells
+
+    def _wait_until(self, fd: int, deadline: float) -> bool:
+        poller = select.poll()
+        poller.register(fd, select.POLLIN)
+        while True:
+            left = deadline - time.monotonic()
+            if poller.poll(max(0.0, min(left, _LONGEST)) * 1000):
+                return True
+            if left <= 0:
+                return False
+
+    def _note(self, status: ExitStatus) -> None:
+        """It was seen to have ended, by whoever looked first."""
+        with self._lock:
+            if self._status is not None:
+                return
+            self._ended_at = time.monotonic()
+            self._status = status
+        self._keeper.ended(self)
+
+    def communicate(self, input: Any = None, timeout: float | None = None) -> tuple[Any, Any]:  # noqa: A002 - Popen's own name
+        """Write `input` to stdin, read stdout and stderr to their ends, and wait: as Popen's.
+
+        Raises subprocess.TimeoutExpired; calling again loses nothing that was read.
+        """
+        if self._exchange is None:
+            self._exchange = Exchange(self)
+        elif input:
+            raise ValueError("Cannot send input after starting communication")
+        return self._exchange.run(input, timeout)
+
+    def send_signal(self, sig: int) -> None:
+        """To the process alone; nothing happens once it has ended. Raises PermissionError when
+        it runs as somebody we may not signal."""
+        self.poll()
+        if self._status is None:
+            self._process.send(sig)
+
+    def terminate(self) -> None:
+        """SIGTERM to the process alone."""
+        self.send_signal(signals.SIGTERM)
+
+    def kill_now(self) -> None:
+        """SIGKILL to the process alone, and no waiting: what Popen calls `kill`."""
+        self.send_signal(signals.SIGKILL)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Close the pipes and wait for the process, as Popen does."""
+        for stream in (self.stdout, self.stderr):
+            if stream is not None:
+                stream.close()
+        try:
+            if self.stdin is not None:
+                self.stdin.close()
+        finally:
+            if kind is None or not issubclass(kind, KeyboardInterrupt):
+                self.wait()
+
+    # --- the tree --------------------------------------------------------------------------------
+
+    def kill(self, grace: float = GRACE) -> None:
+        """SIGTERM to the whole tree, up to `grace` seconds for it to end, then SIGKILL. Returns
+        when nothing of it is left, or when the rest could not be killed (`result().survivors`).
+
+        A stop that is under way is joined, and takes no longer than `grace` from now. A signal
+        handler must not call it: it waits.
+        """
+        self._keeper.stop_one(self, default_ladder(grace), grace)
+        self._latch_or_turn(None)
+
+    def stop(self, ladder: Ladder | Step | Iterable[Step] | None = None) -> None:
+        """The same by a ladder of your own: who gets which signal, and how long that may take;
+        None: the one that `create_process` was given. Waits as `kill` does."""
+        wanted = self._request.stop if ladder is None else as_ladder(ladder)
+        self._keeper.stop_one(self, wanted, None)
+        self._latch_or_turn(None)
+
+    def result(self, timeout: float | None = None) -> Result:
+        """Wait until nothing of the tree lives and all captured output was read; how it went.
+
+        The same object each time. Raises subprocess.TimeoutExpired after `timeout` seconds.
+        """
+        if self._result is None:
+            self._keeper.want(self)
+            if not self._latch_or_turn(timeout):
+                assert timeout is not None, "without a timeout it waits for ever"
+                raise subprocess.TimeoutExpired(self.args, timeout)
+        assert self._result is not None, "the latch fell"
+        return self._result
+
+    def _latch_or_turn(self, timeout: float | None) -> bool:
+        return self._keeper.await_latch(self._latch, timeout)
+
+    @property
+    def done(self) -> bool:
+        """Is the tree over, and its `result()` there?"""
+        return self._result is not None
+
+    def add_done_callback(self, callback: Callable[[ExecHandle], object]) -> None:
+        """Have `callback(handle)` called once the result is there, or soon if it is. It runs in
+        the executor's own thread, and should be quick; what it raises is logged."""
+        with self._lock:
+            if self._result is None:
+                self._callbacks.append(callback)
+                late = False
+            else:
+                late = True
+        if late:
+            self._keeper.call_soon(callback, self)
+        else:
+            self._keeper.want(self)
+
+    def remove_done_callback(self, callback: Callable[[ExecHandle], object]) -> None:
+        """It need not be called any more. Idempotent."""
+        with self._lock:
+            if callback in self._callbacks:
+                self._callbacks.remove(callback)
+
+    def take_ownership(self) -> None:
+        """From now on it belongs to the calling thread, where `children_of` is concerned."""
+        self._owner = threading.current_thread()
+
+    def __await__(self) -> Generator[Any, Any, Result]:
+        """`result()` for a coroutine, in asyncio's loop or in trio's (so with anyio too)."""
+        return self.result_async().__await__()
+
+    async def result_async(self) -> Result:
+        """The same as `await handle`. Cancelling it stops the waiting, not the process."""
+        from procession.executor._async import result
+
+        return await result(self)

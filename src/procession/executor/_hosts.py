@@ -1,0 +1,78 @@
+# ruff: noqa: E402 - the assert that names the platform stands above what only that platform has
+"""Where an executor cannot work, and what becomes of one when its process forks."""
+
+from __future__ import annotations
+
+import sys
+
+assert sys.platform != "win32", "for POSIX only"
+
+import os
+import weakref
+
+from procession.errors import HostError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from procession.executor._executor import Executor
+
+_checked = False
+_all: weakref.WeakSet[Executor] = weakref.WeakSet()
+_hooked = False
+
+
+def check_host() -> None:
+    """Raises HostError in a subinterpreter, and where gevent has replaced threads or waiting."""
+    global _checked
+    if _checked:
+        return
+    if _in_subinterpreter():
+        raise HostError(
+            "procession.executor",
+            "this is a subinterpreter, whose threads and signals are not its own",
+            "the main interpreter",
+            "Start processes from there",
+        )
+    patched = _patched_by_gevent()
+    if patched:
+        raise HostError(
+            "procession.executor",
+            f"gevent has replaced {', '.join(patched)} in this process",
+            "real threads and real waiting",
+            "Use gevent.subprocess here, or leave these modules unpatched",
+        )
+    _checked = True
+
+
+def _in_subinterpreter() -> bool:
+    for name in ("_interpreters", "_xxsubinterpreters"):
+        try:
+            module: Any = __import__(name)
+        except ImportError:
+            continue
+        return bool(module.get_current() != module.get_main())
+    return False
+
+
+def _patched_by_gevent() -> list[str]:
+    monkey: Any = sys.modules.get("gevent.monkey")
+    if monkey is None:
+        return []
+    names = ("thread", "threading", "select", "os", "subprocess", "signal", "time")
+    return [name for name in names if monkey.is_module_patched(name)]
+
+
+def remember(executor: Executor) -> None:
+    """Have it emptied in a forked child."""
+    global _hooked
+    _all.add(executor)
+    if not _hooked:
+        _hooked = True
+        os.register_at_fork(after_in_child=_after_fork)
+
+
+def _after_fork() -> None:
+    for executor in list(_all):
+        executor._after_fork()

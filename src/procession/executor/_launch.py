@@ -1,0 +1,228 @@
+# ruff: noqa: E402 - the assert that names the platform stands above what only that platform has
+"""From a request to a running process: its pipes, its environment, the spawn, its tree."""
+
+from __future__ import annotations
+
+import sys
+
+assert sys.platform != "win32", "for POSIX only"
+
+import io
+import os
+import time
+from subprocess import DEVNULL, PIPE, STDOUT
+
+from procession.executor._handle import ExecHandle
+from procession.executor._streams import Capture, Drain, Kept, Lines, LineSink
+from procession.process.command import Command
+from procession.process.crowd import OWNER
+from procession.process.spawn import spawn
+from procession.process.tree import COOKIE
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import IO, Any
+
+    from procession.executor._keeper import Keeper
+    from procession.executor._request import Request, Target
+    from procession.process.handle import Handle
+
+_cached: tuple[dict[bytes, bytes], list[bytes]] = ({}, [])
+
+
+def launch(keeper: Keeper, request: Request) -> ExecHandle:
+    """Start it and plant its tree. Raises what `spawn` raises; then nothing is left."""
+    pipes = Pipes(request, keeper.null)
+    try:
+        number = keeper.next_number()
+        keeper.trees.prepare()
+        now = time.monotonic()
+        process = spawn(
+            Command(
+                request.argv,
+                request.executable,
+                request.cwd,
+                environment(request.env, keeper.token, number),
+                pipes.child[0],
+                pipes.child[1],
+                pipes.child[2],
+                True,
+                (),
+                request.uid,
+                request.gid,
+                request.groups,
+                request.umask,
+            )
+        )
+    except OSError as e:
+        pipes.abandon()
+        raise _as_asked(e, request) from e
+    except BaseException:
+        pipes.abandon()
+        raise
+    try:
+        handle = ExecHandle(keeper, request, process, now)
+        handle._tree = keeper.trees.plant(handle, f"{keeper.token}.{number}", process)
+        pipes.open(handle, keeper)
+    except BaseException:
+        pipes.abandon()
+        undo(process)
+        raise
+    finally:
+        pipes.close_child()
+    return handle
+
+
+def undo(process: Handle) -> None:
+    """Kill and reap what was just started, and that nobody else knows of."""
+    import signal
+
+    process.kill_group(signal.SIGKILL)
+    while process.poll_exit() is None:
+        os.sched_yield() if hasattr(os, "sched_yield") else time.sleep(0)
+    process.reap()
+    process.close()
+
+
+def _as_asked(e: OSError, request: Request) -> OSError:
+    """Names the program as the caller did, as Popen does."""
+    if e.filename == request.executable and e.errno is not None:
+        return OSError(e.errno, e.strerror, request.argv[0])
+    return e
+
+
+def environment(env: Mapping[str, str] | None, token: str, number: int) -> list[bytes]:
+    """Encoded, with the marks by which a process is known for ours; an outer executor's stay."""
+    base, outer_run, outer_owner = _inherited() if env is None else _given(env)
+    mark = token.encode()
+    run = b"%b.%d" % (mark, number)
+    return [
+        *base,
+        COOKIE.encode() + b"=" + (outer_run + b":" if outer_run else b"") + run,
+        OWNER.encode() + b"=" + (outer_owner + b":" if outer_owner else b"") + mark,
+    ]
+
+
+def _inherited() -> tuple[list[bytes], bytes, bytes]:
+    """Of this process. Encoding it anew for each spawn would be a tenth of what that costs."""
+    global _cached
+    data: dict[bytes, bytes] | None = getattr(os.environ, "_data", None)
+    if data is None:
+        data = dict(os.environb)
+    known, entries = _cached
+    if data != known:
+        copy = dict(data)
+        entries = _entries(copy)
+        _cached = copy, entries
+    return entries, data.get(COOKIE.encode(), b""), data.get(OWNER.encode(), b"")
+
+
+def _given(env: Mapping[str, str]) -> tuple[list[bytes], bytes, bytes]:
+    data: dict[bytes, bytes] = {}
+    for name, value in env.items():
+        key, text = os.fsencode(name), os.fsencode(value)
+        if b"=" in key or not key:
+            raise ValueError(f"illegal environment variable name {name!r}")
+        if b"\0" in key or b"\0" in text:
+            raise ValueError(f"embedded null byte in environment variable {name!r}")
+        data[key] = text
+    # What is nested is known by the marks of this process, whatever environment it is given.
+    _, run, owner = _inherited()
+    return _entries(data), run, owner
+
+
+def _entries(data: dict[bytes, bytes]) -> list[bytes]:
+    ours = (COOKIE.encode(), OWNER.encode())
+    return [name + b"=" + value for name, value in data.items() if name not in ours]
+
+
+class Pipes:
+    """The three streams of one process that is about to start."""
+
+    def __init__(self, request: Request, null: int | None) -> None:
+        self._request = request
+        self._null = null  # open for all of them: a descriptor less for each
+        self._to_close: list[int] = []  # ends of the child
+        self._own: dict[str, int] = {}  # our ends
+        self.child: tuple[int | None, int | None, int | None] = (null, null, null)
+        if request.stdin is request.stdout is request.stderr is DEVNULL:
+            return
+        try:
+            stdin = self._child_end("stdin", request.stdin, 0)
+            stdout = self._child_end("stdout", request.stdout, 1)
+            if request.stderr == STDOUT:
+                stderr = stdout
+            else:
+                stderr = self._child_end("stderr", request.stderr, 2)
+        except BaseException:
+            self.abandon()
+            raise
+        self.child = stdin, stdout, stderr
+
+    def _child_end(self, name: str, target: Target, inherited: int) -> int | None:
+        if target is None:
+            return inherited
+        if isinstance(target, Capture | Lines):
+            return self._pipe(name)
+        if isinstance(target, int):
+            if target == DEVNULL:
+                return self._null
+            return self._pipe(name) if target == PIPE else target
+        fileno = getattr(target, "fileno", None)
+        if fileno is None:
+            return self._pipe(name)  # a function that is called with each line
+        number: int = fileno()
+        return number
+
+    def _pipe(self, name: str) -> int:
+        reads, writes = os.pipe()
+        ours, theirs = (writes, reads) if name == "stdin" else (reads, writes)
+        self._own[name] = ours
+        self._to_close.append(theirs)
+        return theirs
+
+    def close_child(self) -> None:
+        """The child has them. Idempotent."""
+        while self._to_close:
+            os.close(self._to_close.pop())
+
+    def abandon(self) -> None:
+        """Nothing was started."""
+        self.close_child()
+        while self._own:
+            os.close(self._own.popitem()[1])
+
+    def open(self, handle: ExecHandle, keeper: Keeper) -> None:
+        """Give our ends to their readers."""
+        if not self._own:
+            return
+        request = self._request
+        for name in list(self._own):
+            target: Any = getattr(request, name)
+            if isinstance(target, int) and target == PIPE:
+                setattr(handle, name, _file(self._own.pop(name), name == "stdin", request))
+            else:
+                sink = _sink(target, keeper)
+                handle._drains[name] = Drain(self._own.pop(name), sink)
+
+
+def _file(fd: int, writes: bool, request: Request) -> IO[Any]:
+    raw = open(fd, "wb" if writes else "rb", -1)  # noqa: SIM115 - it is the caller's to close
+    if not request.text:
+        return raw
+    try:
+        return io.TextIOWrapper(
+            raw, encoding=request.encoding, errors=request.errors, write_through=writes
+        )
+    except BaseException:
+        raw.close()
+        raise
+
+
+def _sink(target: Any, keeper: Keeper) -> Kept | LineSink:
+    if isinstance(target, Capture):
+        return Kept(target.limit)
+    if isinstance(target, Lines):
+        return LineSink(target.put, target.end, target.encoding, target.errors)
+    return LineSink(lambda line: keeper.call_soon(target, line), lambda: None, "utf-8", "replace")

@@ -1,0 +1,163 @@
+# ruff: noqa: E402 - the assert that names the platform stands above what only that platform has
+"""What the executor's thread sleeps in: descriptors, timers and posted calls.
+
+One thread turns it at a time; `post` may be called from any, and from signal handlers.
+"""
+
+from __future__ import annotations
+
+import sys
+
+assert sys.platform != "win32", "for POSIX only"
+
+import heapq
+import os
+import selectors
+import threading
+import time
+from collections import deque
+from itertools import count
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class Timer:
+    """Something to be called once, unless it is called off."""
+
+    __slots__ = ("call", "number", "when")
+
+    def __init__(self, when: float, number: int, call: Callable[[], object]) -> None:
+        self.when = when
+        self.number = number
+        self.call: Callable[[], object] | None = call
+
+    def __lt__(self, other: Timer) -> bool:
+        return (self.when, self.number) < (other.when, other.number)
+
+
+class Loop:
+    """Has descriptors only between `open` and `close`; what is posted meanwhile is kept."""
+
+    def __init__(self) -> None:
+        self.selector: selectors.BaseSelector | None = None
+        self._calls: deque[Callable[[], object]] = deque()
+        self._timers: list[Timer] = []
+        self._called_off = 0
+        self._numbers = count()
+        self._asleep = False
+        self._wakes = self._waked = -1
+        # else a wake-up could be written into a stranger's file, opened after our `close`
+        self._pipe = threading.RLock()
+
+    @property
+    def is_open(self) -> bool:
+        return self.selector is not None
+
+    @property
+    def has_calls(self) -> bool:
+        return bool(self._calls)
+
+    def open(self) -> None:
+        """Idempotent. Raises OSError where no descriptor is left, and leaves none."""
+        if self.selector is not None:
+            return
+        waked, wakes = os.pipe()
+        try:
+            os.set_blocking(waked, False)
+            os.set_blocking(wakes, False)
+            selector = selectors.DefaultSelector()
+            selector.register(waked, selectors.EVENT_READ, self._wake_up)
+        except BaseException:
+            os.close(waked)
+            os.close(wakes)
+            raise
+        self._waked, self._wakes, self.selector = waked, wakes, selector
+
+    def close(self) -> None:
+        """Idempotent. Timers are forgotten."""
+        selector, self.selector = self.selector, None
+        if selector is not None:
+            selector.close()
+            with self._pipe:
+                wakes, self._wakes = self._wakes, -1
+                os.close(self._waked)
+                os.close(wakes)
+        self._timers.clear()
+
+    def abandon(self) -> None:
+        """In a forked child: `close`, but for the lock, which a thread of the parent may hold."""
+        self._pipe = threading.RLock()
+        self.close()
+
+    def post(self, call: Callable[[], object]) -> None:
+        """Have it called in the thread that turns the loop, soon."""
+        self._calls.append(call)
+        if self._asleep:
+            self.wake()
+
+    def wake(self) -> None:
+        with self._pipe:
+            if self._wakes >= 0:
+                try:
+                    os.write(self._wakes, b"\0")
+                except BlockingIOError:
+                    pass  # full of wake-ups, of which one will do
+
+    def at(self, when: float, call: Callable[[], object]) -> Timer:
+        """Have it called once at `when`, on the monotonic clock. From the turning thread only."""
+        timer = Timer(when, next(self._numbers), call)
+        heapq.heappush(self._timers, timer)
+        return timer
+
+    def call_off(self, timer: Timer) -> None:
+        """Idempotent, and harmless after the call."""
+        if timer.call is None:
+            return
+        timer.call = None
+        self._called_off += 1
+        # a million short processes with a timeout of an hour must not be kept for that hour
+        if self._called_off > 64 and self._called_off > len(self._timers) // 2:
+            self._timers = [one for one in self._timers if one.call is not None]
+            heapq.heapify(self._timers)
+            self._called_off = 0
+
+    def turn(self, most: float | None = None) -> None:
+        """Sleep until there is something to do, `most` seconds at the longest, and do it."""
+        assert self.selector is not None, "open the loop first"
+        self._asleep = True
+        try:
+            timeout = 0.0 if self._calls else self._patience(most)
+            ready = self.selector.select(timeout)
+        finally:
+            self._asleep = False
+        for key, _ in ready:
+            key.data()
+        if self._timers:
+            now = time.monotonic()
+            while self._timers and self._timers[0].when <= now:
+                due = heapq.heappop(self._timers)
+                late, due.call = due.call, None
+                if late is not None:
+                    late()
+                else:
+                    self._called_off -= 1
+        for _ in range(len(self._calls)):
+            try:
+                call = self._calls.popleft()
+            except IndexError:
+                break  # one of them has turned the loop itself
+            call()
+
+    def _patience(self, most: float | None) -> float | None:
+        if not self._timers:
+            return most
+        left = max(0.0, self._timers[0].when - time.monotonic())
+        return left if most is None else min(most, left)
+
+    def _wake_up(self) -> None:
+        try:
+            os.read(self._waked, 4096)
+        except BlockingIOError:
+            pass

@@ -1,0 +1,143 @@
+# ruff: noqa: E402 - the assert that names the platform stands above what only that platform has
+"""Stops: whose ladder begins, who takes the next step, and what that does to the trees."""
+
+from __future__ import annotations
+
+import sys
+
+assert sys.platform != "win32", "for POSIX only"
+
+import time
+
+from procession.core.stop import Ask, GiveUp, Kill
+from procession.executor._finish import Finisher
+from procession.executor._values import IDLE, STOPPED, TIMED_OUT
+from procession.process.crowd import kill_many, tell_many
+from procession.process.handle import signal_number
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections import deque
+
+    from procession.core.stop import Ladder, Move
+    from procession.executor._handle import ExecHandle
+
+
+class Stops(Finisher):
+    """A part of the `Keeper`."""
+
+    has_ended: deque[ExecHandle]
+    urgent: bool
+    ladder_at: float | None
+
+    def attend(self, handle: ExecHandle) -> None:
+        raise NotImplementedError
+
+    # --- stops -----------------------------------------------------------------------------------
+
+    def stop_all(self, cap: float, force: bool) -> None:
+        """Everything at the same time, each by its own ladder, none longer than `cap` seconds."""
+        now = time.monotonic()
+        moves: list[tuple[ExecHandle, Move]] = []
+        for handle in list(self.trace):
+            if handle._over:
+                continue
+            handle._wanted = True
+            stopping = handle._stopping
+            move = stopping.begin(handle._request.stop, now, STOPPED, cap)
+            if force:
+                move = stopping.force(now) or move
+            if move is not None:
+                moves.append((handle, move))
+            self.attend(handle)
+        self.ladder_at = now
+        self.perform(moves)
+
+    def begin_stop(self, handle: ExecHandle, ladder: Ladder, cause: str, cap: float | None) -> None:
+        if handle not in self.trace or handle._over:
+            return
+        now = time.monotonic()
+        handle._wanted = True
+        if handle.poll() is not None:
+            # what asks for the end of the dead alone is no stop
+            self.trees.scan((handle._tree,))
+            if handle._tree.is_empty():
+                self.attend(handle)
+                return
+            cause = ""
+        move = handle._stopping.begin(ladder, now, cause, cap)
+        self.attend(handle)
+        self.ladder_at = now
+        if move is not None:
+            self.perform([(handle, move)])
+
+    def climb(self, now: float) -> None:
+        """Whose time is over takes the next step; then, when to look again."""
+        self.ladder_at = None
+        moves: list[tuple[ExecHandle, Move]] = []
+        for handle in self.trace:
+            if handle._over:
+                continue
+            move = handle._stopping.expired(now)
+            if move is not None:
+                moves.append((handle, move))
+        self.perform(moves)
+        deadlines = [h._stopping.deadline for h in self.trace if not h._over]
+        self.ladder_at = min((at for at in deadlines if at is not None), default=None)
+
+    def perform(self, moves: list[tuple[ExecHandle, Move]]) -> None:
+        moves = [(handle, move) for handle, move in moves if not handle._over]
+        if not moves:
+            return
+        asks = [(handle, move) for handle, move in moves if isinstance(move, Ask)]
+        doomed = [handle for handle, move in moves if isinstance(move, Kill)]
+        if asks:
+            tell_many(
+                self.trees,
+                [(h._tree, signal_number(m.signal), m.to, m.unheard) for h, m in asks],
+            )
+        for handle, move in moves:
+            if handle._stopping.steps and not (isinstance(move, Ask) and move.unheard):
+                self.teller.tell(
+                    "stop step", handle.name, handle.pid, handle._stopping.steps[-1][1]
+                )
+        if doomed:
+            self._kill(doomed)
+        for handle, move in moves:
+            if isinstance(move, GiveUp):
+                self.over(handle, gave_up=True)
+
+    def _kill(self, doomed: list[ExecHandle]) -> None:
+        sent = kill_many(self.trees, [handle._tree for handle in doomed])
+        for handle, what in zip(doomed, sent, strict=True):
+            refused = {member.pid for member in what.refused}
+            left = {member.pid for member in handle._tree.members()}
+            if refused and left <= refused:
+                self.over(handle, gave_up=True)  # only those that we may not signal
+            elif handle.poll() is not None:
+                self.has_ended.append(handle)
+                self.urgent = True
+
+    # --- time ------------------------------------------------------------------------------------
+
+    def arm(self, handle: ExecHandle) -> None:
+        request = handle._request
+        if request.timeout is not None:
+            at = handle._started_at + request.timeout
+            handle._timers.append(
+                self.loop.at(at, lambda: self.begin_stop(handle, request.stop, TIMED_OUT, None))
+            )
+        if request.idle_timeout is not None:
+            self._arm_idle(handle, request.idle_timeout)
+
+    def _arm_idle(self, handle: ExecHandle, seconds: float) -> None:
+        def look() -> None:
+            if handle not in self.trace:
+                return
+            if time.monotonic() < handle._idle_since + seconds:
+                self._arm_idle(handle, seconds)
+            else:
+                self.begin_stop(handle, handle._request.stop, IDLE, None)
+
+        handle._timers.append(self.loop.at(handle._idle_since + seconds, look))
+        del handle._timers[:-2]

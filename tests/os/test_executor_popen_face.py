@@ -1,0 +1,386 @@
+"""One suite against two: `subprocess.Popen`, and `ExecHandle`, which has its face.
+
+What differs is `kill` (and `kill_now`, which is Popen's), tested with the executor's own promises.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from subprocess import DEVNULL, PIPE, STDOUT, Popen, TimeoutExpired
+from typing import Any
+
+import pytest
+
+from procession.executor import ExecHandle, Executor
+
+Start = Callable[..., Any]
+BOUND = 10.0
+PY = (sys.executable, "-I", "-S", "-c")
+
+
+@pytest.fixture(params=["Popen", "ExecHandle", "ExecHandle in place"])
+def start(request: pytest.FixtureRequest) -> Iterator[Start]:
+    """Starts a process with null streams where nothing else is said."""
+    started: list[Any] = []
+    ex = Executor()
+    if request.param == "ExecHandle":
+        ex.start()
+
+    def begin(args: Any, **options: Any) -> Any:
+        if request.param == "Popen":
+            options = {"stdin": DEVNULL, "stdout": DEVNULL, "stderr": DEVNULL, **options}
+            made: Any = Popen(args, start_new_session=True, **options)
+        else:
+            made = ex.create_process(args, **options)
+        started.append(made)
+        return made
+
+    yield begin
+    for one in started:
+        if one.poll() is None:
+            one.send_signal(signal.SIGKILL)
+            one.wait()
+        for stream in (one.stdin, one.stdout, one.stderr):
+            if stream is not None:
+                stream.close()
+    ex.stop()
+    if request.param == "ExecHandle in place":
+        ex.run()
+    assert ex.join(BOUND)
+
+
+def pipe_ends(start: Start) -> tuple[Any, int]:
+    """A process that lives until our end of its stdin is closed."""
+    reads, writes = os.pipe()
+    process = start(["cat"], stdin=reads)
+    os.close(reads)
+    return process, writes
+
+
+# --- attributes
+
+
+@pytest.mark.quick
+def test_attributes_of_a_living_process(start: Start) -> None:
+    process = start(["sleep", "60"])
+    assert process.args == ["sleep", "60"]
+    assert os.getsid(process.pid) == process.pid
+    assert process.returncode is None
+    assert process.poll() is None
+    assert (process.stdin, process.stdout, process.stderr) == (None, None, None)
+    assert "sleep" in repr(process)
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize("code", [0, 1, 3, 127, 255])
+def test_exit_codes(start: Start, code: int) -> None:
+    process = start(["sh", "-c", f"exit {code}"])
+    assert process.wait() == code
+    assert process.returncode == code
+    assert process.poll() == code
+    assert process.wait(0) == code
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL, signal.SIGUSR1, signal.SIGINT])
+def test_ends_by_signal(start: Start, number: signal.Signals) -> None:
+    process = start(["sleep", "60"])
+    process.send_signal(number)
+    assert process.wait(BOUND) == -number
+    assert process.returncode == -number
+
+
+# --- poll and wait
+
+
+@pytest.mark.quick
+def test_poll_sees_the_end_by_itself(start: Start) -> None:
+    process, gate = pipe_ends(start)
+    assert process.poll() is None
+    pidfd = os.pidfd_open(process.pid)
+    os.close(gate)
+    assert select.select([pidfd], [], [], BOUND)[0]
+    os.close(pidfd)
+    assert process.poll() == 0
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize("timeout", [0, 0.05, -1])
+def test_wait_that_takes_too_long(start: Start, timeout: float) -> None:
+    process, gate = pipe_ends(start)
+    began = time.monotonic()
+    with pytest.raises(TimeoutExpired) as late:
+        process.wait(timeout)
+    assert max(0, timeout) <= time.monotonic() - began < 5
+    assert (late.value.cmd, late.value.timeout) == (["cat"], timeout)
+    os.close(gate)
+    assert process.wait(timeout=BOUND) == 0
+
+
+def test_many_threads_wait_for_one(start: Start) -> None:
+    process, gate = pipe_ends(start)
+    found: list[int] = []
+    waits = [process.wait, lambda: process.wait(BOUND), lambda: process.wait(None)]
+    threads = [threading.Thread(target=lambda w=w: found.append(w())) for w in waits * 4]
+    for thread in threads:
+        thread.start()
+    os.close(gate)
+    for thread in threads:
+        thread.join(BOUND)
+    assert found == [0] * 12
+
+
+def test_waiting_and_signalling_at_the_same_time(start: Start) -> None:
+    """Signals may be sent until the end is known, and afterwards reach nobody."""
+    process = start(["sleep", "60"])
+    codes: list[int] = []
+    waiter = threading.Thread(target=lambda: codes.append(process.wait()))
+    waiter.start()
+
+    def send() -> None:
+        for _ in range(50):
+            process.send_signal(signal.SIGTERM)
+
+    senders = [threading.Thread(target=send) for _ in range(4)]
+    for thread in senders:
+        thread.start()
+    for thread in (*senders, waiter):
+        thread.join(BOUND)
+    assert codes == [-signal.SIGTERM]
+
+
+@pytest.mark.quick
+def test_signals_after_the_end_reach_nobody(start: Start) -> None:
+    process = start(["true"])
+    assert process.wait() == 0
+    process.send_signal(signal.SIGTERM)
+    process.terminate()
+    assert process.returncode == 0
+
+
+def test_terminate(start: Start) -> None:
+    process = start(["sleep", "60"])
+    process.terminate()
+    assert process.wait(BOUND) == -signal.SIGTERM
+
+
+# --- communicate
+
+
+@pytest.mark.quick
+def test_communicate_with_nothing(start: Start) -> None:
+    process = start(["true"])
+    assert process.communicate() == (None, None)
+    assert process.returncode == 0
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize("timeout", [None, BOUND])
+def test_communicate_both_ways(start: Start, timeout: float | None) -> None:
+    data = os.urandom(300_000)  # more than any pipe holds
+    script = (
+        "import sys,shutil; sys.stderr.write('e'*200000); sys.stderr.flush();"
+        "shutil.copyfileobj(sys.stdin.buffer, sys.stdout.buffer)"
+    )
+    process = start([*PY, script], stdin=PIPE, stdout=PIPE, stderr=PIPE)
+    out, err = process.communicate(data, timeout=timeout)
+    assert out == data
+    assert err == b"e" * 200_000
+    assert process.returncode == 0
+
+
+@pytest.mark.parametrize("streams", ["stdout", "stderr", "merged"])
+def test_communicate_with_one_pipe(start: Start, streams: str) -> None:
+    options: dict[str, Any] = {
+        "stdout": {"stdout": PIPE},
+        "stderr": {"stderr": PIPE},
+        "merged": {"stdout": PIPE, "stderr": STDOUT},
+    }[streams]
+    process = start(["sh", "-c", "echo out; echo err >&2"], **options)
+    expected = {"stdout": (b"out\n", None), "stderr": (None, b"err\n")}
+    assert process.communicate() == expected.get(streams, (b"out\nerr\n", None))
+
+
+@pytest.mark.parametrize("timeout", [None, BOUND])
+def test_a_process_that_does_not_want_the_input(start: Start, timeout: float | None) -> None:
+    process = start(["true"], stdin=PIPE, stdout=PIPE)
+    assert process.communicate(b"x" * 1_000_000, timeout=timeout) == (b"", None)
+    assert process.returncode == 0
+
+
+def test_communicate_resumes_after_its_timeout(start: Start) -> None:
+    script = "import sys; print('one', flush=True); sys.stdin.read(); print('two')"
+    process = start([*PY, script], stdin=PIPE, stdout=PIPE)
+    assert process.stdout is not None
+    select.select([process.stdout], [], [], BOUND)
+    late = start(["sleep", "60"], stdout=PIPE)
+    with pytest.raises(TimeoutExpired):
+        late.communicate(timeout=0.1)
+    late.terminate()
+    assert late.communicate(timeout=BOUND) == (b"", None)
+    out, _ = process.communicate(b"", timeout=BOUND)
+    assert out == b"one\ntwo\n"
+
+
+def test_communicate_tells_what_was_read_before_the_timeout(start: Start) -> None:
+    process = start(["sh", "-c", "echo early; exec sleep 60"], stdout=PIPE, stderr=PIPE)
+    select.select([process.stdout], [], [], BOUND)
+    with pytest.raises(TimeoutExpired) as late:
+        process.communicate(timeout=0.1)
+    assert late.value.output == b"early\n"
+    with pytest.raises(ValueError, match="Cannot send input after starting"):
+        process.communicate(b"more")
+    process.terminate()
+    assert process.communicate() == (b"early\n", b"")
+
+
+@pytest.mark.parametrize("timeout", [None, BOUND])
+def test_communicate_twice(start: Start, timeout: float | None) -> None:
+    process = start(["echo", "a"], stdout=PIPE, stderr=PIPE)
+    assert process.communicate(timeout=timeout) == (b"a\n", b"")
+    assert process.returncode == 0
+
+
+# --- streams and text
+
+
+@pytest.mark.quick
+def test_text_modes(start: Start) -> None:
+    script = "import os; os.write(1, b'a\\r\\nb\\rc\\xff')"
+    for options, expected in (
+        ({"text": True, "errors": "replace", "encoding": "utf-8"}, "a\nb\nc\ufffd"),
+        ({"encoding": "latin-1"}, "a\nb\nc\xff"),
+        ({}, b"a\r\nb\rc\xff"),
+    ):
+        process = start([*PY, script], stdout=PIPE, stderr=PIPE, **options)
+        assert process.communicate()[0] == expected
+        process = start([*PY, script], stdout=PIPE, **options)
+        assert process.stdout.read() == expected
+        process.stdout.close()
+        assert process.wait() == 0
+
+
+@pytest.mark.quick
+def test_a_conversation_in_text(start: Start) -> None:
+    process = start(["cat"], stdin=PIPE, stdout=PIPE, text=True)
+    for word in ("eins\n", "zwei\n"):
+        process.stdin.write(word)
+        process.stdin.flush()
+        assert process.stdout.readline() == word
+    assert process.communicate("drei\n") == ("drei\n", None)
+
+
+def test_files_and_descriptors(start: Start, tmp_path: Any) -> None:
+    file = tmp_path / "out"
+    with open(file, "wb") as out:
+        assert start(["echo", "a"], stdout=out).wait() == 0
+        assert start(["sh", "-c", "echo b >&2"], stderr=out.fileno()).wait() == 0
+    with open(file, "rb") as given:
+        process = start(["cat"], stdin=given, stdout=PIPE)
+        assert process.communicate()[0] == b"a\nb\n"
+
+
+def test_cwd_and_env(start: Start, tmp_path: Any) -> None:
+    process = start(["sh", "-c", "pwd; echo $GREETING"], cwd=tmp_path, env={"GREETING": "hi"},
+                    stdout=PIPE)  # fmt: skip
+    assert process.communicate()[0].decode() == f"{tmp_path}\nhi\n"
+
+
+# --- with
+
+
+@pytest.mark.quick
+def test_with_closes_and_waits(start: Start) -> None:
+    with start(["cat"], stdin=PIPE, stdout=PIPE) as process:
+        assert process.poll() is None
+    assert process.returncode == 0
+    assert process.stdin.closed
+    assert process.stdout.closed
+
+
+def test_with_waits_also_after_an_error(start: Start) -> None:
+    with pytest.raises(RuntimeError, match="mine"), start(["cat"], stdin=PIPE) as process:
+        raise RuntimeError("mine")
+    assert process.returncode == 0
+
+
+# --- errors
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        ({"stdin": STDOUT}, Exception),
+        ({"stdout": STDOUT}, Exception),
+        ({"cwd": "/no/such/folder"}, FileNotFoundError),
+        ({"cwd": "/etc/passwd"}, NotADirectoryError),
+        ({"env": {"A": "\0"}}, ValueError),
+        ({"encoding": "no-such-code", "stdout": PIPE}, LookupError),
+        ({"user": "no-such-user-here"}, Exception),
+    ],
+)
+def test_wrong_options(start: Start, options: dict[str, Any], error: type[Exception]) -> None:
+    before = set(os.listdir("/proc/self/fd"))
+    with pytest.raises(error):
+        start(["true"], **options)
+    assert set(os.listdir("/proc/self/fd")) - before <= {max(before, key=int)}
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize("command", [["/no/such"], ["no-such-program-x"], ["/"], [""]])
+def test_programs_that_cannot_be(start: Start, command: list[str]) -> None:
+    with pytest.raises(OSError) as told:  # noqa: PT011 - the kinds are compared below
+        start(command, stdout=PIPE)
+    with pytest.raises(OSError) as expected:  # noqa: PT011
+        Popen(command)
+    assert (type(told.value), told.value.errno) == (type(expected.value), expected.value.errno)
+    assert told.value.filename == expected.value.filename
+
+
+def test_a_script_without_interpreter(start: Start, tmp_path: Any) -> None:
+    script = tmp_path / "script"
+    script.write_text("#!/no/such/interpreter\n")
+    script.chmod(0o755)
+    with pytest.raises(FileNotFoundError):
+        start([str(script)])
+    script.write_text("just text\n")
+    with pytest.raises(OSError, match="Exec format error"):
+        start([str(script)])
+
+
+# --- leaks
+
+
+@pytest.mark.quick
+def test_descriptors_are_not_inherited(start: Start) -> None:
+    reads, writes = os.pipe()
+    os.set_inheritable(writes, True)
+    try:
+        process = start([*PY, "import os; print(sorted(map(int, os.listdir('/proc/self/fd'))))"],
+                        stdout=PIPE)  # fmt: skip
+        assert process.communicate()[0] == b"[0, 1, 2, 3]\n"
+    finally:
+        os.close(reads)
+        os.close(writes)
+
+
+def test_failed_starts_leak_nothing(start: Start) -> None:
+    assert start(["true"]).wait() == 0
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(20):
+        with pytest.raises(FileNotFoundError):
+            start(["/no/such"], stdin=PIPE, stdout=PIPE, stderr=PIPE)
+    # the housekeeping thread may have opened its own few meanwhile; each start would leak six
+    assert len(os.listdir("/proc/self/fd")) < before + 20
+
+
+def test_the_type_is_what_is_tested(start: Start) -> None:
+    assert isinstance(start(["true"]), (Popen, ExecHandle))
+    assert subprocess.TimeoutExpired is TimeoutExpired
