@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from procession.process.link import Link
     from procession.spec import Defaults, Project, Task
+    from procession.supervisor.command import RunOptions
     from procession.supervisor.output import Output
 
 FAILED = 1  # exit status for what is not the user's doing
@@ -45,11 +46,46 @@ class UpOptions(Record):
 
 if sys.platform == "win32":
 
+    def run(options: RunOptions) -> int:
+        """Raises HostError: this platform's mechanisms do not exist yet."""
+        raise HostError("procession run", "does not run on Windows yet", "Linux or another POSIX")
+
     def up(options: UpOptions) -> int:
         """Raises HostError: this platform's mechanisms do not exist yet."""
         raise HostError("procession up", "does not run on Windows yet", "Linux or another POSIX")
 
 else:
+
+    def run(options: RunOptions) -> int:
+        """Run one command until nothing of it lives; the status to exit with. Forks: call
+        single-threaded, and early. Where the command was killed by a Ctrl-C typed at our terminal
+        this process ends by the same signal: a script around it would go on otherwise."""
+        from procession.core.single import OWN_FAILURE
+        from procession.process.guardian import guard
+        from procession.process.terminal import Terminal
+        from procession.supervisor.command import supervise as supervise_command
+        from procession.supervisor.single import FORWARDED
+
+        terminal = Terminal.find()
+        heard, tell = os.pipe()
+        os.set_blocking(heard, False)
+        status = guard(
+            lambda link: supervise_command(options, link, terminal, lambda: os.write(tell, b"\0")),
+            crash_grace=min(options.grace, 1.0),
+            session=terminal is None,
+            forwards=FORWARDED,
+            failed=OWN_FAILURE,
+        )
+        os.close(tell)
+        interrupted = bool(os.read(heard, 1))
+        os.close(heard)
+        if terminal is not None:
+            terminal.take_back(0)  # where the supervisor could not
+            if status == OWN_FAILURE:
+                terminal.restore()
+            if interrupted:
+                terminal.interrupt()
+        return status
 
     def up(options: UpOptions) -> int:
         """Run a project until it ends; its exit status. Forks: call single-threaded, and early."""

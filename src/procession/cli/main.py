@@ -9,7 +9,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-VERBS = ("up", "check", "schema", "init")
+VERBS = ("up", "run", "check", "schema", "init")
 
 HELP = """\
 usage: procession [up] [options]
@@ -34,6 +34,7 @@ one of procession's two processes is killed.
 
 verbs:
   up           run a project; the same as no verb at all (procession up --help)
+  run          run one command, and leave nothing of it behind
   check        tell every problem of the file, or (--show) what the file means
   schema       print the file's JSON Schema, for editors
   init         write a project file to begin with, or make one of a Procfile
@@ -85,6 +86,8 @@ def _main_of(verb: str) -> Callable[[Sequence[str]], int]:
     """Where a verb begins; no verb pays for the imports of another."""
     if verb == "check":
         from procession.cli.check import main as begin
+    elif verb == "run":
+        from procession.cli.run import main as begin
     elif verb == "schema":
         from procession.cli.schema import main as begin
     elif verb == "init":

@@ -61,8 +61,8 @@ def guard(
 
     `session`: False leaves the supervisor in our session, with our terminal, and gives it only a
     group of its own. `forwards`: more signals to pass on, by name; where any are named no signal
-    ends the supervisor before it listens, or because it was typed twice: `main` reads its link
-    before it starts anything.
+    ends the supervisor before it listens, or because it was typed twice, and none stops us: `main`
+    reads its link before it starts anything, and is who stops us.
 
     `open_log(folder, cookie, stream)` opens the log of a run's "stdout" or "stderr" for appending,
     or raises OSError: what the run writes while it is swept goes there. `folder` is what the
@@ -254,7 +254,7 @@ class Guardian:
         self._posts.tell(Heard(number, typed, time.monotonic()))
         if number != signal.SIGTSTP:
             os.kill(self._supervisor, signal.SIGCONT)  # stopped, it would hear of nothing
-        if number == signal.SIGTSTP:
+        if self._acts and number == signal.SIGTSTP:
             self._step_aside()
         elif self._acts and not self._posts.listening:
             os.kill(self._supervisor, signal.SIGTERM)  # see _hear_early

@@ -24,6 +24,7 @@ _CODE_AT = 8
 _STATUS_AT = 24 if sys.platform == "linux" and sys.maxsize > 2**32 else 20
 _P_PID = 1
 _WEXITED = 4
+_WSTOPPED = 2 if sys.platform == "linux" else 8
 _WNOHANG = 1
 _WNOWAIT = 0x1000000 if sys.platform == "linux" else 0x20
 
@@ -32,12 +33,21 @@ _libc_handle: ctypes.CDLL | None = None
 
 def waitid_ctypes(pid: int, pidfd: int | None, *, block: bool = False) -> tuple[int, int] | None:
     """As `waitid`, by the C library's own function; the pidfd is not used."""
+    return _ask_libc(pid, _WEXITED | _WNOWAIT | (0 if block else _WNOHANG))
+
+
+def stop_signal_ctypes(pid: int) -> int | None:
+    """As `stop_signal`, by the C library's own function."""
+    seen = _ask_libc(pid, _WSTOPPED | _WNOHANG)
+    return None if seen is None else seen[1]
+
+
+def _ask_libc(pid: int, options: int) -> tuple[int, int] | None:
     global _libc_handle
     import ctypes
 
     if _libc_handle is None:
         _libc_handle = ctypes.CDLL(None, use_errno=True)
-    options = _WEXITED | _WNOWAIT | (0 if block else _WNOHANG)
     while True:
         info = ctypes.create_string_buffer(_SIGINFO_SIZE)
         if _libc_handle.waitid(_P_PID, pid, info, options) == 0:
@@ -66,5 +76,14 @@ if sys.platform != "darwin":
             seen = os.waitid(os.P_PID, pid, options)
         return None if seen is None else (seen.si_code, seen.si_status)
 
+    def stop_signal(pid: int) -> int | None:
+        """The signal that stopped our child, if that happened since the last call, else None.
+
+        Raises ChildProcessError when there is no such child.
+        """
+        seen = os.waitid(os.P_PID, pid, os.WSTOPPED | os.WNOHANG)
+        return None if seen is None else seen.si_status
+
 else:
     waitid = waitid_ctypes
+    stop_signal = stop_signal_ctypes

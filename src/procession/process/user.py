@@ -1,0 +1,94 @@
+"""Who a command is to run as: from `USER`, `USER:GROUP` or numbers to what a spawn needs."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from procession._record import Record
+from procession.errors import UsageError, quoted
+
+if sys.platform == "win32":
+    raise ImportError("for POSIX only")
+
+import grp
+import pwd
+
+
+class User(Record):
+    """`groups`: the supplementary ones; None: they stay as they are (it is ourselves, who may not
+    set them). `variables`: what a login as this user would set."""
+
+    uid: int
+    gid: int
+    groups: tuple[int, ...] | None
+    variables: tuple[tuple[str, str], ...]
+
+
+class _Entry(Record):
+    """A line of the host's table of users."""
+
+    name: str
+    uid: int
+    gid: int
+    home: str
+    shell: str
+
+
+def user(text: str) -> User:
+    """The user that `NAME`, `UID`, `NAME:GROUP` or `UID:GID` names, by the host's own tables.
+
+    A number that no table knows is taken as it is, and then has no home. Raises UsageError for a
+    name that is not known, and where we may not become this user.
+    """
+    name, colon, group = text.partition(":")
+    entry = _entry(name)
+    if entry is None and not _is_number(name):
+        raise UsageError("--user", f"this host has no user {quoted(name)}", "a name, or a number")
+    uid = int(name) if entry is None else entry.uid
+    if colon:
+        gid = _gid(group)
+    elif entry is not None:
+        gid = entry.gid
+    else:
+        raise UsageError("--user", f"no user has the number {uid}", f"its group too: {uid}:GID")
+    ourselves = os.geteuid() == uid and os.getegid() == gid
+    if os.geteuid() != 0 and not ourselves:
+        raise UsageError("--user", f"only root may run as {quoted(text)}", "to be run by root")
+    groups: tuple[int, ...] | None = None
+    if os.geteuid() == 0:
+        groups = (gid,) if entry is None else tuple(os.getgrouplist(entry.name, gid))
+    return User(uid, gid, groups, () if entry is None else _variables(entry))
+
+
+def _entry(name: str) -> _Entry | None:
+    try:
+        found = pwd.getpwuid(int(name)) if _is_number(name) else pwd.getpwnam(name)
+    except (KeyError, OverflowError):
+        return None
+    shell = found.pw_shell or "/bin/sh"
+    return _Entry(found.pw_name, found.pw_uid, found.pw_gid, found.pw_dir, shell)
+
+
+def _gid(name: str) -> int:
+    if _is_number(name):
+        return int(name)
+    try:
+        return grp.getgrnam(name).gr_gid
+    except KeyError:
+        raise UsageError(
+            "--user", f"this host has no group {quoted(name)}", "a name, or a number"
+        ) from None
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and int(text[:20]) < 2**32 - 1
+
+
+def _variables(entry: _Entry) -> tuple[tuple[str, str], ...]:
+    return (
+        ("HOME", entry.home),
+        ("USER", entry.name),
+        ("LOGNAME", entry.name),
+        ("SHELL", entry.shell),
+    )

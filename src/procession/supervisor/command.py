@@ -1,0 +1,209 @@
+"""What `procession run` does below its guardian: look the command up, run it, tell its end."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+
+from procession._record import Record
+from procession.core.single import OWN_FAILURE
+from procession.errors import ProcessionError, UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from procession.core.single import End
+    from procession.process.command import Command
+    from procession.process.link import Link
+    from procession.process.terminal import Terminal
+
+    if sys.platform != "win32":
+        from procession.supervisor.result import Result
+        from procession.supervisor.single import Single
+
+GRACE = 10.0  # seconds; as a task's `stop.timeout`
+
+
+class RunOptions(Record):
+    """What the command line of `run` says. Times in seconds."""
+
+    command: tuple[str, ...]
+    timeout: float | None = None
+    grace: float = GRACE
+    cwd: str | None = None
+    env_files: tuple[str, ...] = ()
+    user: str | None = None
+    json_result: str | None = None
+
+
+class NotStarted(Exception):  # noqa: N818 - an outcome, not a mistake
+    """The command never was. `status`: what to exit with."""
+
+    def __init__(self, status: int, words: str) -> None:
+        self.status = status
+        super().__init__(words)
+
+
+def say(text: str) -> None:
+    """To standard error, whose end is no reason for ours."""
+    try:
+        sys.stderr.write(f"procession run: {text}\n")
+        sys.stderr.flush()
+    except (OSError, ValueError):
+        return
+
+
+if sys.platform != "win32":
+
+    def supervise(
+        options: RunOptions,
+        link: Link,
+        terminal: Terminal | None,
+        interrupted: Callable[[], object],
+    ) -> int:
+        """The supervisor's whole life; its exit status. Calls `interrupted` when the command was
+        killed by a Ctrl-C that was typed at the terminal."""
+        path = None if options.json_result is None else os.path.abspath(options.json_result)
+        try:
+            if path is not None:
+                from procession.supervisor import result
+
+                result.prepare(path)
+        except OSError as e:
+            say(f"--json-result: {e}")
+            return OWN_FAILURE
+        try:
+            single, end = _run(options, link, terminal)
+        except NotStarted as e:
+            say(str(e))
+            if path is None:
+                return e.status
+            return _write(path, result.not_started(options.command, e.status, str(e)))
+        for name in single.course.survivors:
+            say(f"could not be killed: {name}")
+        if single.was_interrupted:
+            interrupted()
+        if path is None:
+            return end.status
+        return _write(path, result.result_of(single, end, options.command))
+
+    def _run(options: RunOptions, link: Link, terminal: Terminal | None) -> tuple[Single, End]:
+        from procession.process.tree import Trees
+        from procession.spec import Stop
+        from procession.supervisor.single import Single, StoppedBeforeError
+
+        command, environ = _command(options)
+        try:
+            trees = Trees()
+            trees.prepare()
+            single = Single(
+                command,
+                environ,
+                stop=Stop(timeout=options.grace),
+                timeout=options.timeout,
+                trees=trees,
+                link=link,
+                terminal=terminal,
+                say=say,
+            )
+            return single, single.run()
+        except StoppedBeforeError as e:
+            raise NotStarted(128 + e.number, str(e)) from None
+        except ProcessionError as e:
+            raise NotStarted(OWN_FAILURE, str(e)) from e
+        except (OSError, ValueError) as e:
+            raise _failed(e, command) from e
+
+    def _command(options: RunOptions) -> tuple[Command, dict[str, str]]:
+        """All looked up, and its environment. Raises NotStarted."""
+        from procession import lookup
+        from procession.process.command import Command
+        from procession.spec import Task
+
+        environ = dict(os.environ)
+        identity = None
+        try:
+            here = _current_folder()
+            if options.user is not None:
+                from procession.process.user import user
+
+                identity = user(options.user)
+                environ.update(identity.variables)
+            program, *args = options.command
+            task = Task(
+                "the command",
+                program,
+                args=tuple(args),
+                cwd=None if options.cwd is None else os.path.join(here, options.cwd),
+                env_files=tuple(os.path.join(here, file) for file in options.env_files),
+            )
+            launch = lookup.resolve(task, here, environ)
+        except lookup.LookupProblem as e:
+            words = "; ".join(_worded(trouble) for trouble in e.troubles)
+            its_own = all(trouble.key == "program" for trouble in e.troubles)
+            raise NotStarted(e.status if its_own else OWN_FAILURE, words) from None
+        except UsageError as e:
+            raise NotStarted(OWN_FAILURE, str(e)) from None
+        command = Command(
+            launch.argv,
+            launch.executable,
+            cwd=launch.cwd,
+            stdin=0,
+            stdout=1,
+            stderr=2,
+            uid=None if identity is None else identity.uid,
+            gid=None if identity is None else identity.gid,
+            groups=None if identity is None else identity.groups,
+        )
+        return command, launch.env
+
+    def _write(path: str, told: Result) -> int:
+        from procession.supervisor import result
+
+        try:
+            result.write(path, told)
+        except OSError as e:
+            say(f"--json-result: {e}")
+            return OWN_FAILURE
+        status = told["status"]
+        assert isinstance(status, int)
+        return status
+
+
+def _current_folder() -> str:
+    try:
+        return os.getcwd()
+    except OSError as e:  # it was removed, or a folder above it may not be read
+        reason = (e.strerror or str(e)).lower()
+        raise UsageError("the current folder", reason, "", "Change to one that is there") from e
+
+
+def _worded(trouble: object) -> str:
+    """As options are called here, where a file has keys."""
+    text = str(trouble)
+    for key in ("cwd", "env-file"):
+        text = text.replace(f"{key}: ", f"--{key}: ", 1) if text.startswith(f"{key}:") else text
+    return text.removeprefix("program: ").replace("the task's PATH", "PATH", 1)
+
+
+# The host has no room for it: not the command's doing.
+_NO_ROOM = frozenset({errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE})
+
+
+def _failed(e: OSError | ValueError, command: Command) -> NotStarted:
+    """What a spawn raised, as shells tell it: 127 for what is not there, 126 for what cannot be
+    executed (POSIX, 2.8.2)."""
+    if not isinstance(e, OSError) or e.errno is None:
+        return NotStarted(OWN_FAILURE, str(e))
+    words = f"{os.fsdecode(e.filename or command.executable)}: {os.strerror(e.errno)}"
+    if e.errno in _NO_ROOM or e.filename is None or e.filename == command.cwd:
+        return NotStarted(OWN_FAILURE, words)
+    if e.errno in (errno.ENOENT, errno.ENOTDIR):
+        if os.path.exists(command.executable):
+            words += "; it is there, the interpreter that its #! line names is not"
+        return NotStarted(127, words)
+    if e.errno == errno.ENOEXEC:
+        words += "; it is no program of this system, and has no #! line"
+    return NotStarted(126, words)
