@@ -8,6 +8,7 @@ import sys
 
 from procession._record import Record
 from procession.app import USAGE, current_folder, wants_color
+from procession.cli.parser import Parser
 from procession.cli.printing import counted, print_out
 from procession.cli.templates import add_options, file_of, with_plain_vars
 from procession.errors import UsageError, one_line
@@ -136,7 +137,7 @@ def parse(words: Sequence[str]) -> CheckOptions:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="procession check",
         description="Tell every problem of a project file, or what the file means.",
         epilog=EPILOG,
@@ -151,7 +152,12 @@ def _parser() -> argparse.ArgumentParser:
         help="the project's file, `-` for standard input (default: the one that `up` would run)",
     )
     add("-f", "--file", "--config", dest="option", metavar="FILE", help="the same, as `up` has it")
-    add("--cwd", metavar="DIR", help="relative paths are meant from here, not the file's folder")
+    add(
+        "--cwd",
+        metavar="DIR",
+        help="relative paths are meant from here, not the file's folder, and a project without a "
+        "name of its own is called after it",
+    )
     add("--name", metavar="NAME", help="call the project NAME, whatever the file says")
     add(
         "--show",

@@ -15,6 +15,7 @@ import sys
 
 from procession.app import USAGE, UpOptions, up
 from procession.cli.main import prepare
+from procession.cli.parser import Parser
 from procession.cli.templates import add_options, file_of, with_plain_vars
 from procession.errors import ProcessionError, UsageError, one_line
 from procession.spec import Defaults, Stop
@@ -36,12 +37,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the old command line `argv` (None: sys.argv). Exit status as that of `procession up`."""
     prepare(own_process=argv is None)
     try:
-        options = parse(sys.argv[1:] if argv is None else argv)
+        return up(parse(sys.argv[1:] if argv is None else argv))
     except UsageError as e:
         _say(str(e))
         return USAGE
-    try:
-        return up(options)
     except ProcessionError as e:
         _say(str(e))
         return 1
@@ -98,7 +97,7 @@ def _folder(cwd: str) -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=PROG,
         description="The command line of drekar-launch over `procession up`, which can do more.",
     )

@@ -7,6 +7,8 @@ import os
 import sys
 
 from procession.app import USAGE, wants_color
+from procession.cli.parser import Parser
+from procession.cli.printing import print_out
 from procession.errors import ConfigError, UsageError, one_line
 
 TYPE_CHECKING = False
@@ -71,12 +73,12 @@ def main(words: Sequence[str]) -> int:
     except UsageError as e:
         sys.stderr.write(f"procession: {e}\n")
         return USAGE
-    sys.stdout.write(f"{one_line(given.file)} written; `procession up` starts it\n")
+    print_out(f"{one_line(given.file)} written; `procession up` starts it\n")
     return 0
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="procession init",
         description="Write a project file to begin with, commented, or one made of a Procfile.",
         epilog=EPILOG,

@@ -52,27 +52,35 @@ procession itself failed; 2 for a mistake in the file or on the command line.
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line `argv` (without the program's name; None: sys.argv). Exit status."""
     prepare(own_process=argv is None)
-    words = list(sys.argv[1:] if argv is None else argv)
+    from procession.errors import ProcessionError
+
+    try:
+        return _run(list(sys.argv[1:] if argv is None else argv))
+    except ProcessionError as e:
+        sys.stderr.write(f"procession: {e}\n")
+        return 1
+
+
+def _run(words: list[str]) -> int:
     if words and words[0] in ("-h", "--help", "help"):
-        sys.stdout.write(HELP)
-        return 0
+        return _print(HELP)
     if words and words[0] in ("--version", "-V"):
         from procession import __version__
 
-        sys.stdout.write(f"procession {__version__}\n")
-        return 0
+        return _print(f"procession {__version__}\n")
     verb = "up"
     if words and not words[0].startswith("-"):
         verb = words.pop(0)
         if verb not in VERBS:
             return _unknown(verb)
-    from procession.errors import ProcessionError
+    return _main_of(verb)(words)
 
-    try:
-        return _main_of(verb)(words)
-    except ProcessionError as e:
-        sys.stderr.write(f"procession: {e}\n")
-        return 1
+
+def _print(text: str) -> int:
+    from procession.cli.printing import print_out
+
+    print_out(text)
+    return 0
 
 
 def prepare(*, own_process: bool) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import sys
 
+from procession.errors import HostError
+
 
 def counted(number: int, thing: str) -> str:
     """`1 problem`, `2 problems`."""
@@ -14,14 +16,18 @@ def counted(number: int, thing: str) -> str:
 def print_out(text: str) -> None:
     """Write all of `text`. A reader that has gone (`| head`) is no mistake of ours.
 
-    Characters that the stream's encoding does not have are spelled out.
+    Characters that the stream's encoding does not have are spelled out. Raises HostError where
+    the text cannot be written, as to a full disk.
     """
     encoding = sys.stdout.encoding or "utf-8"
     try:
         sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding))
         sys.stdout.flush()
-    except BrokenPipeError:
+    except OSError as e:
         # the interpreter flushes once more at its end, and would tell of it
         null = os.open(os.devnull, os.O_WRONLY)
         os.dup2(null, sys.stdout.fileno())
         os.close(null)
+        if not isinstance(e, BrokenPipeError):
+            reason = (e.strerror or str(e)).lower()
+            raise HostError("standard output", f"cannot be written to: {reason}") from e

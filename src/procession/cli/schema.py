@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from procession.cli.parser import Parser
 from procession.cli.printing import print_out
 
 TYPE_CHECKING = False
@@ -21,7 +22,7 @@ once `procession schema > procession.schema.json` wrote that file beside it.
 
 def main(words: Sequence[str]) -> int:
     """Print the schema; 0. SystemExit(2) from argparse for a wrong option."""
-    argparse.ArgumentParser(
+    Parser(
         prog="procession schema",
         description="Print the JSON Schema (draft 7) of the project file.",
         epilog=EPILOG,

@@ -7,6 +7,7 @@ import math
 import os
 
 from procession.app import UpOptions, up
+from procession.cli.parser import Parser
 from procession.cli.templates import add_options, file_of, with_plain_vars
 
 TYPE_CHECKING = False
@@ -48,7 +49,7 @@ def parse(words: Sequence[str]) -> UpOptions:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="procession up",
         description="Start the tasks of a project in order, keep them, stop them gracefully.",
         epilog=EPILOG,
@@ -65,7 +66,12 @@ def _parser() -> argparse.ArgumentParser:
         "drekar-launch.yaml in this folder)",
     )
     add_options(parser)
-    add("--cwd", metavar="DIR", help="relative paths are meant from here, not the file's folder")
+    add(
+        "--cwd",
+        metavar="DIR",
+        help="relative paths are meant from here, not the file's folder, and a project without a "
+        "name of its own is called after it",
+    )
     add("--name", metavar="NAME", help="call the project NAME, whatever the file says")
     add(
         "--only",

@@ -14,7 +14,7 @@ import time
 from collections import deque
 
 from procession.errors import HostError
-from procession.logs import fds
+from procession.logs import fds, holders
 from procession.logs.feed import Feed
 from procession.logs.pipes import BUDGET, GROWN, Pipe, PipeBudget, Run
 from procession.logs.sink import Sink
@@ -344,10 +344,7 @@ class Capture:
             return
         if not pipe.run.told:
             pipe.run.told = True
-            self._tell(
-                f"{pipe.name}: a process outside the ended tree still holds this output: "
-                "it is closed, and what that process writes from now on is lost"
-            )
+            self._tell(holders.told(pipe.name, pipe.fd))
         self._finish(pipe)
 
     def _read_rest(self, pipe: Pipe, until: float) -> None:
