@@ -57,5 +57,6 @@ bench: ## the tables of bench/ with modest settings; one of them: BENCH=start BE
 	if [ -n "$$missed" ]; then echo "a bar was missed, or worse, in:$$missed" >&2; exit 1; fi
 
 clean: ## away with the environment, caches and what the demo wrote
-	rm -rf $(VENV) .venv-ci-* build dist examples/web/run .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .venv-ci-* build dist src/*.egg-info .coverage examples/web/run \
+		.mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find $(CODE) -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -34,7 +34,7 @@ def run(words: list[str], folder: Path, out: int, unbuffered: bool) -> tuple[int
 
 
 @pytest.mark.parametrize("unbuffered", [False, True])
-@pytest.mark.parametrize("words", PRINTS, ids=" ".join)
+@pytest.mark.parametrize("words", [*PRINTS, ["procession", "run", "--help"]], ids=" ".join)
 def test_a_reader_that_has_gone_is_no_mistake(
     words: list[str], unbuffered: bool, tmp_path: Path
 ) -> None:

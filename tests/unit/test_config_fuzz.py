@@ -39,6 +39,12 @@ def check(text: str) -> None:
     assert problems == sorted(problems, key=lambda p: (p.line, p.column))
     if not problems:
         good(decoded.project)
+    forgiving = decode(Source("f", text), "/srv", defaults=spec.Defaults(forgiving=True))
+    left = forgiving.report.problems()
+    assert len(left) <= len(problems)
+    assert all(str(note).isprintable() for note in forgiving.report.notes)
+    if not left:
+        good(forgiving.project)
 
 
 def good(project: spec.Project) -> None:

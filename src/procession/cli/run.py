@@ -50,7 +50,9 @@ def main(words: Sequence[str]) -> int:
     try:
         options = parse(words)
         if options is None:
-            sys.stdout.write(HELP)
+            from procession.cli.printing import print_out
+
+            print_out(HELP)
             return 0
         from procession.app import run
 
