@@ -63,7 +63,7 @@ def test_the_command_is_the_foreground_group_of_the_same_session(
 ) -> None:
     code = "import os; t = os.tcgetpgrp(0); print(t == os.getpgrp() == os.getpid(), os.getsid(0))"
     up = run(project, sys.executable, "-S", "-c", code, terminal=terminal)
-    assert up.status() == 0
+    assert up.status() == 0, terminal.drain()
     assert terminal.until("True").split() == ["True", str(up.pid)]
 
 

@@ -9,7 +9,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-VERBS = ("up", "run", "check", "schema", "init")
+VERBS = ("up", "run", "check", "schema", "init", "doctor")
 
 HELP = """\
 usage: procession [up] [options]
@@ -38,6 +38,7 @@ verbs:
   check        tell every problem of the file, or (--show) what the file means
   schema       print the file's JSON Schema, for editors
   init         write a project file to begin with, or make one of a Procfile
+  doctor       what this host gives, what it cannot catch, how to get better
 
 options:
   -h, --help   this text
@@ -96,6 +97,8 @@ def _main_of(verb: str) -> Callable[[Sequence[str]], int]:
         from procession.cli.check import main as begin
     elif verb == "run":
         from procession.cli.run import main as begin
+    elif verb == "doctor":
+        from procession.cli.doctor import main as begin
     elif verb == "schema":
         from procession.cli.schema import main as begin
     elif verb == "init":
