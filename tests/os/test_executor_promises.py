@@ -197,6 +197,8 @@ def test_the_main_thread_launches_in_place_where_no_loop_runs() -> None:
     handle.kill()
     assert handle.returncode == -signal.SIGTERM
     assert ex.processes == ()
+    ex.stop()
+    assert ex.join(BOUND)
 
 
 def test_a_loop_takes_over_what_was_launched_in_place() -> None:

@@ -64,6 +64,8 @@ class Ticket:
 class Driver:
     """A part of the `Executor`."""
 
+    orphans: str
+
     def _init(self) -> None:
         # Reentrant: a signal handler in the thread that holds it may call `stop`.
         self._gate = threading.RLock()  # held while something is launched
@@ -73,7 +75,7 @@ class Driver:
         self._thread: threading.Thread | None = None
         self._takeover = False
         self._queue: deque[Ticket] = deque()
-        self._keeper = Keeper(self._ensure_driver)
+        self._keeper = Keeper(self._ensure_driver, self.orphans)
 
     def _after_fork(self) -> None:
         """In the child: nothing of this is its own. Locks may be held by threads that are not."""

@@ -42,9 +42,15 @@ class Executor(Driver, Commands):
     The main thread calls `run()`, which serves the others until `stop()`; a program whose main
     thread is taken calls `start()` instead. All methods may be called from any thread, `stop` from
     a signal handler too.
+
+    If the application is killed, a small helper (the *sentinel*, started with the first process)
+    ends what it left; `Executor(orphans="leave")` goes without.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, orphans: str = "sweep") -> None:
+        if orphans not in ("sweep", "leave"):
+            raise ValueError(f"orphans is {orphans!r}; expected sweep or leave")
+        self.orphans = orphans
         self._init()
         remember(self)
 

@@ -45,6 +45,7 @@ class Finisher:
     def over(self, handle: ExecHandle, *, left: bool = False, gave_up: bool = False) -> None:
         """Nothing of the tree lives, or what does is not ours any more."""
         handle._over = True
+        self.forget_at_sentinel(handle, left)
         survivors: tuple[str, ...] = ()
         usage: Usage | None = None
         if gave_up:
@@ -77,6 +78,9 @@ class Finisher:
                 handle._close_due = True
             else:
                 handle._process.close()
+
+    def forget_at_sentinel(self, handle: ExecHandle, left: bool) -> None:
+        raise NotImplementedError
 
     # --- output ----------------------------------------------------------------------------------
 

@@ -76,11 +76,40 @@ class ExecHandle:
     """
 
     __slots__ = (
-        "__weakref__", "_begun", "_callbacks", "_close_due", "_drains", "_ended_at", "_exchange",
-        "_exit_told", "_handed", "_idle_since", "_keeper", "_latch", "_lock", "_member_fd",
-        "_over", "_owner", "_process", "_read_out", "_request", "_result", "_started_at",
-        "_status", "_stopping", "_timers", "_tree", "_waiters", "_wanted", "args", "pid",
-        "stderr", "stdin", "stdout",
+        "__weakref__",
+        "_begun",
+        "_callbacks",
+        "_close_due",
+        "_cookie",
+        "_drains",
+        "_ended_at",
+        "_exchange",
+        "_exit_told",
+        "_handed",
+        "_idle_since",
+        "_keeper",
+        "_latch",
+        "_lock",
+        "_member_fd",
+        "_over",
+        "_owner",
+        "_posted",
+        "_process",
+        "_read_out",
+        "_request",
+        "_result",
+        "_started_at",
+        "_status",
+        "_stopping",
+        "_timers",
+        "_tree",
+        "_waiters",
+        "_wanted",
+        "args",
+        "pid",
+        "stderr",
+        "stdin",
+        "stdout",
     )  # fmt: skip
 
     stdin: IO[Any] | None
@@ -110,6 +139,8 @@ class ExecHandle:
         self._result: Result | None = None
         self._callbacks: list[Callable[[ExecHandle], object]] = []
         self._exchange: Exchange | None = None
+        self._cookie = ""
+        self._posted = False  # to the sentinel
         self._begun = False  # known to the thread that turns the loop
         self._handed = False  # told to the selector
         self._read_out: Callable[[], None] | None = None  # due once its output has ended

@@ -46,7 +46,9 @@ _ASK_AGAIN = 0.2  # seconds, about members whose end nothing tells
 class Keeper(Stops):
     """The trace of one executor, and the loop that its thread turns."""
 
-    def __init__(self, ensure_driver: Callable[[], None]) -> None:
+    def __init__(self, ensure_driver: Callable[[], None], orphans: str) -> None:
+        self.orphans = orphans
+        self.sentinel = None
         self.loop = Loop()
         self.teller = Teller(self.call_soon)
         self.trees: Trees = application_trees()
@@ -143,19 +145,21 @@ class Keeper(Stops):
         assert self.loop.selector is not None, "just opened"
         if self.null is None:
             self.null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+        self.resume_sentinel()
         if self._watcher is None:
             self._watcher = ExitWatcher(self.loop.selector, self._exited)
-            for handle in self.trace:  # of an earlier thread
+            for handle in list(self.trace):  # of an earlier thread
                 self._resume(handle)
 
     def close(self) -> None:
         """No thread turns the loop for now. What lives stays in the trace."""
-        for handle in self.trace:
+        for handle in list(self.trace):
             self._suspend(handle)
         if self._watcher is not None:
             self._watcher.close()
             self._watcher = None
         self._young.clear()
+        self.close_sentinel()
         null, self.null = self.null, None
         if null is not None:
             os.close(null)
@@ -164,10 +168,11 @@ class Keeper(Stops):
     def abandon(self) -> None:
         """In a forked child: close what is not ours, without any lock."""
         self.loop.abandon()
+        self.abandon_sentinel()
         if self.null is not None:
             os.close(self.null)
             self.null = None
-        for handle in self.trace:
+        for handle in list(self.trace):
             for drain in handle._drains.values():
                 if drain.fd >= 0:
                     os.close(drain.fd)
@@ -195,6 +200,8 @@ class Keeper(Stops):
 
     def _begin(self, handle: ExecHandle) -> None:
         handle._begun = True
+        if self.sentinel is None:
+            self.ensure_sentinel()
         for drain in handle._drains.values():
             self._register(handle, drain)
         self.arm(handle)
@@ -239,6 +246,7 @@ class Keeper(Stops):
             assert self._watcher is not None, "the loop is open"
             handle._handed = True
             self._watcher.watch(handle._process, handle)
+            self.post_to_sentinel(handle)
 
     def _exited(self, handle: ExecHandle) -> None:
         handle.poll()

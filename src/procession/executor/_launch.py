@@ -63,7 +63,8 @@ def launch(keeper: Keeper, request: Request) -> ExecHandle:
         raise
     try:
         handle = ExecHandle(keeper, request, process, now)
-        handle._tree = keeper.trees.plant(handle, f"{keeper.token}.{number}", process)
+        handle._cookie = f"{keeper.token}.{number}"
+        handle._tree = keeper.trees.plant(handle, handle._cookie, process)
         pipes.open(handle, keeper)
     except BaseException:
         pipes.abandon()

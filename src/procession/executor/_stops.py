@@ -10,7 +10,7 @@ assert sys.platform != "win32", "for POSIX only"
 import time
 
 from procession.core.stop import Ask, GiveUp, Kill
-from procession.executor._finish import Finisher
+from procession.executor._outlive import Outlive
 from procession.executor._values import IDLE, STOPPED, TIMED_OUT
 from procession.process.crowd import kill_many, tell_many
 from procession.process.handle import signal_number
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from procession.executor._handle import ExecHandle
 
 
-class Stops(Finisher):
+class Stops(Outlive):
     """A part of the `Keeper`."""
 
     has_ended: deque[ExecHandle]
@@ -75,14 +75,14 @@ class Stops(Finisher):
         """Whose time is over takes the next step; then, when to look again."""
         self.ladder_at = None
         moves: list[tuple[ExecHandle, Move]] = []
-        for handle in self.trace:
+        for handle in list(self.trace):
             if handle._over:
                 continue
             move = handle._stopping.expired(now)
             if move is not None:
                 moves.append((handle, move))
         self.perform(moves)
-        deadlines = [h._stopping.deadline for h in self.trace if not h._over]
+        deadlines = [h._stopping.deadline for h in list(self.trace) if not h._over]
         self.ladder_at = min((at for at in deadlines if at is not None), default=None)
 
     def perform(self, moves: list[tuple[ExecHandle, Move]]) -> None:

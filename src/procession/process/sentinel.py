@@ -1,0 +1,107 @@
+"""The sentinel: a small process beside an application that outlives it, and sweeps what it left.
+
+A guardian stands above its supervisor; an application is nobody's to stand above. So the sentinel
+is a child of it that waits for its death, and then looks for all that carries the owner's mark, or
+is in a session or group that it was told of. What shows nothing of that is not found: a daemon in a
+session of its own that emptied its environment.
+"""
+
+from __future__ import annotations
+
+import sys
+
+if sys.platform == "win32":
+    raise ImportError("for POSIX only")
+
+import os
+import signal
+
+from procession.process import host
+from procession.process.command import Command
+from procession.process.crowd import OWNER
+from procession.process.link import Link
+from procession.process.spawn import spawn
+from procession.process.tree import COOKIE
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from procession.process.handle import Handle
+
+_PROGRAM = os.path.join(os.path.dirname(__file__), "_sentinel_linux.py")
+
+
+class Sentinel:
+    """Our end. One thread; nothing blocks but `end`, for some microseconds."""
+
+    def __init__(self, handle: Handle, link: Link) -> None:
+        self.handle = handle
+        self.link = link  # `begins`, `started`, `ended`, `leaves`: as with a guardian
+
+    @property
+    def fd(self) -> int:
+        """Readable when the sentinel is gone."""
+        return self.link.fd
+
+    def end(self) -> None:
+        """Nothing is left to look after, or another one is to take over: let it go."""
+        self.link.orderly()
+        self.handle.send(signal.SIGKILL)  # it need not wake up to learn that there is nothing
+        if sys.platform != "darwin":
+            try:
+                os.waitid(os.P_PID, self.handle.pid, os.WEXITED | os.WNOWAIT)
+            except ChildProcessError:
+                pass  # somebody else in this application has reaped it
+        if self.handle.poll_exit() is not None:
+            self.handle.reap()
+        self.abandon()
+
+    def abandon(self) -> None:
+        """Close what is ours, and no more: in a forked child, whose sentinel it is not."""
+        self.link.close()
+        self.handle.close()
+
+
+def is_possible() -> bool:
+    """Only Linux shows the environment of processes to their user."""
+    return sys.platform == "linux" and host.has_proc() and bool(sys.executable)
+
+
+def start(token: str) -> Sentinel:
+    """Start the sentinel of the executor that marks its processes with `token`. Returns before it
+    looks around; what is posted meanwhile, and the end of this process, wait for it.
+
+    Raises OSError when it cannot be started.
+    """
+    posts_r, posts_w = os.pipe()
+    try:
+        heard_r, heard_w = os.pipe()
+    except OSError:
+        os.close(posts_r)
+        os.close(posts_w)
+        raise
+    try:
+        handle = spawn(_command(token, posts_r, heard_w))
+    except BaseException:
+        os.close(posts_w)
+        os.close(heard_r)
+        raise
+    finally:
+        os.close(posts_r)
+        os.close(heard_w)
+    return Sentinel(handle, Link(heard_r, posts_w))
+
+
+def _command(token: str, posts: int, heard: int) -> Command:
+    """Nothing of the application comes with it: no descriptors, no folder, no settings."""
+    outer = {name: os.environ[name] for name in (COOKIE, OWNER) if name in os.environ}
+    root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    return Command(
+        argv=(
+            sys.executable, "-I", "-S", os.path.abspath(_PROGRAM),
+            root, token, str(os.getpid()), str(posts), str(heard),
+        ),
+        executable=os.path.abspath(sys.executable),
+        cwd="/",
+        env=outer,
+        pass_fds=(posts, heard),
+    )  # fmt: skip
