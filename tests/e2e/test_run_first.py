@@ -9,13 +9,14 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 import time
 
 import pytest
 
 from tests.support.run import acting, run, told
 from tests.support.stage import WITHIN
-from tests.support.up import Project, Up, children
+from tests.support.up import Project, Terminal, Up, children
 
 CONTAINER = ["unshare", "--pid", "--fork", "--mount-proc"]
 
@@ -94,3 +95,25 @@ def test_the_supervisor_is_killed(project: Project) -> None:
     assert up.status() == 125, up.said()
     project.stage.gone()
     assert len(project.stage.all("heard")) == 3
+
+
+@pytest.mark.root
+def test_on_a_terminal(project: Project, terminal: Terminal) -> None:
+    """As with `docker run -it`: a typed Ctrl-C means the command; process 1 cannot die of it."""
+    code = (
+        "import signal\n"
+        "signal.signal(signal.SIGINT, signal.SIG_DFL)\n"
+        "signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})\n"
+        "print('ready', flush=True)\n"
+        "signal.sigwait({signal.SIGINT})\n"
+        "print('caught', flush=True)\n"
+        "signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})\n"
+        "signal.pause()\n"
+    )
+    wrap = [*CONTAINER, *terminal.wrap]
+    up = project.start("run", sys.executable, "-S", "-c", code, log_dir=None, wrap=wrap)
+    terminal.until("ready")
+    terminal.type(b"\x03")
+    terminal.until("caught")
+    terminal.type(b"\x03")
+    assert up.status() == 128 + signal.SIGINT, terminal.drain()

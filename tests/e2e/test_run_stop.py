@@ -245,3 +245,13 @@ def test_run_below_run_and_up_below_run(project: Project) -> None:
     up.kill(signal.SIGTERM)
     assert up.status() == 0, up.said()
     project.stage.gone()
+
+
+def test_a_stop_before_it_was_started(project: Project) -> None:
+    """While it waits for an env-file that a vault has yet to write."""
+    gate = project.gate("vault")
+    up = run(project, "--env-file", gate, *RESULT, "sleep", "1000")
+    with open(gate, "w"):  # opens as soon as it is read
+        up.kill(signal.SIGTERM)
+    assert up.status() == 128 + signal.SIGTERM, up.said()
+    assert told(project)["reason"] in ("not started", "stopped", "signalled")

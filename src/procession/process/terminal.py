@@ -59,6 +59,10 @@ class Terminal:
         """The shell gave it to our job, and we did not pass it on."""
         return self._foreground() == self.job
 
+    def is_with(self, group: int) -> bool:
+        """Do typed keys mean this group now?"""
+        return self._foreground() == group
+
     def give(self, group: int) -> bool:
         """Pass it on to the command's group, where it is ours to give."""
         return self.is_ours and self._set(group)
@@ -79,10 +83,20 @@ class Terminal:
         """End as one ends who did not catch the Ctrl-C, and with us our whole job, as it would
         have been without us. Returns only where this process cannot be ended so: as the first of
         its pid namespace, or where SIGINT is ignored on purpose."""
-        if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:
-            signal.signal(signal.SIGINT, signal.SIG_DFL)
-            os.killpg(self.job, signal.SIGINT)
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT,))
+        if os.getpid() == 1 or signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+            return
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        os.kill(0, signal.SIGINT)  # our own group
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT,))
+
+    def stop(self) -> None:
+        """Stop all of our job, for the shell to see; a part of it, and the shell would wait on.
+
+        SIGTSTP can be too late: the shell has seen that a part of the job stopped, and continued
+        all of it, before the guardian, who hears signals by reading them, has stopped itself.
+        """
+        if self.job > 1:  # `killpg(1)` would mean everybody (kill(2)); and 1 is never watched
+            os.killpg(self.job, signal.SIGSTOP)
 
     def is_watched(self) -> bool:
         """Is there a shell that would continue our job if it were stopped? Else its group is an
@@ -132,6 +146,8 @@ def _modes(fd: int) -> list[Any] | None:
 
 
 def _lives(group: int) -> bool:
+    if group == 1:
+        return True  # of the first process; `killpg(1)` would ask for everybody (kill(2))
     try:
         os.killpg(group, 0)
     except ProcessLookupError:

@@ -85,6 +85,7 @@ class Single:
         self._tree: Tree
         self._typed = False  # Ctrl-C, during a stop
         self._sent_interrupt = False  # not the terminal, somebody sent it
+        self._had_terminal = False  # in the end
         self._over = False
         self.course = core.Course(stop, 0.0, timeout)
         self.pid = 0
@@ -110,7 +111,7 @@ class Single:
         """Did a Ctrl-C kill it, typed at the terminal that it had?"""
         status = self.course.exit
         return (
-            self._terminal is not None
+            self._had_terminal
             and self.course.cause in ("", core.LEFT)
             and not self._sent_interrupt
             and status is not None
@@ -239,6 +240,7 @@ class Single:
 
     def _leader_ended(self, status: ExitStatus) -> None:
         self.lasted = self._clock() - self.course.began
+        self._had_terminal = self._terminal is not None and self._terminal.is_with(self.pid)
         self._take_back()
         left = not self._is_empty()
         if left and self.course.climb is None:
@@ -272,10 +274,7 @@ class Single:
             self._continued()  # it wanted the terminal, which the shell gave us meanwhile
         elif terminal.is_watched():
             terminal.take_back(self.pid)
-            # All of it, or the shell would go on waiting. SIGTSTP can be too late: the shell has
-            # seen that a part of the job stopped, and continued all of it, before the guardian,
-            # who hears signals by reading them, has stopped itself.
-            os.killpg(terminal.job, signal.SIGSTOP)
+            terminal.stop()
         elif number != signal.SIGSTOP:
             # Nobody would ever continue it. This is what the kernel does to such groups.
             if number in _FROM_BEHIND:
