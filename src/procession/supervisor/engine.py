@@ -82,6 +82,7 @@ class Engine:
         self._finish: act.Finish | None = None
         self._stop_began: float | None = None
         self._interrupted_at: float | None = None
+        self._asked = 0  # how often we were told to stop
         self._project = project
         self._performer = Performer(
             project,
@@ -106,6 +107,7 @@ class Engine:
         while self._finish is None:
             self._turn()
         status = self._end()
+        self._wait_for_terminal()
         self._output.close()
         return status
 
@@ -192,6 +194,7 @@ class Engine:
         return typed and first is not None
 
     def _stop(self, reason: str) -> None:
+        self._asked += 1
         if not self._fleet.stopping:
             self._inbox.append(ev.StopAllAsked(reason))
 
@@ -291,6 +294,17 @@ class Engine:
     def _forced(self) -> bool:
         """Also by what came when nothing is settled any more."""
         return self._fleet.forced or any(isinstance(e, ev.ForceAllAsked) for e in self._inbox)
+
+    def _wait_for_terminal(self) -> None:
+        """Stopped by Ctrl-Z when all has ended, our last words wait for `fg`; logs have them.
+
+        Not when somebody wants us to end: the guardian was killed, or we are told so.
+        """
+        self._output.flush()
+        asked = self._asked
+        while self._output.muted and self._asked == asked:
+            for key, _ in self._selector.select():
+                key.data()
 
     def _sweep(self) -> list[str]:
         """End what nothing ties to a run; who is left, by name."""

@@ -192,7 +192,7 @@ class Output:
         if folder is not None:
             folder.write_through(None)
         unshown = self._console.close(CLOSE_TIMEOUT, CLOSE_CAP)
-        if unshown.size:
+        if unshown.size and not self._muted:  # else the terminal is somebody else's
             words = f"the terminal did not get {unshown.size} bytes: nobody read them in time"
             if folder is not None:
                 folder.event(words)
@@ -200,6 +200,11 @@ class Output:
         lost = folder.close() if folder is not None else None
         if lost:
             self._last_words(lost)
+
+    @property
+    def muted(self) -> bool:
+        """True between `mute` and `unmute`."""
+        return self._muted
 
     def mute(self) -> None:
         """The terminal is somebody else's for a while: write nothing there. Logs go on."""
