@@ -277,6 +277,8 @@ class Guardian:
             if not poll.poll(max(0.0, until - time.monotonic()) * 1000):
                 break
         _stop_here()
+        if self._kill_at is not None:
+            self._kill_at = time.monotonic() + FORCED_WAIT  # it had its patience for the terminal
         self._posts.tell(Heard(signal.SIGCONT, False, time.monotonic()))
 
     def _kill_supervisor(self) -> None:
