@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import gc
 import grp
 import logging
@@ -179,6 +180,58 @@ def test_nobody_serves(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.Mon
     assert ["executor.run()" in text for text in caplog.messages] == [True]
     with ex:  # what was withdrawn is not started later
         assert ex.processes == ()
+
+
+def test_what_is_short_for_a_moment_is_tried_again(
+    ex: Executor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    launch, tries = _driver.launch, []
+
+    def short(*args: Any) -> ExecHandle:
+        tries.append(args)
+        if len(tries) < 3:
+            raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+        return launch(*args)
+
+    monkeypatch.setattr(_driver, "launch", short)
+    assert ex.create_process(["true"]).wait(BOUND) == 0
+    assert len(tries) == 3
+
+
+@pytest.mark.parametrize("number", [errno.EAGAIN, errno.EMFILE, errno.ENOMEM])
+def test_what_stays_short_is_told(
+    ex: Executor, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def short(*_: Any) -> ExecHandle:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(_driver, "_TRIES", (0.001, 0.001))
+    monkeypatch.setattr(_driver, "launch", short)
+    with pytest.raises(OSError, match=os.strerror(number)) as told:
+        ex.create_process(["true"])
+    assert told.value.errno == number
+    assert "tried for" in told.value.__notes__[0]
+
+
+def test_a_request_that_waits_for_what_is_short_is_refused_by_stop(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ex = Executor()
+    ex.start()
+    tried = threading.Event()
+
+    def short(*_: Any) -> ExecHandle:
+        tried.set()
+        raise OSError(errno.ENFILE, os.strerror(errno.ENFILE))
+
+    monkeypatch.setattr(_driver, "_TRIES", (BOUND,))
+    monkeypatch.setattr(_driver, "launch", short)
+    wait = in_thread(lambda: ex.create_process(["true"]))
+    assert tried.wait(BOUND)
+    ex.stop()
+    with pytest.raises(ExecutorStopped):
+        wait()
+    assert ex.join(BOUND)
 
 
 @pytest.mark.quick
@@ -524,8 +577,17 @@ def test_a_pipe_held_by_a_stranger_is_given_up_and_flagged(ex: Executor) -> None
 
 def test_a_status_that_somebody_else_took_is_unknown(ex: Executor) -> None:
     handle = ex.create_process(["sleep", "60"])
+    parked, taken = threading.Event(), threading.Event()
+
+    def park() -> None:  # the executor would be quicker, now and then
+        parked.set()
+        taken.wait(BOUND)
+
+    ex._keeper.call_soon(park)
+    assert parked.wait(BOUND)
     os.kill(handle.pid, signal.SIGKILL)
     os.waitpid(handle.pid, 0)
+    taken.set()
     assert handle.wait(BOUND) == 255
     result = handle.result(BOUND)
     assert (result.reason, result.exit_code, result.signal) == ("status unknown", None, None)

@@ -16,7 +16,9 @@ from __future__ import annotations
 
 import sys
 
-assert sys.platform != "win32", "a POSIX host is needed: Windows has no mechanism yet"
+if sys.platform == "win32":
+    raise ImportError("procession.executor: a POSIX host is needed, Windows has no mechanism yet")
+assert sys.platform != "win32", "for POSIX only"
 
 from subprocess import DEVNULL, PIPE, STDOUT, TimeoutExpired
 

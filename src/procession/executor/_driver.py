@@ -75,6 +75,7 @@ class Driver:
         self._thread: threading.Thread | None = None
         self._takeover = False
         self._queue: deque[Ticket] = deque()
+        self._waiting: deque[Ticket] = deque()  # for what was short
         self._keeper = Keeper(self._ensure_driver, self.orphans)
 
     def _after_fork(self) -> None:
@@ -262,19 +263,22 @@ class Driver:
 
     def _withdraw(self, ticket: Ticket) -> bool:
         """False: it is being served already."""
-        try:
-            self._queue.remove(ticket)
-        except ValueError:
-            return False
-        return True
+        for tickets in (self._queue, self._waiting):
+            try:
+                tickets.remove(ticket)
+            except ValueError:
+                continue
+            return True
+        return False
 
     def _refuse_all(self) -> None:
-        while self._queue:
-            try:
-                ticket = self._queue.popleft()
-            except IndexError:
-                break
-            ticket.fail(ExecutorStopped())
+        for tickets in (self._queue, self._waiting):
+            while tickets:
+                try:
+                    ticket = tickets.popleft()
+                except IndexError:
+                    break  # by another thread, or served
+                ticket.fail(ExecutorStopped())
 
     def _serve_one(self) -> None:
         if self._mode not in SERVING:
@@ -289,17 +293,34 @@ class Driver:
         try:
             ticket.give(self._launch_here(ticket.request))
         except OSError as e:
-            if e.errno in _SHORT and ticket.request.tries < len(_TRIES):
-                wait = _TRIES[ticket.request.tries]
-                ticket.request.tries += 1
-                self._keeper.loop.at(time.monotonic() + wait, lambda: self._serve_ticket(ticket))
-                return
-            ticket.fail(e)
+            if e.errno not in _SHORT:
+                ticket.fail(e)
+            elif ticket.request.tries < len(_TRIES):
+                self._try_later(ticket)
+            else:
+                e.add_note(
+                    f"tried for {sum(_TRIES):g} s: processes, memory or descriptors are short"
+                )
+                ticket.fail(e)
         except Exception as e:  # noqa: BLE001 - raised where it was asked for
             ticket.fail(e)
         except BaseException:
             ticket.fail(ExecutorStopped())  # Ctrl-C, in the midst of it: all is brought down
             raise
+
+    def _try_later(self, ticket: Ticket) -> None:
+        wait = _TRIES[ticket.request.tries]
+        ticket.request.tries += 1
+        self._waiting.append(ticket)
+        if self._state != OPEN:
+            self._refuse_all()  # `stop` came between: it looked before we were there
+
+        def again() -> None:
+            if ticket in self._waiting:  # else it was refused, or withdrawn
+                self._waiting.remove(ticket)
+                self._serve_ticket(ticket)
+
+        self._keeper.loop.at(time.monotonic() + wait, again)
 
     def _launch_here(self, request: Request) -> ExecHandle:
         with self._gate:

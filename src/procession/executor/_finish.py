@@ -9,9 +9,6 @@ assert sys.platform != "win32", "for POSIX only"
 
 import time
 
-from procession.core.status import ExitStatus
-from procession.executor._values import Result
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -121,27 +118,11 @@ class Finisher:
             handle._read_out = None
             then()
 
-    # --- the result ------------------------------------------------------------------------------
+    # --- the end ---------------------------------------------------------------------------------
 
     def _tell(self, handle: ExecHandle, usage: Usage | None, survivors: tuple[str, ...]) -> None:
-        status = handle._status or ExitStatus()
-        kept = {name: drain.sink.output for name, drain in handle._drains.items()}
-        stopping = handle._stopping
-        result = Result(
-            args=handle.args,
-            pid=handle.pid,
-            exit_code=status.code,
-            signal=status.signal,
-            reason=stopping.reason(status),
-            duration=handle._ended_at - handle._started_at,
-            usage=usage,
-            stdout=kept.get("stdout"),
-            stderr=kept.get("stderr"),
-            survivors=survivors,
-            stop_trace=tuple(stopping.steps),
-        )
         with handle._lock:
-            handle._result = result
+            handle._facts = usage, survivors
             callbacks, handle._callbacks = handle._callbacks, []
         self.trace.pop(handle, None)
         handle._latch.fall()

@@ -15,6 +15,7 @@ import threading
 import time
 from _thread import allocate_lock
 
+from procession.core.status import ExitStatus
 from procession.executor import _values as words
 from procession.executor._communicate import Exchange
 from procession.executor._stopping import GRACE, Stopping, as_ladder, default_ladder
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import IO, Any, Self
 
-    from procession.core.status import ExitStatus
     from procession.core.stop import Ladder, Step
     from procession.executor._keeper import Keeper
     from procession.executor._loop import Timer
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from procession.executor._streams import Drain
     from procession.executor._values import Result
     from procession.process._tree import Tree
-    from procession.process.handle import Handle
+    from procession.process.handle import Handle, Usage
 
 _LONGEST = 86_400.0  # seconds of one poll(2), whose argument is an int of milliseconds
 
@@ -84,7 +84,7 @@ class ExecHandle:
         "_drains",
         "_ended_at",
         "_exchange",
-        "_exit_told",
+        "_exit_told", "_facts",
         "_handed",
         "_idle_since",
         "_keeper",
@@ -136,7 +136,8 @@ class ExecHandle:
         self._waiters = 0
         self._close_due = False
         self._latch = Latch()
-        self._result: Result | None = None
+        self._facts: tuple[Usage | None, tuple[str, ...]] | None = None  # once the tree is over
+        self._result: Result | None = None  # made of them when somebody asks
         self._callbacks: list[Callable[[ExecHandle], object]] = []
         self._exchange: Exchange | None = None
         self._cookie = ""
@@ -311,13 +312,34 @@ class ExecHandle:
 
         The same object each time. Raises subprocess.TimeoutExpired after `timeout` seconds.
         """
-        if self._result is None:
+        if not self.done:
             self._keeper.want(self)
             if not self._latch_or_turn(timeout):
                 assert timeout is not None, "without a timeout it waits for ever"
                 raise subprocess.TimeoutExpired(self.args, timeout)
-        assert self._result is not None, "the latch fell"
-        return self._result
+        with self._lock:
+            if self._result is None:
+                self._result = self._made_of_facts()
+            return self._result
+
+    def _made_of_facts(self) -> Result:
+        assert self._facts is not None, "the latch fell"
+        usage, survivors = self._facts
+        status = self._status or ExitStatus()
+        kept = {name: drain.sink.output for name, drain in self._drains.items()}
+        return words.Result(
+            args=self.args,
+            pid=self.pid,
+            exit_code=status.code,
+            signal=status.signal,
+            reason=self._stopping.reason(status),
+            duration=self._ended_at - self._started_at,
+            usage=usage,
+            stdout=kept.get("stdout"),
+            stderr=kept.get("stderr"),
+            survivors=survivors,
+            stop_trace=tuple(self._stopping.steps),
+        )
 
     def _latch_or_turn(self, timeout: float | None) -> bool:
         return self._keeper.await_latch(self._latch, timeout)
@@ -325,17 +347,15 @@ class ExecHandle:
     @property
     def done(self) -> bool:
         """Is the tree over, and its `result()` there?"""
-        return self._result is not None
+        return self._latch.fell
 
     def add_done_callback(self, callback: Callable[[ExecHandle], object]) -> None:
         """Have `callback(handle)` called once the result is there, or soon if it is. It runs in
         the executor's own thread, and should be quick; what it raises is logged."""
         with self._lock:
-            if self._result is None:
+            late = self._facts is not None
+            if not late:
                 self._callbacks.append(callback)
-                late = False
-            else:
-                late = True
         if late:
             self._keeper.call_soon(callback, self)
         else:

@@ -37,8 +37,8 @@ if TYPE_CHECKING:
     from procession.process._tree import Trees
 
 _YOUNG = 0.02  # seconds a caller has to come and wait, before the loop watches a process itself
-_WAVE = 0.05  # seconds ends are collected for one look at /proc, while nobody waits for it
-_CROWD = 256  # unreaped leaders that make a wave at once
+_WAVE = 0.1  # seconds ends are collected for one look at /proc, while nobody waits for it
+_CROWD = 512  # unreaped leaders that make a wave at once
 _SHARE = 4  # urgent looks take at most one part in so many of the time
 _ASK_AGAIN = 0.2  # seconds, about members whose end nothing tells
 
@@ -94,7 +94,7 @@ class Keeper(Stops):
 
     def stop_one(self, handle: ExecHandle, ladder: Ladder, cap: float | None) -> None:
         """Have its tree stopped. Idempotent; one that is over is left alone."""
-        if handle._result is None:
+        if not handle.done:
             handle._wanted = True
             self.loop.post(lambda: self.begin_stop(handle, ladder, STOPPED, cap))
             self._ensure_driver()
