@@ -13,7 +13,7 @@ import pytest
 
 from procession.process import _linux
 from procession.process._ears_posix import Ears
-from procession.process._sweep_posix import sweep
+from procession.process._sweep_posix import Rescue, sweep
 from procession.process._tree_posix import PosixTrees, processes
 from procession.process.link import Known, Posts
 from tests.support.forest import Forest
@@ -139,7 +139,7 @@ def test_the_sweep_ends_the_groups_it_was_told_of(forest: Forest) -> None:
     ears = Deaf()
     previous = signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel reaps for us
     try:
-        swept = sweep(posts, 0.3, ears, ())
+        swept = sweep(posts, 0.3, ears, (), Rescue(os.getpid()))
         assert (swept.count, swept.survivors) == (2, ())
         assert not _linux.children()
         assert sorted(forest.lines.rest()) == sorted(

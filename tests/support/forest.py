@@ -41,14 +41,14 @@ class Forest:
         pipes: tuple[int, ...] = (),
     ) -> Tree:
         """Start a program of tests/programs as the leader of `run`. `pipe`: its stdout, else it
-        writes our lines; `pipes`: what to plant it with."""
+        writes our lines; `pipes`: ends of ours whose inodes to plant it with."""
         cookie = f"test.{os.getpid()}.{run}" if cookie is None else cookie
         stdout = self.lines.fd if pipe is None else pipe
         handle = spawn(
             command(program, *args, env={COOKIE: cookie} if cookie else {}, stdout=stdout)
         )
         self.handles[run] = handle
-        return self.trees.plant(run, cookie, handle, pipes)
+        return self.trees.plant(run, cookie, handle, [os.fstat(fd).st_ino for fd in pipes])
 
     def scan(self) -> list[object]:
         """Scan until there is nothing to add, and remember what grew."""

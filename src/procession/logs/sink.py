@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 RETRY = 1.0  # seconds after a failed write in which what comes is dropped without trying
 FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_CLOEXEC", 0)
 FLAGS |= getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+FLAGS |= getattr(os, "O_NONBLOCK", 0)  # opening a FIFO that a task put there must not wait
 
 
 class Sink:

@@ -365,8 +365,11 @@ class CrowdTrees(Trees):
             tree.handle.reap()
         self.drop(tree)
 
-    def left(self) -> dict[Hashable, list[Member]]:
-        return {}  # what was left goes to the first process of the system, never to us
+    def left_of(self, run: Hashable) -> list[Member]:
+        return []
+
+    def left(self) -> set[Hashable]:
+        return set()  # what was left goes to the first process of the system, never to us
 
     def close(self) -> None:
         self._trees.clear()

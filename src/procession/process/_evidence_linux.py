@@ -47,7 +47,7 @@ class Evidence:
         self, run: Hashable, cookie: str, session: int | None, pipes: Iterable[int] = ()
     ) -> None:
         cookie = cookie.rpartition(":")[2]  # ours is the last; what is before it is not us
-        inodes = tuple(os.fstat(fd).st_ino for fd in pipes)
+        inodes = tuple(pipes)
         if cookie:
             self._cookies[cookie] = run
         if session is not None:

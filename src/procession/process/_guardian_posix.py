@@ -8,6 +8,7 @@ a hundred context switches more).
 
 from __future__ import annotations
 
+import errno
 import os
 import select
 import signal
@@ -208,6 +209,7 @@ class Guardian:
         self._acts = acts  # on signals; else they are passed on and nothing more
         self._failed = failed
         self._open_log = open_log
+        self._rescue = Rescue(supervisor, self._log_of)
         self._strangers: list[int] = []  # orphans of theirs, which came to us
         self._typed = 0  # how often Ctrl-C was typed
         self._kill_at: float | None = None
@@ -237,6 +239,7 @@ class Guardian:
                     poll.unregister(fd)
                     if self._posts.read():
                         read_at = time.monotonic() + POSTS_PAUSE
+                    self._rescue.keep(self._posts.runs)
             for number, typed in self._ears.read():
                 self._heard(number, typed)
             if self._kill_at is not None and time.monotonic() >= self._kill_at:
@@ -246,7 +249,7 @@ class Guardian:
     def _heard(self, number: int, typed: bool | None) -> None:
         if number == signal.SIGCHLD:
             known = (self._supervisor, *self._older)
-            strangers = meet_strangers(known, lambda: _ended(self._supervisor) is None)
+            strangers = meet_strangers(known, lambda: _lives(self._supervisor))
             # The first process of a container answers for all in it.
             if strangers is not None and os.getpid() != 1:
                 self._strangers = strangers
@@ -287,20 +290,19 @@ class Guardian:
         self._killed_it = True
         os.kill(self._supervisor, signal.SIGKILL)  # our own unreaped child: the pid is its own
 
+    def _log_of(self, cookie: str, stream: str) -> int:
+        if self._open_log is None or self._posts.log_folder is None:
+            raise FileNotFoundError(errno.ENOENT, "nobody said where the logs are")
+        return self._open_log(self._posts.log_folder, cookie, stream)
+
     def _after(self, status: ExitStatus) -> int:
         try:
             os.waitpid(self._supervisor, 0)
         except ChildProcessError:
             pass  # somebody else reaped it; its status is unknown, and it is dead all the same
         orderly = self._posts.orderly and status.code is not None
-        folder, open_log = self._posts.log_folder, self._open_log
-        swept = sweep(
-            self._posts,
-            self._crash_grace,
-            self._ears,
-            (*self._older, *self._strangers),
-            (lambda *of: open_log(folder, *of)) if folder and open_log else None,
-        )
+        spared = (*self._older, *self._strangers)
+        swept = sweep(self._posts, self._crash_grace, self._ears, spared, self._rescue)
         if self._posts.nothing_began and not swept.survivors:
             _say("procession: stopped before anything was started\n")
             return 0  # at the most the helper of a template was swept
@@ -362,7 +364,11 @@ def _say(text: str) -> None:
 if sys.platform == "linux":
     from procession.process import _linux, host
     from procession.process._ears_linux import Ears
+    from procession.process._rescue_linux import Rescue
     from procession.process._sweep_linux import meet_strangers, sweep
+
+    def _lives(supervisor: int) -> bool:
+        return _ended(supervisor) is None and not _linux.is_exiting(supervisor)
 
     def _adopt_orphans() -> None:
         _linux.set_child_subreaper()
@@ -383,7 +389,10 @@ if sys.platform == "linux":
 
 else:
     from procession.process._ears_posix import Ears
-    from procession.process._sweep_posix import meet_strangers, sweep
+    from procession.process._sweep_posix import Rescue, meet_strangers, sweep
+
+    def _lives(supervisor: int) -> bool:
+        return _ended(supervisor) is None
 
     def _die_with(guardian: int) -> None:
         """Only Linux has that."""

@@ -87,10 +87,12 @@ class LinuxTrees(Trees):
         self._leaders[handle.pid] = tree
         return tree
 
-    def expect(self, run: Hashable, cookie: str, pid: int | None) -> LinuxTree:
+    def expect(
+        self, run: Hashable, cookie: str, pid: int | None, pipes: Iterable[int] = ()
+    ) -> LinuxTree:
         """A run that another process planted, which has died, so that its trees come to us: its
         leader was `pid`. To be said before the first look, since pids are not for ever."""
-        self._evidence.plant(run, cookie, None)
+        self._evidence.plant(run, cookie, None, pipes)
         if pid is not None:
             self._evidence.expect(run, pid)
         tree = self._trees[run] = LinuxTree(self, run, None)
@@ -344,15 +346,15 @@ class LinuxTrees(Trees):
             orphan = self._orphans[handle.pid] = Orphan(handle.pid)
             self._tie(orphan, run)
 
-    def left(self) -> dict[Hashable, list[Member]]:
+    def left(self) -> set[Hashable]:
         over = [] if self._unfinished else [run for run in self._left if run not in self._by_run]
         for run in over:
             self._left.discard(run)
             self._evidence.forget(run)
-        return {
-            run: [member_of(stat) for stat in self.descend(run, None).values()]
-            for run in self._left
-        }
+        return set(self._left)
+
+    def left_of(self, run: Hashable) -> list[Member]:
+        return [member_of(stat) for stat in self.descend(run, None).values()]
 
     def _forget(self, tree: LinuxTree) -> None:
         self.doomed.discard(tree.run)

@@ -256,6 +256,9 @@ def parents() -> dict[int, int]:
     return table
 
 
+_PF_EXITING = 0x4  # of field 9, flags (proc_pid_stat(5); the value is include/linux/sched.h's)
+
+
 def stat(pid: int | str) -> ProcStat:
     """Raises ProcessLookupError when the process is gone. A zombie is not gone."""
     data = _read(f"/proc/{pid}/stat")
@@ -272,6 +275,16 @@ def stat(pid: int | str) -> ProcStat:
         int(rest[17]),
         int(rest[19]),
     )
+
+
+def is_exiting(pid: int | str) -> bool:
+    """Has it begun to end (PF_EXITING), or is it gone? Of a process with threads each has that flag
+    before the first child of any of them goes to somebody else (kernel/exit.c)."""
+    try:
+        data = _read(f"/proc/{pid}/stat")
+    except ProcessLookupError:
+        return True
+    return bool(int(data[data.rindex(b")") + 2 :].split()[6]) & _PF_EXITING)
 
 
 def environ_cookie(pid: int | str, name: str) -> str | None:

@@ -1,9 +1,10 @@
 """Reads what tasks write while they are brought down after the death of their supervisor.
 
 It was the only reader of their output. A program that says in its last moments what it does, as
-most do, would be met by SIGPIPE or EPIPE, and cut off in the middle of its clean-up. Opening
-`/proc/PID/fd/1` of a process that still writes gives a new read end of the same pipe (proc(5)), so
-nothing has to be kept ready for that day. What waited in the pipe is there, too.
+most do, would be met by SIGPIPE or EPIPE, and cut off in the middle of its clean-up. So we hold a
+read end of each output, got from `/proc/SUPERVISOR/fd` (proc(5): opening that gives a new end of
+the same pipe), read nothing while the supervisor lives, and all when it is dead. What waited in
+the pipe is there, too.
 """
 
 from __future__ import annotations
@@ -15,66 +16,115 @@ import sys
 if sys.platform != "linux":
     raise ImportError("for Linux only")
 
+from procession.process import limits
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from procession.process._sweep import OpenLog
+    from procession.process.link import Known
 
-STREAMS = ((1, "stdout"), (2, "stderr"))
+STREAMS = ("stdout", "stderr")
+HEADROOM = 32  # descriptors that are not spent on pipes: the sweep itself needs some
 _BLOCK = 65536  # bytes of one reading: all that a pipe holds that nobody has grown
 _LAST = 64  # readings of one pipe at the end, at the most: a survivor may write for ever
-
-
-class _Rescued:
-    """One pipe."""
-
-    __slots__ = ("cookie", "log", "stream")
-
-    def __init__(self, cookie: str | None, stream: str) -> None:
-        self.cookie = cookie
-        self.stream = stream
-        self.log: int | None = None  # None: not opened yet; -1: there is none
+_FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
 
 
 class Rescue:
-    """The pipes that have no reader but us. One thread. Nothing here raises: a log that cannot
-    be written costs the log, and a program that we may not look at its last words."""
+    """The outputs of one supervisor's runs. One thread. Nothing here raises: what cannot be had
+    costs the last words of a task, and never its end."""
 
-    def __init__(self, wakes: int, open_log: OpenLog | None) -> None:
-        """`wakes`: a descriptor that ends a `wait` when it is readable."""
-        self._poll = select.poll()
-        self._poll.register(wakes, select.POLLIN)
+    def __init__(self, supervisor: int, open_log: OpenLog | None = None) -> None:
+        self._supervisor = supervisor
         self._open_log = open_log
-        self._pipes: dict[int, _Rescued] = {}
-        self._seen: set[str] = set()
+        self._kept: dict[str, dict[int, int]] = {}  # cookie -> inode -> descriptor
+        self._streams: dict[int, tuple[str, str]] = {}  # descriptor -> cookie, stream
+        self._poll = select.poll()
 
-    def take_over(self, pids: Iterable[int], cookie: str | None) -> None:
-        """Read on where these processes of one run write to; a None run has no log."""
-        for pid in pids:
-            for number, stream in STREAMS:
-                link = f"/proc/{pid}/fd/{number}"
+    # --- while the supervisor lives ---------------------------------------------------------------
+
+    def keep(self, runs: Mapping[str, Known]) -> None:
+        """Hold the outputs of these runs, and of no others."""
+        for cookie in self._kept.keys() - runs.keys():
+            for fd in self._kept.pop(cookie).values():
+                self._close(fd)
+        for cookie, known in runs.items():
+            if cookie not in self._kept and known.outputs:
+                self._kept[cookie] = {}
+                base = f"/proc/{self._supervisor}/fd"
+                for (number, inode), stream in zip(known.outputs, STREAMS, strict=False):
+                    self._hold(cookie, stream, inode, f"{base}/{number}")
+
+    def _hold(self, cookie: str, stream: str, inode: int, path: str) -> None:
+        limits.make_room(len(self._streams))
+        try:
+            fd = os.open(path, _FLAGS)
+        except OSError:
+            return  # closed meanwhile, not ours to look into, or no descriptor is left
+        if os.fstat(fd).st_ino != inode or fd >= limits.descriptors() - HEADROOM:
+            os.close(fd)  # the number is another file's by now
+            return
+        self._kept[cookie][inode] = fd
+        self._streams[fd] = cookie, stream
+
+    # --- when it is dead --------------------------------------------------------------------------
+
+    def begin(self, wakes: int) -> None:
+        """From now on `wait` reads. `wakes`: a descriptor that ends it when it is readable."""
+        self._poll.register(wakes, select.POLLIN)
+        for fd in self._streams:
+            self._poll.register(fd, select.POLLIN)
+
+    def take_over(self, pids: Iterable[int], runs: Mapping[str, Known]) -> None:
+        """What was not held when the supervisor died, from those who write to it."""
+        missing = {
+            inode: (cookie, stream)
+            for cookie, known in runs.items()
+            for (_, inode), stream in zip(known.outputs, STREAMS, strict=False)
+            if inode not in self._kept.get(cookie, ())
+        }
+        for pid in pids if missing else ():
+            for number in (1, 2):
+                path = f"/proc/{pid}/fd/{number}"
                 try:
-                    pipe = os.readlink(link)
-                    if not pipe.startswith("pipe:[") or pipe in self._seen:
-                        continue
-                    fd = _open_unread(link)
+                    found = missing.pop(os.stat(path).st_ino, None)
                 except OSError:
-                    continue  # it has ended, or is not ours to look into, or we have no descriptor
-                self._seen.add(pipe)
-                if fd is not None:
-                    self._pipes[fd] = _Rescued(cookie, stream)
-                    self._poll.register(fd, select.POLLIN)
+                    continue  # it has ended, or is not ours to look into
+                if found is not None:
+                    before = set(self._streams)
+                    self._kept.setdefault(found[0], {})
+                    self._hold(*found, os.stat(path).st_ino, path)
+                    for fd in self._streams.keys() - before:
+                        self._poll.register(fd, select.POLLIN)
 
     def wait(self, seconds: float) -> None:
         """At the longest; shorter where there is something to read, which is taken."""
         for fd, _ in self._poll.poll(1000 * seconds):
             self._read(fd)
 
+    def close(self) -> None:
+        """Take what is there yet, and close all."""
+        for fd in list(self._streams):
+            for _ in range(_LAST):
+                if not self._read(fd):
+                    break
+        self.drop()
+
+    def drop(self) -> bool:
+        """Give all descriptors back. False: there were none."""
+        fds = list(self._streams)
+        for fd in fds:
+            self._unregister(fd)
+            self._close(fd)
+        self._kept.clear()
+        return bool(fds)
+
     def _read(self, fd: int) -> bool:
         """Take what is in one pipe. False: there was nothing."""
-        rescued = self._pipes.get(fd)
-        if rescued is None:
+        found = self._streams.get(fd)
+        if found is None:
             return False
         try:
             data = os.read(fd, _BLOCK)
@@ -83,54 +133,37 @@ class Rescue:
         except OSError:
             data = b""
         if data:
-            self._write(rescued, data)
-        else:
-            self._let_go(fd)  # its last writer has ended
-        return bool(data)
+            self._write(*found, data)
+            return True
+        self._unregister(fd)  # its last writer has ended
+        self._close(fd)
+        return False
 
-    def close(self) -> None:
-        """Take what is there yet, and close all."""
-        for fd in list(self._pipes):
-            for _ in range(_LAST):
-                if not self._read(fd):
-                    break
-            if fd in self._pipes:
-                self._let_go(fd)
-
-    def _write(self, rescued: _Rescued, data: bytes) -> None:
-        if rescued.log is None:
-            rescued.log = self._log_of(rescued)
+    def _write(self, cookie: str, stream: str, data: bytes) -> None:
+        """Opened for each block: a log that stayed open would be a descriptor more for each."""
+        if self._open_log is None:
+            return
         try:
-            while data and rescued.log >= 0:
-                data = data[os.write(rescued.log, data) :]
+            log = self._open_log(cookie, stream)
         except OSError:
-            pass  # the disk is full, say: what goes on here goes on without the log
-
-    def _log_of(self, rescued: _Rescued) -> int:
-        if self._open_log is None or rescued.cookie is None:
-            return -1
+            return  # what goes on here goes on without the log
         try:
-            return self._open_log(rescued.cookie, rescued.stream)
+            while data:
+                data = data[os.write(log, data) :]
         except OSError:
-            return -1
+            pass  # the disk is full, say
+        finally:
+            os.close(log)
 
-    def _let_go(self, fd: int) -> None:
-        rescued = self._pipes.pop(fd)
-        self._poll.unregister(fd)
+    def _unregister(self, fd: int) -> None:
+        try:
+            self._poll.unregister(fd)
+        except KeyError:
+            pass  # nothing has begun
+
+    def _close(self, fd: int) -> None:
+        cookie, _ = self._streams.pop(fd)
+        kept = self._kept.get(cookie, {})
+        for inode in [inode for inode, number in kept.items() if number == fd]:
+            del kept[inode]
         os.close(fd)
-        if rescued.log is not None and rescued.log >= 0:
-            os.close(rescued.log)
-
-
-def _open_unread(link: str) -> int | None:
-    """A read end of this pipe, None if somebody else reads it: `a | b` is none of our business."""
-    writing = os.open(link, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    try:
-        asked = select.poll()
-        asked.register(writing, 0)
-        # POLLERR on a write end: "no more readers" (poll(2))
-        if not any(events & select.POLLERR for _, events in asked.poll(0)):
-            return None
-        return os.open(link, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    finally:
-        os.close(writing)

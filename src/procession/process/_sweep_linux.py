@@ -8,6 +8,7 @@ tell whose they are. Each process hears the stop signal of its run once, has its
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
@@ -18,16 +19,18 @@ if sys.platform != "linux":
 
 from procession.process import _linux, host
 from procession.process._lineage_linux import LinuxTrees
-from procession.process._rescue_linux import Rescue
 from procession.process._sweep import KILL_WAIT, ROUND, Swept
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from procession.process._sweep import Listens, OpenLog
+    from procession.process._rescue_linux import Rescue
+    from procession.process._sweep import Listens
     from procession.process._tree_linux import LinuxTree
-    from procession.process.link import Posts
+    from procession.process.link import Known, Posts
+
+_NO_DESCRIPTOR = frozenset({errno.EMFILE, errno.ENFILE})
 
 
 class _Stop:
@@ -63,7 +66,7 @@ def sweep(
     cap: float,
     ears: Listens,
     older: Iterable[int],
-    open_log: OpenLog | None = None,
+    rescue: Rescue,
 ) -> Swept:
     """End all that is left below this process, but for `older` children of its own. What they
     write meanwhile is read, so that nobody is cut off by it, and goes to the logs.
@@ -77,16 +80,24 @@ def sweep(
     began = time.monotonic()
     stops = [_Stop(trees.lost, signal.SIGTERM, began + cap)]
     for cookie, known in posts.runs.items():
-        tree = trees.expect(cookie, cookie, known.pid)
+        tree = trees.expect(cookie, cookie, known.pid, _inodes(known))
         stops.append(_Stop(tree, known.signal, began + max(0.0, min(known.grace, cap))))
     for cookie, known in posts.left.items():
-        trees.expect(cookie, cookie, known.pid)
+        trees.expect(cookie, cookie, known.pid, _inodes(known))
         trees.leave(cookie)
-    rescue = Rescue(ears.fd, open_log)
+    rescue.begin(ears.fd)
     give_up = began + cap + KILL_WAIT
     reached = 0
     while True:
-        trees.look()
+        now = time.monotonic()
+        try:
+            trees.look()
+        except OSError as e:
+            # Last words are worth less than an end.
+            if e.errno not in _NO_DESCRIPTOR or (not rescue.drop() and now >= give_up):
+                raise
+            rescue.wait(ROUND)
+            continue
         grown = set(trees.news())
         now = time.monotonic()
         if not posts.left and all(now >= stop.deadline for stop in stops):
@@ -94,9 +105,7 @@ def sweep(
         alive = [stop for stop in stops if not stop.tree.is_empty()]
         for stop in alive:
             if now < stop.deadline and (not stop.told or stop.tree.run in grown):
-                run = stop.tree.run
-                pids = (member.pid for member in stop.tree.members())
-                rescue.take_over(pids, run if isinstance(run, str) else None)
+                rescue.take_over((member.pid for member in stop.tree.members()), posts.runs)
             stop.act(stop.tree.run in grown, now)
         # One process may be reached twice: with its run, and as nobody's when nobody asks any more.
         if reached != (reached := len(set().union(*(stop.tree.reached for stop in stops)))):
@@ -116,6 +125,10 @@ def sweep(
     if alive and not survivors:
         survivors = ["what forks faster than it can be killed"]
     return Swept(reached, tuple(survivors))
+
+
+def _inodes(known: Known) -> tuple[int, ...]:
+    return tuple(inode for _, inode in known.outputs)
 
 
 def _is_still(pid: int, start_time: int) -> bool:

@@ -19,10 +19,20 @@ from procession.process._sweep import KILL_WAIT, ROUND, Swept
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from procession.process._sweep import Listens, OpenLog
     from procession.process.link import Known, Posts
+
+
+class Rescue:
+    """Only on Linux can the read end of somebody else's pipe be had."""
+
+    def __init__(self, supervisor: int, open_log: OpenLog | None = None) -> None:
+        pass
+
+    def keep(self, runs: Mapping[str, Known]) -> None:
+        pass
 
 
 def sweep(
@@ -30,11 +40,11 @@ def sweep(
     cap: float,
     ears: Listens,
     older: Iterable[int],
-    open_log: OpenLog | None = None,
+    rescue: Rescue,
 ) -> Swept:
     """End the groups of the runs that had not ended. Bounded by `cap` seconds and KILL_WAIT.
 
-    What they write meanwhile is lost: only on Linux can the end of a pipe be had that died.
+    What they write meanwhile is lost.
     """
     groups = [known for known in posts.runs.values() if _lives(known)]
     began = time.monotonic()

@@ -102,7 +102,7 @@ class Trees(ABC):
     def plant(self, run: Hashable, cookie: str, handle: Handle, pipes: Iterable[int] = ()) -> Tree:
         """A run began: `handle` is its leader, started with `COOKIE=cookie` in its environment.
 
-        `pipes`: descriptors of ours (either end) of pipes whose other end was given to this run
+        `pipes`: inodes of pipes of ours whose other end was given to this run
         alone, as its stdout; who holds such a pipe and shows nothing else is of this run.
 
         `run` and `cookie` must be new. A supervisor under a supervisor keeps the outer cookie by
@@ -134,9 +134,13 @@ class Trees(ABC):
         reaped; the handle of one that lives is not to be used any more."""
 
     @abstractmethod
-    def left(self) -> dict[Hashable, list[Member]]:
-        """What lives of each forgotten run, as of the last scan. One of which nothing lives is
-        forgotten for good, and is in no later answer."""
+    def left(self) -> set[Hashable]:
+        """The forgotten runs of which something lives, as of the last scan. The others are
+        forgotten for good, and are in no later answer."""
+
+    @abstractmethod
+    def left_of(self, run: Hashable) -> list[Member]:
+        """What lives of a forgotten run."""
 
     @abstractmethod
     def close(self) -> None:

@@ -214,8 +214,11 @@ class PosixTrees(Trees):
     def drop(self, tree: PosixTree) -> None:
         self._trees.pop(tree.run, None)
 
-    def left(self) -> dict[Hashable, list[Member]]:
-        return {}  # orphans go to the first process of the system, and never come to us
+    def left_of(self, run: Hashable) -> list[Member]:
+        return []
+
+    def left(self) -> set[Hashable]:
+        return set()  # orphans go to the first process of the system, and never come to us
 
     def close(self) -> None:
         self._trees.clear()

@@ -16,7 +16,7 @@ from procession._record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 _SPARE = 1 << 20  # bytes: what a pipe that was found full grows to, for some thousand runs
 _ORDERLY_WAIT = 1.0  # seconds the very last message may wait for room in a full pipe
@@ -44,6 +44,8 @@ class Known(Record):
     signal: int
     grace: float
     pid: int | None = None
+    # The supervisor's read ends of its output, stdout first: descriptor and inode.
+    outputs: tuple[tuple[int, int], ...] = ()
 
 
 class Link:
@@ -68,9 +70,11 @@ class Link:
         the supervisor's own part of it, without blanks."""
         self._post("b", cookie, f" {signal:d} {grace!r}")
 
-    def started(self, cookie: str, pid: int) -> None:
-        """It was spawned; its leader, which leads a session, is `pid`."""
-        self._post("s", cookie, f" {pid}")
+    def started(self, cookie: str, pid: int, outputs: Iterable[tuple[int, int]] = ()) -> None:
+        """It was spawned; its leader, which leads a session, is `pid`. `outputs`: our read ends of
+        its output, each with its inode, stdout first."""
+        pipes = "".join(f" {fd}:{inode}" for fd, inode in outputs)
+        self._post("s", cookie, f" {pid}{pipes}")
 
     def ended(self, cookie: str) -> None:
         """Its tree is empty, or it never came to be. Best said before its leader is reaped."""
@@ -228,7 +232,8 @@ class Posts:
         if kind == "b":
             self.runs[cookie] = Known(int(words[0]), float(words[1]))
         elif kind == "s":
-            self.runs[cookie] = self.runs[cookie].replace(pid=int(words[0]))
+            outputs = tuple((int(fd), int(inode)) for fd, inode in _pairs(words[1:]))
+            self.runs[cookie] = self.runs[cookie].replace(pid=int(words[0]), outputs=outputs)
         elif kind == "e":
             for known in (self.runs, self.left, self._spared):
                 known.pop(cookie, None)
@@ -246,6 +251,10 @@ class Posts:
             self.muted += 1
         elif kind == "o":
             self.orderly = True
+
+
+def _pairs(words: list[str]) -> list[list[str]]:
+    return [word.split(":") for word in words]
 
 
 def _heard(line: bytes) -> Heard:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,13 +17,34 @@ if TYPE_CHECKING:
 
 async def wait(session: Session, timeout: float | None) -> Request | None:
     """`session.wait` in whatever loop runs here: trio's if one runs, else asyncio's."""
-    session.ear.listen()
+    try:
+        session.ear.listen()
+    except RuntimeError:
+        return await _look_in_steps(session, timeout)  # see `Session.wait`
     token = _trio_token()
     if token is not None:
         await _wait_trio(session, timeout, token)
     else:
         await _wait_asyncio(session, timeout)
     return session.look()
+
+
+async def _look_in_steps(session: Session, timeout: float | None) -> Request | None:
+    """Where no thread can be started that would tell."""
+    from ._core import LOOK
+
+    end = None if timeout is None else time.monotonic() + timeout
+    while (request := session.look()) is None:
+        left = LOOK if end is None else min(LOOK, end - time.monotonic())
+        if left <= 0:
+            break
+        if _trio_token() is not None:
+            await sys.modules["trio"].sleep(left)
+        else:
+            import asyncio
+
+            await asyncio.sleep(left)
+    return request
 
 
 async def _wait_asyncio(session: Session, timeout: float | None) -> None:

@@ -60,7 +60,7 @@ if TYPE_CHECKING:
             """The process ends: late requests shall neither be served nor kill. Main thread."""
 
 
-_LOOK = 0.1  # seconds between two looks of a thread that waits without any other thread's help
+LOOK = 0.1  # seconds between two looks of a thread that waits without any other thread's help
 
 
 def ending() -> bool:
@@ -249,7 +249,7 @@ class Session:
             except RuntimeError:
                 # No thread can be started: the limit of the process, or (3.12+) the main thread
                 # has returned, which still runs the handlers while it waits for this one.
-                self._block(timeout, _LOOK)
+                self._block(timeout, LOOK)
             else:
                 self._block(timeout, self.ear.step() if in_main_thread() else None)
         return self.look()

@@ -129,7 +129,13 @@ class PosixEar:
             if self._pipe is not None and not self._pipe.is_ours():
                 self._lose_pipe(self._pipe)
             if self._pipe is None:
-                self._pipe = _Pipe()
+                try:
+                    self._pipe = _Pipe()
+                except OSError:
+                    # No descriptor left: the handlers' queue alone, asked in steps, until the next
+                    # try. What heard nothing at all would be worse.
+                    self._armed = False
+                    return
                 if self._signals.listening:
                     self._start_reader(self._pipe)
             ours = self._pipe.writing
@@ -142,7 +148,12 @@ class PosixEar:
                     return
                 self._drop_forward()
                 if _identity(found) is not None:  # else free, or closed under its owner
-                    self._beneath, self._forward = found, os.dup(found)
+                    try:
+                        self._beneath, self._forward = found, os.dup(found)
+                    except OSError:
+                        _set_wakeup(found)  # no descriptor left to pass its bytes on
+                        self._armed = False
+                        return
             self._armed = True
 
     def _start_reader(self, pipe: _Pipe) -> None:

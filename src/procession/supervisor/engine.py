@@ -238,6 +238,9 @@ class Engine:
                 self._performer.over(live)
                 # nothing is left to be killed: the reading of the output has a bound of its own
                 self._timers.drop(live.replica)
+        # Of a killed orphan's end its tracer hears first, and we by nothing but asking.
+        if any(live.killed for live in self._performer.live.values()):
+            self._timers.set(HELD, 0, self._clock() + HELD_PAUSE)
 
     # --- through the core, and out -----------------------------------------------------------
 
@@ -246,7 +249,9 @@ class Engine:
         while self._inbox:
             for action in self._fleet.handle(self._inbox.popleft(), self._clock()):
                 self._perform(action)
-        self._performer.watch()
+        if blind := self._performer.watch():
+            self._held += blind
+            self._timers.set(HELD, 0, self._clock() + HELD_PAUSE)
 
     def _perform(self, action: act.Action) -> None:
         if isinstance(action, act.Changed):
@@ -266,6 +271,8 @@ class Engine:
             self._finish = action
         else:
             self._performer.perform(action)
+            if isinstance(action, act.KillTree):
+                self._timers.set(HELD, 0, self._clock() + HELD_PAUSE)
 
     def _remind(self) -> None:
         """A stop that lasts says whom it waits for: nobody should have to guess, or to kill us."""
@@ -274,6 +281,7 @@ class Engine:
         if words is not None:
             self._output.say(words)
         self._timers.set(REMINDER, 0, now + REMIND_EVERY)
+        self._look = True
 
     def _end(self) -> int:
         """Sweep what belongs to no run, and say how it all ended."""

@@ -122,8 +122,11 @@ class Output:
         """Where the log files of this supervisor are; None where there are none (yet)."""
         return self._folder.path if self._folder else None
 
-    def pipes(self) -> tuple[tuple[int, int], tuple[int, int]]:
-        """Two pipes for a run about to start: (read ends, write ends), stdout first."""
+    def pipes(self, owed: int = 0) -> tuple[tuple[int, int], tuple[int, int]]:
+        """Two pipes for a run about to start: (read ends, write ends), stdout first.
+
+        `owed`: descriptors that will be opened for those started before. Raises OSError (EMFILE).
+        """
         out_r, out_w = os.pipe()
         try:
             err_r, err_w = os.pipe()
@@ -134,7 +137,8 @@ class Output:
         fds = (out_r, err_r), (out_w, err_w)
         # The lowest free number is given: so many are in use. A task more is refused before the
         # last ones are gone, which looking at /proc and bringing all down cannot do without.
-        if err_w + 1 + LOGS * (len(self._waiting) + 1) > self._limit - HEADROOM:
+        owed += LOGS * (len(self._waiting) + 1)
+        if err_w + 1 + owed > self._limit - HEADROOM:
             for fd in (*fds[0], *fds[1]):
                 os.close(fd)
             raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))

@@ -100,25 +100,30 @@ class Performer:
             self._post(ev.SpawnFailed(a.replica, a.run, _why(e, launch.executable), status))
             return
         as_found(handle.pid)
-        tree = self._trees.plant((a.replica, a.run), self._nested(cookie), handle, reads)
+        outputs = [(fd, os.fstat(fd).st_ino) for fd in reads]
+        inodes = [inode for _, inode in outputs]
+        tree = self._trees.plant((a.replica, a.run), self._nested(cookie), handle, inodes)
         self._output.attach((a.replica, a.run), reads)
         live = LiveRun(a.replica, a.run, cookie, handle, tree)
         self.live[live.key] = live
-        self._link.started(cookie, handle.pid)
+        self._link.started(cookie, handle.pid, outputs)
         self._unwatched.append(live)
         self._post(ev.Spawned(a.replica, a.run, handle.pid))
 
-    def watch(self) -> None:
+    def watch(self) -> list[LiveRun]:
         """Watch what was started since the last call. Due before anything is waited for, and not
-        before a wave of starts is through: each descriptor we have makes the next spawn dearer."""
+        before a wave of starts is through: each descriptor we have makes the next spawn dearer.
+        Those for which there was no descriptor have to be asked again and again."""
+        blind: list[LiveRun] = []
         for live in self._unwatched:
             if live.key in self.live:
                 try:
                     live.handle.pin()
+                    self._watcher.watch(live.handle, live)
                 except OSError:
-                    pass  # no descriptor left for it: the watcher has other means
-                self._watcher.watch(live.handle, live)
+                    blind.append(live)
         self._unwatched.clear()
+        return blind
 
     def _nested(self, cookie: str) -> str:
         """A supervisor under a supervisor keeps the outer one's mark."""
@@ -131,7 +136,7 @@ class Performer:
         env, mark = launch.env, {COOKIE: self._nested(cookie)}
         if COOKIE in env:
             env = {name: value for name, value in env.items() if name != COOKIE}
-        reads, writes = self._output.pipes()
+        reads, writes = self._output.pipes(len(self._unwatched) + 1)  # their pidfds
         try:
             # told before the process exists: the guardian must never meet a stranger
             self._link.begins(cookie, signal_number(task.stop.signal), task.stop.timeout)
@@ -169,6 +174,7 @@ class Performer:
     def _kill(self, a: act.KillTree) -> None:
         live = self.live.get((a.replica, a.run))
         if live is not None and not live.ending:
+            live.killed = True
             live.tree.kill()
 
     # --- ends --------------------------------------------------------------------------------
@@ -186,25 +192,34 @@ class Performer:
         if live is None or live.ending:
             return
         if a.survivors:
-            self.survivors += [f"{a.replica}: {member}" for member in live.tree.members()]
+            alive = [f"{a.replica}: {member}" for member in live.tree.members()]
+            self.survivors += alive
+            if not alive:
+                self._output.say(
+                    f"{a.replica}: all has ended, but a tracer keeps what we would reap"
+                )
         self._link.leaves(live.cookie)
         self._watcher.forget(live.handle)
         self._trees.forget(live.key)
         self._left[live.key] = live.cookie
-        self.spare_what_was_left()
+        left = self._trees.left()
+        for run in self._left.keys() - left:
+            self._link.ended(self._left.pop(run))
+        if live.key in left:
+            self._spare(live.key)
         self._let_go(live)
         self._output.drain(live.key)
 
     def spare_what_was_left(self) -> None:
+        """Once more, for the end: it may have grown since."""
+        for run in self._trees.left() & self._left.keys():
+            self._spare(run)
+
+    def _spare(self, run: Hashable) -> None:
         """Tell the guardian each process: for a daemon without environment, session and leader
         nothing but its pid and start time says that it was left on purpose."""
-        left = self._trees.left()
-        for run, cookie in list(self._left.items()):
-            for member in left.get(run, ()):
-                self._link.spares(cookie, member.pid, member.start_time)
-            if run not in left:
-                self._link.ended(cookie)
-                del self._left[run]
+        for member in self._trees.left_of(run):
+            self._link.spares(self._left[run], member.pid, member.start_time)
 
     def _let_go(self, live: LiveRun) -> None:
         live.handle.close()

@@ -21,7 +21,16 @@ def replica_of(cookie: str) -> str:
 class LiveRun:
     """One run between its spawn and the end of its tree."""
 
-    __slots__ = ("cookie", "ending", "handle", "leader_told", "number", "replica", "tree")
+    __slots__ = (
+        "cookie",
+        "ending",
+        "handle",
+        "killed",
+        "leader_told",
+        "number",
+        "replica",
+        "tree",
+    )
 
     def __init__(self, replica: str, number: int, cookie: str, handle: Handle, tree: Tree) -> None:
         self.replica = replica
@@ -29,6 +38,7 @@ class LiveRun:
         self.cookie = cookie
         self.handle = handle
         self.tree = tree
+        self.killed = False
         self.leader_told = False  # LeaderExited was posted
         self.ending = False  # the tree is empty; its output is being read to the end
 
