@@ -96,6 +96,10 @@ def test_who_prints_while_it_is_swept_is_not_cut_off(project: Project) -> None:
         {
             "a": sh(f"{clean}; echo first; echo >a; while :; do sleep 0.01; done"),
             "b": sh(f"{between} | (trap '' TERM; sort >sorted)"),
+            # it would meet the pipe without a reader within a moment
+            "c": sh("trap 'echo bye; exit' TERM; while :; do echo x; done"),
+            # who cannot be tied to a run holds the same pipe
+            "d": sh("(env -i setsid sleep 60 &); trap 'echo bye; exit' TERM; while :; do :; done"),
         }
     )
     with Inotify() as changes:
@@ -105,13 +109,33 @@ def test_who_prints_while_it_is_swept_is_not_cut_off(project: Project) -> None:
         while not ((folder / "a").exists() and (folder / "b").exists()):
             assert changes.wait(deadline), up.said()
     project.until_logged(" began")
+    deadline = time.monotonic() + WITHIN
+    while _pipes(up.pid) < 2 * 4 + 2:  # the guardian looks around every 0.1 s; two are its own
+        assert time.monotonic() < deadline, "it holds no output"
+        os.sched_yield()
     (supervisor,) = children(up.pid)
     os.kill(supervisor, signal.SIGKILL)
     assert up.status() == 1, up.said()
     assert (folder / "done").read_text() == "through\n"
     assert (folder / "sorted").read_text() == "1\n2\n3\n"
     assert project.log("a.log") == b"first\nlast words\n"
+    assert project.log("c.log").endswith(b"x\nbye\n")
+    assert project.log("d.log") == b"bye\n"
     assert project.log("a.stderr.log").endswith(b"an error\n")  # the shell tells of its `sleep`
+
+
+def test_a_crash_is_swept_also_with_next_to_no_descriptors(project: Project) -> None:
+    """The last words of a task may be lost then; no task is."""
+    names = [f"t{number}" for number in range(40)]
+    project.tasks({name: actor("obedient", name) for name in names})
+    few = ["sh", "-c", 'ulimit -n 300 && exec "$@"', "sh"]
+    up = project.up("--quiet", wrap=few)
+    supervisor = project.stage.ready(*names)[0].parent
+    os.kill(supervisor, signal.SIGKILL)
+    project.stage.gone(within=CRASH_GRACE + 1.0)
+    assert up.status() == 1, up.said()
+    assert {event.who for event in project.stage.all("heard")} == set(names)
+    assert "Traceback" not in up.err
 
 
 def test_the_crash_grace_is_an_option(project: Project) -> None:
@@ -224,6 +248,14 @@ def test_what_was_there_before_us_is_not_swept(project: Project) -> None:
         project.stage.gone()
     finally:
         os.kill(stranger, signal.SIGKILL)
+
+
+def _pipes(pid: int) -> int:
+    found = 0
+    for fd in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+            found += "pipe:" in os.readlink(fd)
+    return found
 
 
 def _parent(pid: int) -> int:

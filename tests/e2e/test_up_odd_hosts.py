@@ -56,6 +56,16 @@ def test_a_traced_orphan_holds_up_no_stop(project: Project) -> None:
         assert tracer.wait(10) == 0
 
 
+@pytest.mark.parametrize("limit", [100, 200, 300])
+def test_a_wave_of_starts_leaves_descriptors_for_its_end(project: Project, limit: int) -> None:
+    project.tasks({f"t{number}": sh("exec sleep 60") for number in range(90)})
+    up = project.up(wrap=["sh", "-c", f'ulimit -n {limit} && exec "$@"', "sh"])
+    project.until_logged(" began")
+    assert up.stop() == 0, up.said()
+    assert "too many open files" in up.err.lower()
+    assert "lost" not in up.err
+
+
 def test_a_signal_that_was_ignored_at_the_start_is_no_stop(project: Project) -> None:
     project.tasks({"a": actor("obedient", "a")})
     careless = [sys.executable, "-S", str(PROGRAMS / "up_with_signals.py"), "ignore", "SIGUSR1"]

@@ -279,3 +279,15 @@ def test_a_subreaper_that_the_kernel_refuses_is_none(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(host, "_known", {})
     monkeypatch.setattr(_linux, "PR_GET_CHILD_SUBREAPER", 123456)
     assert not host.has_subreaper()
+
+
+def test_who_has_begun_to_end_is_told_from_who_lives() -> None:
+    """Not the same as having ended: a process with threads gives its children away before."""
+    assert not _linux.is_exiting(os.getpid())
+    pid = os.fork()
+    if pid == 0:
+        os._exit(0)
+    os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+    assert _linux.is_exiting(pid)
+    os.waitpid(pid, 0)
+    assert _linux.is_exiting(pid)

@@ -33,9 +33,10 @@ def test_a_callback_runs_when_only_a_worker_thread_is_left() -> None:
         assert program.errors == b""
 
 
-def test_a_worker_thread_can_begin_to_wait_when_the_main_thread_has_returned() -> None:
+@pytest.mark.parametrize("how", ["blocking", "async"])
+def test_a_worker_thread_can_begin_to_wait_when_the_main_thread_has_returned(how: str) -> None:
     """From 3.12 on no thread starts then that could wait for it."""
-    with hosted("worker_waits") as program:
+    with hosted("worker_waits", how) as program:
         program.expect(b"ready\n")
         program.signal(signal.SIGTERM)
         assert program.wait() == 0

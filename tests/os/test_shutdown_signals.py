@@ -246,3 +246,12 @@ def test_a_wait_off_the_main_thread_says_what_to_call_where() -> None:
     text = str(errors[1])
     assert "'a-worker'" in text
     assert "procession.shutdown.install() in the main thread" in text
+
+
+def test_hearing_needs_no_descriptor_to_begin() -> None:
+    """Handlers that stay behind an `install` that failed would make the program deaf."""
+    with hosted("no_descriptors") as program:
+        program.expect(b"ready\n")
+        program.signal(signal.SIGTERM)
+        assert program.wait() == 0
+        assert program.output == b"ready\nheard SIGTERM\n"
