@@ -33,6 +33,35 @@ def test_a_traced_leader_costs_the_supervisor_nothing(project: Project) -> None:
     project.stage.gone()
 
 
+@pytest.mark.parametrize("who", ["leader", "orphan"])
+def test_who_dies_under_a_tracer_during_the_stop_holds_up_nothing(
+    project: Project, who: str
+) -> None:
+    """It hears first, and nothing tells us: we have to ask."""
+    gate = project.gate("gate")
+    file = project.folder / "pid"
+    tell = f"trap '' TERM; echo $$ >{file}.new; mv {file}.new {file}; exec sleep 60"
+    script = (
+        tell if who == "leader" else f'setsid sh -c "{tell.replace("$", chr(92) + "$")}" & wait'
+    )
+    project.tasks({"a": sh(script, stop={"timeout": "200ms"})})
+    up = project.up()
+    tracer = subprocess.Popen(
+        [sys.executable, "-S", str(PROGRAMS / "up_traces.py"), "tracer", gate, str(file), "wait"],
+        env=project.environment(),
+    )
+    try:
+        project.stage.wait("traces", "tracer")
+        assert up.stop() == 0, up.said()
+        assert "could not be killed" not in up.err
+        found = re.search(r"stopped in ([0-9.]+) s", up.err)
+        assert found, up.said()
+        assert float(found[1]) < 4, up.said()
+    finally:
+        project.open_gate("gate")
+        assert tracer.wait(10) == 0
+
+
 def test_a_traced_orphan_holds_up_no_stop(project: Project) -> None:
     """A zombie of which only its tracer knows is dead all the same."""
     gate = project.gate("gate")

@@ -1,6 +1,6 @@
-"""Traces another process, kills it, and holds its zombie until the gate opens. NAME GATE FILE
+"""Traces another process, kills it, and holds its zombie until the gate opens. NAME GATE FILE [wait]
 
-FILE will hold the other's pid. While a tracer has not let go, the parent of a zombie learns
+FILE will hold the other's pid. `wait`: until somebody else killed it. While a tracer has not let go, the parent of a zombie learns
 nothing from waitid, though its pidfd is readable.
 """
 
@@ -24,7 +24,11 @@ ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_
 if ptrace(PTRACE_SEIZE, pid, None, None) != 0:
     raise OSError(ctypes.get_errno(), "PTRACE_SEIZE")
 pidfd = os.pidfd_open(pid)
-os.kill(pid, signal.SIGKILL)
+if "wait" in sys.argv:  # somebody else kills it
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    up_stage.say("traces", pid)
+else:
+    os.kill(pid, signal.SIGKILL)
 select.select([pidfd], [], [])
 up_stage.say("killed", pid)
 up_stage.gate(gate)

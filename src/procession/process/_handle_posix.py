@@ -81,6 +81,15 @@ class PosixHandle(Handle):
                 self._exit = exit_status(*seen)
         return self._exit
 
+    def forsake(self) -> bool:
+        with self._lock:
+            if self._poll() is not None:
+                return True
+            if not _is_zombie(self.pid):
+                return False
+            self._exit, self._reaped = UNKNOWN, True
+            return True
+
     def reap(self) -> Usage | None:
         with self._lock:
             if self._reaped:
@@ -162,3 +171,15 @@ def _start_time(pid: int) -> int | None:
         return _linux.stat(pid).start_time
     except ProcessLookupError:
         return None  # reaped by somebody else
+
+
+def _is_zombie(pid: int) -> bool:
+    """Of a child of ours; False where nothing tells."""
+    if sys.platform != "linux" or not host.has_proc():
+        return False
+    from procession.process import _linux
+
+    try:
+        return _linux.stat(pid).dead
+    except ProcessLookupError:
+        return False

@@ -72,6 +72,9 @@ class Lost(Handle):
     def kill_group(self, number: int) -> bool:
         return False  # each by itself, pinned: the number of a group may change hands
 
+    def forsake(self) -> bool:
+        return False  # asked of nobody's child
+
     def pin(self) -> None:
         return None  # signals go by pid and start time
 

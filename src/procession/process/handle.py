@@ -80,6 +80,11 @@ class Handle(ABC):
         """The status once the process ended, else None. Does not reap, does not block."""
 
     @abstractmethod
+    def forsake(self) -> bool:
+        """Has it ended, also where somebody else keeps its status? Such a zombie counts as reaped
+        from here on, its status unknown: a tracer hears first, and may never let go (ptrace(2))."""
+
+    @abstractmethod
     def reap(self) -> Usage | None:
         """Take the ended process off the table; from here on its pid is not ours.
 

@@ -218,6 +218,8 @@ class Engine:
         for live in (*self._held, *self._ended):
             if live.key not in self._performer.live:
                 continue  # released meanwhile
+            if live.killed:
+                live.handle.forsake()
             (held if live.handle.poll_exit() is None else ended).append(live)
         self._ended.clear()
         self._held = held
