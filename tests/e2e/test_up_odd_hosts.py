@@ -41,9 +41,8 @@ def test_who_dies_under_a_tracer_during_the_stop_holds_up_nothing(
     gate = project.gate("gate")
     file = project.folder / "pid"
     tell = f"trap '' TERM; echo $$ >{file}.new; mv {file}.new {file}; exec sleep 60"
-    script = (
-        tell if who == "leader" else f'setsid sh -c "{tell.replace("$", chr(92) + "$")}" & wait'
-    )
+    escaped = tell.replace("$", r"\$")
+    script = tell if who == "leader" else f'setsid sh -c "{escaped}" & wait'
     project.tasks({"a": sh(script, stop={"timeout": "200ms"})})
     up = project.up()
     tracer = subprocess.Popen(

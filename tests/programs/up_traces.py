@@ -1,7 +1,9 @@
-"""Traces another process, kills it, and holds its zombie until the gate opens. NAME GATE FILE [wait]
+"""Traces another process, kills it, and holds its zombie until the gate opens.
 
-FILE will hold the other's pid. `wait`: until somebody else killed it. While a tracer has not let go, the parent of a zombie learns
-nothing from waitid, though its pidfd is readable.
+    up_traces.py NAME GATE FILE [wait]
+
+FILE will hold the other's pid. `wait`: for somebody else to kill it. While a tracer has not let go,
+the parent of a zombie learns nothing from waitid, though its pidfd is readable.
 """
 
 import ctypes
