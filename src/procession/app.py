@@ -94,15 +94,22 @@ else:
         return guard(
             lambda link: supervise(options, link),
             crash_grace=options.crash_grace,
-            open_log=_log_of,
+            logs=_Logs(),
         )
 
-    def _log_of(folder: str, cookie: str, stream: str) -> int:
+    class _Logs:
         """For the guardian, which goes on with the logs when the supervisor was lost."""
-        from procession.logs.files import open_stream
-        from procession.supervisor.runs import replica_of
 
-        return open_stream(folder, replica_of(cookie), stream)
+        def open(self, folder: str, cookie: str, stream: str) -> int:
+            from procession.logs.files import open_stream
+            from procession.supervisor.runs import replica_of
+
+            return open_stream(folder, replica_of(cookie), stream)
+
+        def event(self, folder: str, text: str) -> None:
+            from procession.logs.files import event_line
+
+            event_line(folder, text)
 
     def supervise(options: UpOptions, link: Link) -> int:
         """The supervisor's whole life: read the file, start, keep, stop. Exit status as `up`'s."""

@@ -119,6 +119,7 @@ def test_who_prints_while_it_is_swept_is_not_cut_off(project: Project) -> None:
     assert (folder / "done").read_text() == "through\n"
     assert (folder / "sorted").read_text() == "1\n2\n3\n"
     assert project.log("a.log") == b"first\nlast words\n"
+    assert b" the supervisor was lost (killed by SIGKILL)" in project.log("procession.log")
     assert project.log("c.log").endswith(b"x\nbye\n")
     assert project.log("d.log") == b"bye\n"
     assert project.log("a.stderr.log").endswith(b"an error\n")  # the shell tells of its `sleep`

@@ -305,7 +305,7 @@ def test_a_reader_that_does_not_read_stops_no_task(project: Project) -> None:
         os.close(write)
         os.close(read)
     assert project.log("a.log") == b"0" * (40 * 65536)
-    assert re.search(r"the terminal did not get \d+ bytes", up.err), up.said()
+    assert re.search(r"\d+ bytes were not shown: our output", up.err), up.said()
 
 
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])

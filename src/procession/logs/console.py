@@ -13,7 +13,7 @@ import time
 
 from procession._record import Record
 from procession.logs import fds, palette
-from procession.logs.outlet import Outlet, Share, Writer
+from procession.logs.outlet import CLOSED, Outlet, Share, Writer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -212,7 +212,9 @@ class Console:
         for stream in list(self._streams.values()):
             stream.tell_lost()
         self._writer.close(timeout, cap)
-        waiting = sum(o.lost_bytes + o.queued for o in self._writer.outlets)
+        # what an output that failed did not take was told when it failed
+        slow = [o for o in self._writer.outlets if o.dead in (None, CLOSED)]
+        waiting = sum(outlet.lost_bytes + outlet.queued for outlet in slow)
         return Unshown(self._lost_lines, self._lost_bytes + waiting)
 
     def label(self, name: str, which: str) -> bytes:

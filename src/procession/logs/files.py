@@ -95,8 +95,7 @@ class LogFolder:
 
         Never raises; after `write_through` it does not block on the disk either.
         """
-        text = "".join(f"{_stamp(at)} {line}\n".replace("\n", "\n    ")[:-4] for at, line in lines)
-        data = text.encode("utf-8", "backslashreplace")
+        data = b"".join(_worded(at, line) for at, line in lines)
         if self._post is not None:
             self._post(self._events, data)
         else:
@@ -116,6 +115,19 @@ class LogFolder:
 def open_stream(folder: str, replica: str, stream: str) -> int:
     """As the method, for one who has the folder's path alone. Raises OSError."""
     return os.open(os.path.join(folder, LogFolder.file_of(replica, stream)), FLAGS, 0o600)
+
+
+def event_line(folder: str, text: str) -> None:
+    """A line for the event log, from one who has the folder's path alone. Never raises."""
+    events = Sink(EVENTS, path=os.path.join(folder, EVENTS))
+    events.write(_worded(time.time(), text), time.monotonic())
+    events.close()
+
+
+def _worded(at: float, line: str) -> bytes:
+    """With its date and time; what takes several lines is indented from the second on."""
+    text = f"{_stamp(at)} {line}\n".replace("\n", "\n    ")[:-4]
+    return text.encode("utf-8", "backslashreplace")
 
 
 def _stamp(at: float) -> str:

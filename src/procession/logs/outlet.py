@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _BATCH = 512  # blocks looked at for one write
+CLOSED = "closed"  # why an outlet is dead that did not fail
 
 
 class Share:
@@ -100,7 +101,7 @@ class Outlet:
     def close(self) -> None:
         """Give back what `open` took; what is queued, or comes later, is lost."""
         with self._lock:
-            self.dead = self.dead or "closed"
+            self.dead = self.dead or CLOSED
         self._discard()
         if self.fd != self.given:
             os.close(self.fd)

@@ -21,6 +21,7 @@ if sys.platform == "win32":
 from procession.core.status import ExitStatus
 from procession.errors import HostError
 from procession.process._handle_posix import exit_status
+from procession.process._supervised_posix import FAILED, flush, say, supervise
 from procession.process._waitid import waitid
 from procession.process.link import Heard, Link, Posts
 
@@ -28,12 +29,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    OpenLog = Callable[[str, str, str], int]
+    from procession.process.link import Logs
 
-FAILED = 1  # our exit status when the supervisor crashed or something had to be swept
 FORCED_WAIT = 10.0  # seconds a supervisor may take after a second typed Ctrl-C
 MUTE_WAIT = 1.0  # seconds a supervisor may take to fall silent before the prompt comes back
-SAY_WAIT = 1.0  # seconds our last words may wait for a reader
 POSTS_PAUSE = 0.1  # seconds between two looks at what the supervisor posted
 PASSED_ON = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT")
 
@@ -45,7 +44,7 @@ def guard(
     session: bool = True,
     forwards: tuple[str, ...] = (),
     failed: int = FAILED,
-    open_log: OpenLog | None = None,
+    logs: Logs | None = None,
 ) -> int:
     """Run `main(link)` as the supervisor, in a process of its own, under our guard.
 
@@ -65,9 +64,8 @@ def guard(
     ends the supervisor before it listens, or because it was typed twice, and none stops us: `main`
     reads its link before it starts anything, and is who stops us.
 
-    `open_log(folder, cookie, stream)` opens the log of a run's "stdout" or "stderr" for appending,
-    or raises OSError: what the run writes while it is swept goes there. `folder` is what the
-    supervisor posted (`Link.logs_in`).
+    `logs`: what a run writes while it is swept goes there, and how it ended. The folder is what
+    the supervisor posted (`Link.logs_in`).
     """
     try:
         _open_standard_descriptors()
@@ -77,7 +75,7 @@ def guard(
     if signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # ignored, the kernel would reap for us
     before = signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
-    _flush()
+    flush()
     fds: list[int] = []
     try:
         fds += os.pipe()
@@ -97,14 +95,12 @@ def guard(
         os.close(posts_r)
         _die_with(guardian)
         apart = os.setsid if session else os.setpgrp
-        _supervise(main, Link(heard_r, posts_w, _outlive_guardian), apart, early=not forwards)
+        supervise(main, Link(heard_r, posts_w, _outlive_guardian), apart, early=not forwards)
     os.close(heard_r)
     os.close(posts_w)
     posts = Posts(posts_r, heard_w)
     try:
-        return Guardian(
-            pid, posts, numbers, crash_grace, older, not forwards, failed, open_log
-        ).run()
+        return Guardian(pid, posts, numbers, crash_grace, older, not forwards, failed, logs).run()
     finally:
         posts.close()  # whatever happened to us: the supervisor hears that we are gone
 
@@ -125,68 +121,6 @@ def _open_standard_descriptors() -> None:
     os.close(fd)
 
 
-def _flush() -> None:
-    """What is buffered would be written by both processes. A closed stream has nothing to say."""
-    for stream in (sys.stdout, sys.stderr):
-        if stream is not None:
-            try:
-                stream.flush()
-            except (OSError, ValueError):
-                continue
-
-
-def _supervise(
-    main: Callable[[Link], int], link: Link, apart: Callable[[], None], *, early: bool
-) -> None:
-    """The child's whole life."""
-    status = FAILED
-    try:
-        apart()
-        if early:
-            _hear_early(link)
-        status = _status_of(main, link)
-        _flush()
-        link.orderly()
-    except BaseException:  # noqa: BLE001 - told in full; whatever it was, this process ends
-        _tell_crash()
-    finally:
-        os._exit(status & 0xFF)
-
-
-def _hear_early(link: Link) -> None:
-    """Until `main` listens, one signal ends us: nothing was started that could be stopped, and
-    what we do, such as reading a FIFO, may have no end. The guardian sends it then, beside the
-    request itself; `main` replaces the handler before its first spawn, and if it was quicker,
-    the signal is one more request to stop."""
-
-    def end(*_: object) -> None:
-        link.nothing_began()
-        os._exit(0)
-
-    signal.signal(signal.SIGTERM, end)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGTERM,))
-
-
-def _status_of(main: Callable[[Link], int], link: Link) -> int:
-    try:
-        return main(link)
-    except SystemExit as e:
-        if e.code is None or isinstance(e.code, int):
-            return e.code or 0
-        _say(f"{e.code}\n")
-        return FAILED
-
-
-def _tell_crash() -> None:
-    try:
-        import traceback
-
-        traceback.print_exc()
-        sys.stderr.flush()
-    except (OSError, ValueError, AttributeError, ImportError):
-        pass  # nobody to tell: the guardian says that we crashed, and sweeps
-
-
 class Guardian:
     """The parent's side, while the supervisor lives and after."""
 
@@ -199,7 +133,7 @@ class Guardian:
         older: list[int],
         acts: bool,
         failed: int,
-        open_log: OpenLog | None,
+        logs: Logs | None,
     ) -> None:
         self._supervisor = supervisor
         self._posts = posts
@@ -208,7 +142,7 @@ class Guardian:
         self._older = older  # children this process had before
         self._acts = acts  # on signals; else they are passed on and nothing more
         self._failed = failed
-        self._open_log = open_log
+        self._logs = logs
         self._rescue = Rescue(supervisor, self._log_of)
         self._strangers: list[int] = []  # orphans of theirs, which came to us
         self._typed = 0  # how often Ctrl-C was typed
@@ -291,9 +225,9 @@ class Guardian:
         os.kill(self._supervisor, signal.SIGKILL)  # our own unreaped child: the pid is its own
 
     def _log_of(self, cookie: str, stream: str) -> int:
-        if self._open_log is None or self._posts.log_folder is None:
+        if self._logs is None or self._posts.log_folder is None:
             raise FileNotFoundError(errno.ENOENT, "nobody said where the logs are")
-        return self._open_log(self._posts.log_folder, cookie, stream)
+        return self._logs.open(self._posts.log_folder, cookie, stream)
 
     def _after(self, status: ExitStatus) -> int:
         try:
@@ -304,7 +238,7 @@ class Guardian:
         spared = (*self._older, *self._strangers)
         swept = sweep(self._posts, self._crash_grace, self._ears, spared, self._rescue)
         if self._posts.nothing_began and not swept.survivors:
-            _say("procession: stopped before anything was started\n")
+            say("procession: stopped before anything was started\n")
             return 0  # at the most the helper of a template was swept
         if orderly and not swept.count and not swept.survivors:
             return status.shell_status
@@ -318,7 +252,9 @@ class Guardian:
             words.append(f"{swept.count} process{'' if swept.count == 1 else 'es'} swept")
         if swept.survivors:
             words.append("could not be killed: " + ", ".join(swept.survivors))
-        _say(f"procession: {'; '.join(words)}\n")
+        say(f"procession: {'; '.join(words)}\n")
+        if self._logs is not None and self._posts.log_folder is not None:
+            self._logs.event(self._posts.log_folder, "; ".join(words))
         return self._failed
 
 
@@ -344,21 +280,6 @@ def _milliseconds(one: float | None, other: float | None, now: float) -> float |
     """Until the earlier of two times; None: there is none."""
     times = [at for at in (one, other) if at is not None]
     return max(0.0, min(times) - now) * 1000 if times else None
-
-
-def _say(text: str) -> None:
-    """Bounded: a pipe that is full, and that nobody reads, must not keep us after the sweep."""
-    poll = select.poll()
-    poll.register(2, select.POLLOUT)
-    data = text.encode("utf-8", "backslashreplace")
-    until = time.monotonic() + SAY_WAIT
-    try:
-        while data and (left := until - time.monotonic()) > 0:
-            # writable: PIPE_BUF bytes fit a pipe without blocking (POSIX, write)
-            if poll.poll(left * 1000):
-                data = data[os.write(2, data[: select.PIPE_BUF]) :]
-    except OSError:
-        pass  # our terminal is gone; the exit status still tells
 
 
 if sys.platform == "linux":

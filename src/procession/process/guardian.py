@@ -16,7 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    OpenLog = Callable[[str, str, str], int]
+    from procession.process.link import Logs
 
 __all__ = ["GuardianGone", "Heard", "Link", "guard"]
 
@@ -29,7 +29,7 @@ if sys.platform == "win32":
         session: bool = True,
         forwards: tuple[str, ...] = (),
         failed: int = 1,
-        open_log: OpenLog | None = None,
+        logs: Logs | None = None,
     ) -> int:
         """There is no fork; a job object ends the tasks with their supervisor."""
         from procession.errors import HostError

@@ -17,6 +17,17 @@ from procession._record import Record
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from typing import Protocol
+
+    class Logs(Protocol):
+        """Where the guardian goes on with the logs of a supervisor that was lost."""
+
+        def open(self, folder: str, cookie: str, stream: str) -> int:
+            """The log of a run's "stdout" or "stderr", for appending; or OSError."""
+
+        def event(self, folder: str, text: str) -> None:
+            """A line for the supervisor's own log. Never raises."""
+
 
 _SPARE = 1 << 20  # bytes: what a pipe that was found full grows to, for some thousand runs
 _ORDERLY_WAIT = 1.0  # seconds the very last message may wait for room in a full pipe

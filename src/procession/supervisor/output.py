@@ -197,7 +197,7 @@ class Output:
             folder.write_through(None)
         unshown = self._console.close(CLOSE_TIMEOUT, CLOSE_CAP)
         if unshown.size and not self._muted:  # else the terminal is somebody else's
-            words = f"the terminal did not get {unshown.size} bytes: nobody read them in time"
+            words = f"{unshown.size} bytes were not shown: our output did not take them"
             if folder is not None:
                 folder.event(words)
             self._last_words(words)
