@@ -111,6 +111,8 @@ def _signals(more: tuple[str, ...]) -> frozenset[int]:
     for number in (signal.SIGHUP, signal.SIGTSTP):
         if signal.getsignal(number) is signal.SIG_IGN:
             numbers.discard(number)  # a shell without job control means it for TSTP
+    if signal.SIGTSTP in numbers and not more:
+        numbers.add(signal.SIGCONT)  # blocked or not, it continues us; and we hear that it came
     return frozenset(numbers)
 
 
@@ -145,6 +147,7 @@ class Guardian:
         self._logs = logs
         self._rescue = Rescue(supervisor, self._log_of)
         self._strangers: list[int] = []  # orphans of theirs, which came to us
+        self._continued = False  # somebody did, since we last looked
         self._typed = 0  # how often Ctrl-C was typed
         self._kill_at: float | None = None
         self._killed_it = False
@@ -188,6 +191,9 @@ class Guardian:
             if strangers is not None and os.getpid() != 1:
                 self._strangers = strangers
             return  # the loop looks at the supervisor whenever it wakes
+        if number == signal.SIGCONT and self._acts:
+            self._continued = True
+            return
         self._posts.tell(Heard(number, typed, time.monotonic()))
         if number != signal.SIGTSTP:
             os.kill(self._supervisor, signal.SIGCONT)  # stopped, it would hear of nothing
@@ -206,6 +212,7 @@ class Guardian:
         The supervisor, which no terminal signal reaches, falls silent first: or its lines would
         be written over the shell's prompt.
         """
+        self._continued = False
         before = self._posts.muted
         until = time.monotonic() + MUTE_WAIT
         poll = select.poll()
@@ -213,7 +220,13 @@ class Guardian:
         while self._posts.read() and self._posts.muted == before:
             if not poll.poll(max(0.0, until - time.monotonic()) * 1000):
                 break
-        _stop_here()
+        for number, typed in self._ears.read():
+            if number != signal.SIGTSTP:
+                self._heard(number, typed)
+        # A script that we are part of stops at once, and may be continued before we have stopped:
+        # nobody would do it a second time.
+        if not self._continued:
+            _stop_here()
         if self._kill_at is not None:
             self._kill_at = time.monotonic() + FORCED_WAIT  # it had its patience for the terminal
         self._posts.tell(Heard(signal.SIGCONT, False, time.monotonic()))
