@@ -46,7 +46,7 @@ def read_env_file(path: str) -> tuple[dict[str, str], list[Wrong]]:
     try:
         data = _bytes_of(path)
         if len(data) > _MAX_BYTES:
-            raise OSError(errno.EFBIG, f"it is larger than {_MAX_BYTES // 1024} KiB")
+            raise OSError(errno.EFBIG, f"it is larger than {_MAX_BYTES // 2**20} MiB")
     except OSError as error:
         reason = error.strerror or str(error)
         what = "does not exist" if error.errno == errno.ENOENT else f"cannot be read: {reason}"

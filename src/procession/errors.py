@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 
 _SHOWN = 80  # characters of the user's own text repeated in a message
+_SEARCHED = 4000  # characters of it searched for secrets: a value may have a megabyte
+_BEFORE_SECRETS = "=: \t\n,"  # without one of these, no name stands before a value
 
 
 def one_line(text: str) -> str:
@@ -26,9 +28,20 @@ def one_line(text: str) -> str:
 
 
 def quoted(text: str) -> str:
-    """The user's own text for a message: in backquotes, one line, its middle cut if long."""
+    """The user's own text for a message: in backquotes, one line, its middle cut if long.
+
+    What looks like a secret in it is masked, see `procession.secrets`: messages land in logs.
+    """
+    cut = len(text) > _SEARCHED
+    text = text[:_SEARCHED]
+    if any(sign in text for sign in _BEFORE_SECRETS):
+        from procession.secrets import masked_words  # `re`, and only few messages need it
+
+        text = masked_words(text)
     if len(text) > _SHOWN:
-        text = f"{text[: _SHOWN // 2]}...{text[-_SHOWN // 2 :]}"
+        # of what was not searched nothing is shown, so neither is an end
+        end = "" if cut else text[-_SHOWN // 2 :]
+        text = f"{text[: _SHOWN // 2]}...{end}"
     sign = "'" if "`" in text else "`"
     return f"{sign}{one_line(text)}{sign}"
 

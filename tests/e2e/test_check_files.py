@@ -68,7 +68,7 @@ HOST = [
     ("UTF-32", one_task().encode("utf-32"), (1, 1), "UTF-32"),
     ("a NUL", one_task("args: a\0b"), (4, 12), "a NUL byte"),
     ("no text at all", b"\x7fELF\2\1\1\0\x80", (1, 9), "not UTF-8"),
-    ("10 MB", b"#" * 10_000_000, (1, 1), "larger than 1024 KiB"),
+    ("10 MB", b"#" * 10_000_000, (1, 1), "larger than 1 MiB"),
     ("nothing", b"", (1, 1), "the file is empty"),
     ("a tab", "tasks:\n\tweb:\n\t\tprogram: x\n", (2, 1), "a tab in the indentation"),
     ("a template's braces", one_task("args: {{ port }}"), (4, 11), "quotes around text"),

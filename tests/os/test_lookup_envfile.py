@@ -141,7 +141,7 @@ def test_what_cannot_be_read_at_all(env_file: Path, monkeypatch: pytest.MonkeyPa
     assert "it is no file" in told("/dev/zero")
     assert "Not a directory" in told(f"{env_file}/x")
     env_file.write_bytes(b"A=1\n" * 262_145)
-    assert "larger than 1024 KiB" in told(str(env_file))
+    assert "larger than 1 MiB" in told(str(env_file))
 
     def denied(*_: object) -> int:
         raise PermissionError(13, "Permission denied")

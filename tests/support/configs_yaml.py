@@ -66,7 +66,7 @@ BROKEN_YAML = (
     broken("alias misspelled", "x-env: &common {A: 1}\n" + one_task("environment: *comon"),
         told(5, 18, "", "no anchor `&comon` comes before this alias", "did you mean `common`?")),
     broken("alias inside its anchor", one_task("environment: &e {A: *e}"),
-        told(4, 25, "", "the alias `*e` stands inside its own anchor")),
+        told(4, 25, "", "the alias `***` stands inside its own anchor")),
     broken("merge of a number", one_task("environment: {<<: 5, A: 1}"),
         told(4, 19, "", "`<<` merges mappings", "expected an alias of a mapping")),
     broken("merge twice", "x-a: &a {A: 1}\n" + one_task("environment:", "  <<: *a", "  <<: *a"),

@@ -47,7 +47,7 @@ def test_utf8_with_and_without_a_byte_order_mark() -> None:
         (b"\xef\xbb\xbfab\xff", "f:1:3: byte 0xff is not UTF-8"),
         (b"ab\xe2\x82", "f:1:3: byte 0xe2 is not UTF-8"),
         (b"\x7fELF\x02\x01\x01\0", "f:1:8: a NUL byte"),
-        (b"x" * (MAX_BYTES + 1), "f:1:1: the file is larger than 1024 KiB"),
+        (b"x" * (MAX_BYTES + 1), "f:1:1: the file is larger than 1 MiB"),
     ],
 )
 def test_what_is_no_text_is_told_with_its_place(data: bytes, told: str) -> None:

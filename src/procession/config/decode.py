@@ -155,7 +155,7 @@ def decode(
     template = isinstance(root, Mapping) and _is_template(root)
     if render is not None and isinstance(root, Mapping) and template:
         told += (unrendered := render(root))
-    report = Report(source, told)
+    report = Report(source, told, root)
     report.forgiving = defaults is not None and defaults.forgiving
     decoder = _Decoder(report, folder, defaults)
     values: dict[str, Any] = {}

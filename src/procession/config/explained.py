@@ -9,8 +9,8 @@ from __future__ import annotations
 from procession import spec
 from procession._record import Record
 from procession.config.decode import TASK_ATTRIBUTES
-from procession.config.secrets import MASK, masked, masked_arguments, masked_text
 from procession.config.yaml import Mapping, Scalar, Sequence, mark_of
+from procession.secrets import MASK, masked, masked_arguments, masked_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -154,7 +154,7 @@ def examine(
         if collecting:
             gc.enable()
     problems = tuple(decoded.report.problems())
-    notes = [str(note) for note in decoded.report.notes]
+    notes = [str(note) for note in decoded.report.concealed(decoded.report.notes)]
     if variables and not problems and not (template or decoded.template):
         what = f"{one_line(shown)} is no template: {_listed(variables)} would mean nothing in it"
         if not decoded.report.forgiving:

@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 
+from procession.config.concealing import censored
 from procession.config.scalars import NULL, TEXT, plain_kind
 from procession.config.source import Mark, Problem, Source
 from procession.config.yaml import Mapping, Scalar, mark_of
@@ -136,7 +137,11 @@ def _problem(
         inside = os.path.relpath(answer["file"], values.folder)
         file = os.path.join(os.path.dirname(name), inside)
     line, column = answer["line"], answer["column"]
-    return Problem(file, line, column, path, what, expected, suggestion, answer["source"])
+    hidden = tuple((start, end) for start, end in answer["hidden"])
+    problem = Problem(
+        file, line, column, path, what, expected, suggestion, answer["source"], hidden
+    )
+    return censored(problem)
 
 
 def _ask(texts: list[str], values: _Values) -> list[dict[str, Any]]:
@@ -165,4 +170,4 @@ def _ask(texts: list[str], values: _Values) -> list[dict[str, Any]]:
 
 def _unanswered(what: str) -> dict[str, Any]:
     words = what, "a template that soon ends", ""
-    return {"file": "", "line": 1, "column": 1, "source": "", "words": words}
+    return {"file": "", "line": 1, "column": 1, "source": "", "hidden": [], "words": words}

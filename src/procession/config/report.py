@@ -35,8 +35,9 @@ class TooManyProblemsError(Exception):
 class Report:
     """The problems found so far, and where the reader is: `prefix`, `key` and `key_node`."""
 
-    def __init__(self, source: Source, told: list[Problem]) -> None:
+    def __init__(self, source: Source, told: list[Problem], root: Node | None = None) -> None:
         self.source = source
+        self.root = root  # None: the text could not be read as YAML
         self.prefix = ""  # of the mapping being read, such as `tasks.web`
         self.key = ""  # the key being read, as the table calls it
         self.key_node: Node | None = None
@@ -122,10 +123,18 @@ class Report:
         return True
 
     def problems(self) -> list[Problem]:
-        """All problems in the order of their places."""
+        """All problems in the order of their places, fit to be shown."""
         found = [p for _, _, p in sorted(self._placed, key=lambda placed: placed[:2])]
         if self._full:
             last = found[-1]
             what = "and more problems: there are too many to go on"
             found.append(Problem(self.source.name, last.line, last.column, "", what))
-        return found
+        return self.concealed(found)
+
+    def concealed(self, problems: list[Problem]) -> list[Problem]:
+        """`problems` or `notes` as they may be shown: see `config.concealing`."""
+        if not problems:
+            return []
+        from procession.config.concealing import conceal  # `re`, which no good file pays for
+
+        return conceal(self.source, problems, self.root)

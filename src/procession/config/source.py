@@ -49,6 +49,7 @@ class Problem(Record):
     expected: str = ""
     suggestion: str = ""
     source_line: str = ""  # the line itself; empty for files that may hold secrets
+    hidden: tuple[tuple[int, int], ...] = ()  # parts of it (from 0) that are not to be shown
 
     def __str__(self) -> str:
         text = f"{one_line(self.file)}:{self.line}:{self.column}: "
@@ -133,7 +134,7 @@ class Source:
 def decode_bytes(name: str, data: bytes) -> Source | Problem:
     """The source in `data`: UTF-8 with or without a byte order mark, at most `MAX_BYTES`."""
     if len(data) > MAX_BYTES:
-        what = f"the file is larger than {MAX_BYTES // 1024} KiB"
+        what = f"the file is larger than {MAX_BYTES // 2**20} MiB"
         return Problem(name, 1, 1, "", what, "a configuration file")
     for mark, encoding in _OTHER_ENCODINGS:
         if data.startswith(mark):
@@ -149,11 +150,17 @@ def decode_bytes(name: str, data: bytes) -> Source | Problem:
         # Latin-1 is the likely origin, and shows the whole line whatever its bytes are.
         shown = Source(name, good + data[error.start :].decode("latin-1"))
         place = shown.mark(len(good))
-        return shown.problem(
-            place, f"byte 0x{byte:02x} is not UTF-8", "UTF-8: save the file in that encoding"
-        )
+        what = f"byte 0x{byte:02x} is not UTF-8"
+        return _alone(shown, place, what, "UTF-8: save the file in that encoding")
     nul = text.find("\0")
     source = Source(name, text)
     if nul >= 0:
-        return source.problem(source.mark(nul), "a NUL byte", "text in UTF-8")
+        return _alone(source, source.mark(nul), "a NUL byte", "text in UTF-8")
     return source
+
+
+def _alone(source: Source, mark: Mark, what: str, expected: str) -> Problem:
+    """The one problem of text that cannot be read at all."""
+    from procession.config.concealing import conceal
+
+    return conceal(source, [source.problem(mark, what, expected)])[0]

@@ -5,8 +5,8 @@ Imported only where there is a problem: `up` pays for none of it.
 
 from __future__ import annotations
 
-from procession.config.secrets import MASK, secret_at
 from procession.config.source import Problem
+from procession.secrets import HIDDEN, MASK, secret_at
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def _told(problem: object, color: bool) -> str:
         place = head.find(f":{problem.line}:{problem.column}: ")
         end = place + len(f":{problem.line}:{problem.column}:")
         head = f"{_BOLD}{head[:end]}{_RESET}{head[end:]}"
-    pointed = problem.replace(source_line=safe_line(problem)).pointed()
+    pointed = safe_line(problem).pointed()
     if not pointed:
         return f"{head}\n"
     line, _, caret = pointed.partition("\n")
@@ -50,29 +50,33 @@ def _told(problem: object, color: bool) -> str:
     return f"{head}\n{first}{line}\n{second}{caret}\n"
 
 
-def safe_line(problem: Problem) -> str:
-    """The source line as it may be shown; empty where the caret would stand in a secret."""
-    line = problem.source_line
-    start = max(0, problem.column - 1 - _BEFORE)
-    at = secret_at(line[start : problem.column - 1 + _AFTER])
-    at = at if at < 0 else start + at
-    if ".environment." in problem.path or ".environment[" in problem.path:
-        # whatever its name, a variable's value is not repeated: nobody knows what is in it
-        end = _end_of_name(line, problem.column - 1)
-        at = end if at < 0 else min(at, end)
-    if at < 0 or at >= len(line.rstrip()):
-        return line
-    return line[:at] + MASK if problem.column - 1 <= at else ""
+def safe_line(problem: Problem) -> Problem:
+    """The problem with its source line, and the column in it, as they may be shown.
 
-
-def _end_of_name(line: str, start: int) -> int:
-    """Where a variable's value begins, the place of the problem being its name's or its own.
-
-    0, which shows nothing, where more than this name stands before: other variables' values.
+    Without a line where the place itself is in a secret, or nothing is left of the line.
     """
-    before = line[:start].strip(" \t-?")
-    if before:
-        return start if before[-1] in ":=" and not any(c in before[:-1] for c in ":=,{[") else 0
-    ends = [line.find(sign, start) + 1 for sign in ":="]
-    end = min((end for end in ends if end), default=start)
-    return end + len(line[end:]) - len(line[end:].lstrip())
+    start = max(0, problem.column - 1 - _BEFORE)
+    place = problem.column - 1 - start
+    line = problem.source_line[start : start + place + _AFTER]
+    parts: list[str] = []
+    done = 0
+    caret = place
+    for begin, end in problem.hidden:
+        first, last = max(begin - start, done), min(end - start, len(line))
+        if last <= first:
+            continue
+        parts += (line[done:first], HIDDEN)
+        if place >= last:
+            caret -= last - first - len(MASK)
+        elif place >= first:
+            caret -= place - first
+        done = last
+    line = "".join((*parts, line[done:]))
+    at = secret_at(line)
+    drawn = line.replace(HIDDEN, MASK)
+    if 0 <= at < len(line.rstrip()):
+        at += line.count(HIDDEN, 0, at) * (len(MASK) - 1)
+        drawn = drawn[:at] + MASK if caret <= at else ""
+    if drawn.strip() == MASK:
+        drawn = ""
+    return problem.replace(source_line=drawn, column=caret + 1)

@@ -26,7 +26,8 @@ import jinja2
 from jinja2.loaders import split_template_path
 from jinja2.sandbox import SandboxedEnvironment
 
-from procession.config.source import MAX_BYTES
+from procession.config.concealing import hidden_in_text
+from procession.config.source import MAX_BYTES, Source
 from procession.config.suggest import closest
 from procession.errors import quoted
 
@@ -114,7 +115,7 @@ class _Renderer:
             yield part
             self._size += len(part)
             if self._size > MAX_BYTES:
-                what = f"the rendered text is larger than {MAX_BYTES // 1024} KiB"
+                what = f"the rendered text is larger than {MAX_BYTES // 2**20} MiB"
                 raise _Bound(what, _innermost(running))
 
     def _load(self, name: str) -> tuple[str, str, None] | None:
@@ -126,7 +127,7 @@ class _Renderer:
         with contextlib.suppress(FileNotFoundError, NotADirectoryError), open(path, "rb") as file:
             data = file.read(MAX_BYTES + 1)
             if len(data) > MAX_BYTES:
-                raise _Bound(f"{quoted(name)} is larger than {MAX_BYTES // 1024} KiB")
+                raise _Bound(f"{quoted(name)} is larger than {MAX_BYTES // 2**20} MiB")
             self._texts[path] = data.decode("utf-8-sig")
             return self._texts[path], path, None
         return None
@@ -141,6 +142,7 @@ class _Renderer:
             "line": line,
             "column": _column(source, name),
             "source": source,
+            "hidden": hidden_in_text(Source(file, self._texts.get(file, ""))).get(line, []),
             "words": self._words(error),
         }
 

@@ -63,23 +63,39 @@ def _environment_mapping(report: Report, node: Mapping) -> Pairs | None:
             continue
         if i >= own and variable in found:
             continue  # what a merge brings gives way
-        if not _variable(report, key, variable, variable in found, f".{variable}"):
+        shown = _shown(report, key)
+        if not _variable(report, key, variable, variable in found, f".{shown}", shown):
             good = False
             continue
         hint = 'text (`""` for an empty value)'
-        content = written(report, value, hint, f".{variable}", key)
+        content = written(report, value, hint, f".{shown}", key)
         good = good and content is not None
         found[variable] = content or ""
     return tuple(found.items()) if good else None
 
 
-def _variable(report: Report, node: Node, variable: str, twice: bool, tail: str) -> bool:
+def _shown(report: Report, key: Scalar) -> str:
+    """A variable's name as a message may have it."""
+    from procession.config.concealing import has_value, name_shown
+    from procession.secrets import MASK
+
+    return name_shown(key.value) if has_value(report.source, key) else MASK
+
+
+def _variable(
+    report: Report, node: Node, variable: str, twice: bool, tail: str, shown: str = ""
+) -> bool:
     """Can this be a variable's name, and is it the first of that name?"""
-    if twice:
-        report.bad(node, f"{quoted(variable)} is given twice", "each variable once", tail=tail)
-    elif variable.split() != [variable] or "=" in variable or not can_be_passed(variable):
-        what = f"{quoted(variable)} as the name of a variable" if variable else "an empty name"
-        report.bad(node, what, "a name without `=` and blanks", tail=tail)
-    else:
+    wrong = variable.split() != [variable] or "=" in variable or not can_be_passed(variable)
+    if not twice and not wrong:
         return True
+    if not shown:
+        from procession.config.concealing import name_shown
+
+        shown = name_shown(variable)
+    if twice:
+        report.bad(node, f"{quoted(shown)} is given twice", "each variable once", tail=tail)
+    else:
+        what = f"{quoted(shown)} as the name of a variable" if variable else "an empty name"
+        report.bad(node, what, "a name without `=` and blanks", tail=tail)
     return False
