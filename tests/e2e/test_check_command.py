@@ -90,7 +90,7 @@ def test_no_file_is_said_on_standard_error(tmp_path: Path) -> None:
     for words in (("a", "-f", "b"), ("a", "--rendered", "--json"), ("a", "b"), ("--nothing",)):
         check = run(tmp_path, "check", *words)
         assert (check.returncode, check.stdout) == (2, "")
-        assert "usage: procession check" in check.stderr
+        assert "`procession check --help` tells what there is" in check.stderr
 
 
 @pytest.mark.quick
@@ -233,3 +233,35 @@ def test_up_pays_for_none_of_this(tmp_path: Path) -> None:
     ours = {"telling", "secrets", "explained", "schema"}
     assert "procession.config.load" in done.stdout
     assert not ours & {name.rpartition(".")[2] for name in done.stdout.split()}
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["up", "--quit"], "`--quit` is no option; did you mean `--quiet`?"),
+        (["check", "--jsn"], "`--jsn` is no option; did you mean `--json`?"),
+        (["--verson"], "did you mean `procession --version`?"),
+        (["up", "--zzz"], "`--zzz` is no option. `procession up --help`"),
+    ],
+)
+def test_an_unknown_option_is_one_line_with_what_was_meant(
+    words: list[str], told: str, tmp_path: Path
+) -> None:
+    done = run(tmp_path, *words)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert told in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_folder_without_a_file_is_told_how_to_get_one(tmp_path: Path) -> None:
+    assert "`procession init` writes" in run(tmp_path, "up").stderr
+
+
+def test_mistakes_of_an_env_file_are_counted_as_what_the_file_names(tmp_path: Path) -> None:
+    (tmp_path / "p.yaml").write_text(one_task("env-file: .env"))
+    (tmp_path / ".env").write_text("GOOD=1\nlone\n")
+    assert run(tmp_path, "check", "p.yaml").stdout.endswith(
+        "1 problem in p.yaml and what it names\n"
+    )
+    (tmp_path / "p.yaml.j2").write_text(BROKEN)
+    assert run(tmp_path, "check", "p.yaml.j2").stdout.endswith("2 problems in p.yaml.j2\n")

@@ -162,7 +162,7 @@ def test_unknown_options_are_ignored_aloud(project: Project, launch: Launch) -> 
 def test_a_variable_needs_a_value(project: Project, launch: Launch) -> None:
     up = launch("--var-port")
     assert up.status() == 2
-    assert "'port' is no NAME=VALUE" in up.err
+    assert "'--var-port' is no --var-NAME=VALUE" in up.err
 
 
 # --- keys, as its page showed them

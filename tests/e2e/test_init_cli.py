@@ -91,7 +91,7 @@ def test_a_procfile_elsewhere_runs_in_its_folder(project: Project) -> None:
         (["--from", "odd"], "odd:1:1: byte 0xff is not UTF-8"),
         (["--from", "bad"], "bad:2:1: no task; expected `NAME: COMMAND`"),
         (["-f", "no/where.yaml"], "no/where.yaml: cannot be written: No such file"),
-        (["extra"], "unrecognized arguments: extra"),
+        (["extra"], "`extra` has no meaning here"),
     ],
 )
 def test_mistakes_are_told_and_nothing_is_written(
@@ -110,3 +110,8 @@ def test_what_was_made_says_what_is_missing_here(project: Project) -> None:
     assert init(project, "--from", "Procfile").status() == 0
     with pytest.raises(ProcessionError, match="nowhere-to-be-found"):
         load(None, cwd=str(project.folder), environ=dict(os.environ))
+
+
+def test_a_procfile_that_is_there_is_pointed_at(project: Project) -> None:
+    (project.folder / "Procfile").write_text("web: sleep 1000\n")
+    assert "`procession init --from Procfile --force`" in init(project).out

@@ -70,7 +70,7 @@ def test_texts_of_a_file_that_says_so(project: Project) -> None:
     [
         (["--config-j2", "p.yaml.j2"], "p.yaml.j2:3:42: the variable `x` has no value"),
         (["--var", "x"], "'x' is no NAME=VALUE"),
-        (["--var-x"], "'x' is no NAME=VALUE"),
+        (["--var-x"], "'--var-x' is no --var-NAME=VALUE"),
         (["--var==1"], "is no NAME=VALUE"),
         (["-f", "p.yaml.j2", "--config-j2", "p.yaml.j2"], "one file is read"),
         (["--config-j2", "p.yaml.j2", "--var-x={"], "p.yaml.j2 (rendered):"),

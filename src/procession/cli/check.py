@@ -106,7 +106,10 @@ def _problems(seen: Examined, color: bool) -> str:
     from procession.config.telling import told
 
     count = counted(len(seen.problems), "problem")
-    return f"{told(seen.problems, color=color)}{count} in {one_line(seen.file)}\n"
+    own = {seen.file} if seen.decoded is None else {seen.file, seen.decoded.report.source.name}
+    elsewhere = any(p.file not in own for p in seen.problems)
+    where = one_line(seen.file) + (" and what it names" if elsewhere else "")
+    return f"{told(seen.problems, color=color)}{count} in {where}\n"
 
 
 def _good(seen: Examined) -> str:

@@ -6,6 +6,7 @@ import argparse
 
 from procession._record import Record
 from procession.app import FAILED, wants_color
+from procession.cli.parser import Parser
 from procession.cli.printing import print_out
 
 TYPE_CHECKING = False
@@ -49,7 +50,7 @@ def main(words: Sequence[str]) -> int:
 
 
 def parse(words: Sequence[str]) -> DoctorOptions:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="procession doctor",
         description="Tell what this host gives, what will be used, and what it cannot catch.",
         epilog=EPILOG,

@@ -73,7 +73,10 @@ def main(words: Sequence[str]) -> int:
     except UsageError as e:
         sys.stderr.write(f"procession: {e}\n")
         return USAGE
-    print_out(f"{one_line(given.file)} written; `procession up` starts it\n")
+    hint = ""
+    if given.source is None and os.path.isfile("Procfile"):
+        hint = "; to make it of the Procfile here: `procession init --from Procfile --force`"
+    print_out(f"{one_line(given.file)} written; `procession up` starts it{hint}\n")
     return 0
 
 

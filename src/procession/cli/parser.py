@@ -5,14 +5,44 @@ from __future__ import annotations
 import argparse
 
 from procession.cli.printing import print_out
+from procession.errors import quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import NoReturn
+
     from _typeshed import SupportsWrite
 
 
+_UNKNOWN = "unrecognized arguments: "
+
+
 class Parser(argparse.ArgumentParser):
-    """Prints its help by `print_out`: argparse's own way says nothing of a disk that is full."""
+    """Prints its help by `print_out`: argparse's own way says nothing of a disk that is full.
+
+    A mistake is one line, without the usage, and says which option was probably meant.
+    """
+
+    def error(self, message: str) -> NoReturn:
+        """As argparse's: SystemExit(2), after the line on standard error."""
+        if message.startswith(_UNKNOWN):
+            message = self._unknown(message.removeprefix(_UNKNOWN).split(" ")[0])
+        end = "" if message.endswith("?") else "."
+        self.exit(2, f"{self.prog}: {message}{end} `{self.prog} --help` tells what there is\n")
+
+    def _unknown(self, word: str) -> str:
+        name = word.partition("=")[0]
+        if not name.startswith("-"):
+            return f"{quoted(name)} has no meaning here"
+        from difflib import get_close_matches
+
+        # the version is not a verb's, but `procession --verson` comes to one
+        known = [o[2:] for o in (*self._option_string_actions, "--version") if o[:2] == "--"]
+        near = get_close_matches(name.lstrip("-"), known, 1)
+        if not near:
+            return f"{quoted(name)} is no option"
+        before = "procession " if near[0] == "version" else ""
+        return f"{quoted(name)} is no option; did you mean `{before}--{near[0]}`?"
 
     def print_help(self, file: SupportsWrite[str] | None = None) -> None:
         """As argparse's; raises HostError where standard output cannot be written to."""

@@ -16,7 +16,11 @@ def with_plain_vars(words: Iterable[str]) -> list[str]:
 
     argparse knows no options with names of the user's making.
     """
-    return [f"--var={w[len(_SHORT) :]}" if w.startswith(_SHORT) else w for w in words]
+    return [f"--var={_plain(word)}" if word.startswith(_SHORT) else word for word in words]
+
+
+def _plain(word: str) -> str:
+    return word[len(_SHORT) :] if "=" in word else word  # to be told as it was typed
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -40,6 +44,8 @@ def variable(text: str) -> tuple[str, str]:
     """`NAME=VALUE` as a pair."""
     name, sign, value = text.partition("=")
     if not name or not sign:
+        if text.startswith(_SHORT):
+            raise argparse.ArgumentTypeError(f"{text!r} is no {_SHORT}NAME=VALUE")
         raise argparse.ArgumentTypeError(f"{text!r} is no NAME=VALUE")
     return name, value
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 DEFAULT_NAMES = ("procession.yaml", "procession.yml", "drekar-launch.yaml")
 TEMPLATE = ".j2"  # how the name of a file ends that is rendered before it is read
 STDIN = "-"
-_START = "name one with -f FILE, or write procession.yaml"
+_START = "Name one with -f FILE; `procession init` writes one to begin with"
 
 
 class Loaded(Record):
