@@ -219,6 +219,16 @@ def test_who_is_being_executed_has_not_told_yet(started: Started) -> None:
         handle.close()
 
 
+def test_a_thread_of_the_kernel_has_none_and_is_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As /proc has it outside of containers: an empty environment for ever."""
+    stat = b"2 (kthreadd) S 0 0 0 0 -1 2129984" + b" 0" * 45
+    monkeypatch.setattr(_linux, "_read", lambda path: stat if path.endswith("/stat") else b"")
+    monkeypatch.setattr(_linux, "_threads", lambda pid: [])
+    assert _linux.environ_cookie(2, "COOKIE") is None
+
+
 def test_an_empty_environment_is_not_there(started: Started) -> None:
     handle = started(command("/bin/sleep", "1000").replace(env={}))
     assert cookie_of(handle.pid) is None

@@ -43,6 +43,10 @@ def test_a_run_is_known_from_before_its_spawn_to_its_end(pair: Pair) -> None:
     pair.link.started("a.web.1", 4711)
     pair.posts.read()
     assert pair.posts.runs == {"a.web.1": Known(TERM, 10.0, 4711)}
+    pair.link.started("a.web.1", 4711, [(5, 77), (6, 78)], start_time=123)
+    pair.posts.read()
+    known = Known(TERM, 10.0, 4711, ((5, 77), (6, 78)), 123)
+    assert pair.posts.runs == {"a.web.1": known}
     pair.link.ended("a.web.1")
     pair.posts.read()
     assert pair.posts.runs == {}

@@ -59,7 +59,7 @@ class Outlive(Finisher):
         number = signal_number(steps[0].signal) if steps else signal.SIGKILL
         link, cookie = self.sentinel.link, handle._cookie
         link.begins(cookie, number, sum(step.wait for step in steps))
-        link.started(cookie, handle.pid)
+        link.started(cookie, handle.pid, start_time=handle._process.start_time)
 
     def forget_at_sentinel(self, handle: ExecHandle, left: bool) -> None:
         if left:

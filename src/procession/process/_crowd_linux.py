@@ -41,11 +41,16 @@ _EXEC_TRIES = 200  # of asking a process that is being executed; it takes some 5
 
 
 class Seen:
-    """One living process, as /proc/PID/stat had it."""
+    """One living process, as /proc/PID/stat had it.
 
-    __slots__ = ("key", "name", "pgrp", "pid", "ppid", "session", "start")
+    `settled`: the tick in which it started was over when it was seen to live, so that its key is
+    its own for ever. Where a dead process's number is given away at once (in a pid namespace that
+    is nearly full, say) somebody else may be born with that number in the same 10 ms.
+    """
 
-    def __init__(self, data: bytes) -> None:
+    __slots__ = ("key", "name", "pgrp", "pid", "ppid", "session", "settled", "start")
+
+    def __init__(self, data: bytes, now: int) -> None:
         opens, closes = data.index(b"("), data.rindex(b")")
         rest = data[closes + 2 :].split(None, 20)
         self.pid = int(data[:opens])
@@ -55,6 +60,7 @@ class Seen:
         dead = rest[0] in b"ZXx" and int(rest[17]) <= 1
         self.start = -1 if dead else int(rest[19])
         self.key = self.pid, self.start
+        self.settled = self.start < now
 
     @property
     def member(self) -> Member:
@@ -246,7 +252,7 @@ class CrowdTrees(Trees):
         for tree, members in found.items():
             members.sort(key=tree.is_not_leader)
             tree.found = members
-            tree.known = frozenset(seen.key for seen in members)
+            tree.known = frozenset(seen.key for seen in members if seen.settled)
         for tree in over:
             tree.looked = True
         self._strangers &= {seen.key for seen in crowd.values()}
@@ -254,6 +260,7 @@ class CrowdTrees(Trees):
     def _read(self, zombies: set[int]) -> dict[int, Seen]:
         """Who lives, and is young enough; `zombies` of ours need not be asked."""
         ours = os.getpid()
+        now = _linux.boot_ticks()
         crowd: dict[int, Seen] = {}
         for name in os.listdir("/proc"):
             if name[0] not in "123456789" or int(name) in zombies:
@@ -268,7 +275,7 @@ class CrowdTrees(Trees):
                 continue
             finally:
                 os.close(fd)
-            seen = Seen(data)
+            seen = Seen(data, now)
             if seen.start >= self._since and seen.pid != ours:
                 crowd[seen.pid] = seen
         return crowd

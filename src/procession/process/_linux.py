@@ -39,6 +39,8 @@ SI_TKILL = -6
 _SIGINFO_SIZE = 128  # sizeof(struct signalfd_siginfo), fixed by the ABI
 _SIGSET_SIZE = 128  # sizeof(sigset_t) of glibc and musl; the kernel reads only the first 8 bytes
 
+_PF_KTHREAD = 0x200000  # of the flags in /proc/PID/stat; include/linux/sched.h, unchanged since 2.6
+
 _TICKS = os.sysconf("SC_CLK_TCK")  # 100 for user space, whatever the kernel was built with
 
 _libc_handle: ctypes.CDLL | None = None
@@ -324,9 +326,11 @@ def _environ(pid: int | str) -> bytes:
 
 
 def _is_being_executed(pid: int | str) -> bool:
-    """A living process whose memory has no place for an environment, not even an empty one."""
+    """A living process whose memory has no place for an environment, not even an empty one. That
+    is so of the kernel's own threads too, for ever."""
     fields = _read(f"/proc/{pid}/stat").rpartition(b")")[2].split()
-    return fields[0] not in b"ZXx" and fields[48] == b"0"
+    of_kernel = int(fields[6]) & _PF_KTHREAD
+    return fields[0] not in b"ZXx" and fields[48] == b"0" and not of_kernel
 
 
 def _environ_of_threads(pid: int | str) -> bytes:

@@ -1,6 +1,6 @@
 """The program of the sentinel: see `sentinel`. Run by path, in isolation.
 
-_sentinel_linux.py ROOT TOKEN OWNER_PID POSTS_FD HEARD_FD
+_sentinel_linux.py ROOT TOKEN OWNER_PID OWNER_START POSTS_FD HEARD_FD
 """
 
 from __future__ import annotations
@@ -31,16 +31,15 @@ _PAUSE = 0.1  # seconds between two looks at what was posted
 
 
 class Lost(Handle):
-    """A leader whose parent is gone, and that was never our child: known by pid and start time.
-    Or nobody at all (pid -1): the leader of those whose run is not known."""
+    """A leader whose parent is gone, and that was never our child: known by pid and start time,
+    since the system reaps it, and its number is somebody else's then. (While anybody is in its
+    session it is not.) Or nobody at all (pid -1): the leader of those whose run is not known."""
 
-    def __init__(self, pid: int) -> None:
+    def __init__(self, pid: int, start_time: int | None = None) -> None:
         self.pid = pid
         self.pidfd = None
         self.own_group = True
-        stat = self._stat()
-        # The number of a dead leader is held by its session while anybody is in that.
-        self._start = None if stat is None else stat.start_time
+        self._start = start_time
 
     def _stat(self) -> _linux.ProcStat | None:
         try:
@@ -85,25 +84,17 @@ class Lost(Handle):
 class Remains(CrowdTrees):
     """All that an owner left, by run; those of no known run are in `lost`."""
 
-    def __init__(self, token: str, posts: Posts) -> None:
+    def __init__(self, token: str, posts: Posts, since: int) -> None:
         super().__init__()
+        self._since = since
         self._token = token
         self._spared = posts.spared
         self._left = frozenset(posts.left)
         for cookie, known in posts.runs.items():
-            if known.pid is not None and not self._is_strange(known.pid, token):
-                self.plant(cookie, cookie, Lost(known.pid))
+            if known.pid is not None and known.start_time is not None:
+                self.plant(cookie, cookie, Lost(known.pid, known.start_time))
         self.lost = self.plant(None, "", Lost(-1))
         self.trees: tuple[CrowdTree, ...] = tuple(self._trees.values())
-
-    def _is_strange(self, pid: int, token: str) -> bool:
-        """Does a living process with a leader's number belong to somebody else? It ended then,
-        and was reaped by the system, before we came to look."""
-        try:
-            value = _linux.environ_cookie(pid, OWNER)
-        except (PermissionError, ProcessLookupError, BlockingIOError):
-            return False
-        return value is not None and token not in value.split(":")
 
     def _by_cookie(self, seen: Seen) -> CrowdTree | None:
         if seen.key in self._strangers or seen.key in self._spared:
@@ -124,9 +115,10 @@ class Remains(CrowdTrees):
         return self.lost
 
 
-def sweep(token: str, posts: Posts) -> int:
-    """End all that is left: each run by its own signal and grace. How many processes were told."""
-    remains = Remains(token, posts)
+def sweep(token: str, posts: Posts, since: int) -> int:
+    """End all that is left, and that is younger than `since` (boot ticks): each run by its own
+    signal and grace. How many processes were told."""
+    remains = Remains(token, posts, since)
     began = time.monotonic()
     give_up = began + CRASH_GRACE + KILL_WAIT
     told: set[tuple[int, int]] = set()
@@ -176,13 +168,13 @@ def watch(posts: Posts, owner: int) -> bool:
         time.sleep(_PAUSE)  # posts are for later: who reads each as it comes costs the owner time
 
 
-def main(token: str, owner: int, posts_fd: int, heard_fd: int) -> None:
+def main(token: str, owner: int, since: int, posts_fd: int, heard_fd: int) -> None:
     for name in ("SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGPIPE"):
         signal.signal(getattr(signal, name), signal.SIG_IGN)  # we end when our work is done
     posts = Posts(posts_fd, heard_fd)
     if watch(posts, owner):
-        sweep(token, posts)
+        sweep(token, posts, since)
 
 
 if __name__ == "__main__":
-    main(sys.argv[2], *map(int, sys.argv[3:6]))
+    main(sys.argv[2], *map(int, sys.argv[3:7]))

@@ -57,6 +57,7 @@ class Known(Record):
     pid: int | None = None
     # The supervisor's read ends of its output, stdout first: descriptor and inode.
     outputs: tuple[tuple[int, int], ...] = ()
+    start_time: int | None = None  # of the leader, see `Handle.start_time`
 
 
 class Link:
@@ -81,11 +82,19 @@ class Link:
         the supervisor's own part of it, without blanks."""
         self._post("b", cookie, f" {signal:d} {grace!r}")
 
-    def started(self, cookie: str, pid: int, outputs: Iterable[tuple[int, int]] = ()) -> None:
+    def started(
+        self,
+        cookie: str,
+        pid: int,
+        outputs: Iterable[tuple[int, int]] = (),
+        start_time: int | None = None,
+    ) -> None:
         """It was spawned; its leader, which leads a session, is `pid`. `outputs`: our read ends of
-        its output, each with its inode, stdout first."""
+        its output, each with its inode, stdout first. `start_time` pins the pid, for a reader who
+        does not become the leader's parent when we die."""
+        pinned = f"{pid}" if start_time is None else f"{pid}@{start_time}"
         pipes = "".join(f" {fd}:{inode}" for fd, inode in outputs)
-        self._post("s", cookie, f" {pid}{pipes}")
+        self._post("s", cookie, f" {pinned}{pipes}")
 
     def ended(self, cookie: str) -> None:
         """Its tree is empty, or it never came to be. Best said before its leader is reaped."""
@@ -243,8 +252,12 @@ class Posts:
         if kind == "b":
             self.runs[cookie] = Known(int(words[0]), float(words[1]))
         elif kind == "s":
-            outputs = tuple((int(fd), int(inode)) for fd, inode in _pairs(words[1:]))
-            self.runs[cookie] = self.runs[cookie].replace(pid=int(words[0]), outputs=outputs)
+            pid, _, start = words[0].partition("@")
+            self.runs[cookie] = self.runs[cookie].replace(
+                pid=int(pid),
+                outputs=tuple((int(fd), int(inode)) for fd, inode in _pairs(words[1:])),
+                start_time=int(start) if start else None,
+            )
         elif kind == "e":
             for known in (self.runs, self.left, self._spared):
                 known.pop(cookie, None)

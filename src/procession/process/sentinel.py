@@ -91,6 +91,15 @@ def start(token: str) -> Sentinel:
     return Sentinel(handle, Link(heard_r, posts_w))
 
 
+def _own_start() -> int:
+    """In boot ticks: who is older than we are is none of ours."""
+    if sys.platform == "linux":
+        from procession.process import _linux
+
+        return _linux.stat("self").start_time
+    return 0
+
+
 def _command(token: str, posts: int, heard: int) -> Command:
     """Nothing of the application comes with it: no descriptors, no folder, no settings."""
     outer = {name: os.environ[name] for name in (COOKIE, OWNER) if name in os.environ}
@@ -98,7 +107,7 @@ def _command(token: str, posts: int, heard: int) -> Command:
     return Command(
         argv=(
             sys.executable, "-I", "-S", os.path.abspath(_PROGRAM),
-            root, token, str(os.getpid()), str(posts), str(heard),
+            root, token, str(os.getpid()), str(_own_start()), str(posts), str(heard),
         ),
         executable=os.path.abspath(sys.executable),
         cwd="/",
