@@ -15,10 +15,10 @@ SETUP = @command -v $(PYTHON) >/dev/null || \
 	{ echo "no $(PYTHON) here: name a Python >= 3.11, as in: make $@ PYTHON=python3.12" >&2; exit 1; }; \
 	$(PYTHON) .ci/venv.py $(VENV)
 
-.PHONY: help demo test check format docs bench clean
+.PHONY: help demo test check format docs bench bench-matrix clean
 
 help: ## what there is to say
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
 demo: ## two HTTP servers and a client: up in order, asked, and gracefully down
 	$(SETUP) run
@@ -55,6 +55,10 @@ bench: ## the tables of bench/ with modest settings; one of them: BENCH=start BE
 		$(BIN)/python $$script $(BENCH_ARGS) || missed="$$missed $$script"; \
 	done; \
 	if [ -n "$$missed" ]; then echo "a bar was missed, or worse, in:$$missed" >&2; exit 1; fi
+
+bench-matrix: ## everybody who is hard to end, in each way that an end may come, 20 times
+	$(SETUP) test
+	$(BIN)/python bench/matrix.py --rounds 20 $(BENCH_ARGS)
 
 clean: ## away with the environment, caches and what the demo wrote
 	rm -rf $(VENV) .venv-ci-* build dist src/*.egg-info .coverage examples/web/run \

@@ -91,19 +91,27 @@ class Stage:
         """Until nobody lives; the time it took. Whoever said `ready` was pinned then, by pidfd;
         whoever did not is seen by the open FIFO."""
         began = time.monotonic()
-        deadline = began + within
+        left = self.survivors(within)
+        if left:
+            raise AssertionError(
+                f"still alive after {within} s: {', '.join(left)}\ntold: {self.told}{self.doubt()}"
+            )
+        return time.monotonic() - began
+
+    def survivors(self, within: float) -> list[str]:
+        """Who lives that long, by name and pid; a last one, without, where somebody who said
+        nothing holds the stage. Returns as soon as there is nobody."""
+        deadline = time.monotonic() + within
         if self._hold is not None:
             os.close(self._hold)
             self._hold = None
         while self._hear(deadline):
             pass
-        left = [pid for pid, fd in self._pinned.items() if not readable(fd, deadline)]
-        if left or not self._ended:
-            raise AssertionError(
-                f"still alive after {within} s: {left or 'somebody who holds the stage'}"
-                f"\ntold: {self.told}{self.doubt()}"
-            )
-        return time.monotonic() - began
+        names = {event.pid: event.who for event in self.all("ready")}
+        pinned = self._pinned.items()
+        left = [pid for pid, fd in pinned if not readable(fd, deadline)]
+        told = [f"{names[pid]} {pid}" for pid in left]
+        return told if self._ended or left else ["somebody who holds the stage"]
 
     def again(self) -> None:
         """The stage as it was made, for another start: after `gone`."""

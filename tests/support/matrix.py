@@ -1,0 +1,155 @@
+"""The adversary matrix: whoever is hard to end (the rows), in each way that an end may come.
+
+Each cell is a tree under a witness (`tests/programs/matrix_witness.py`) whose own end proves that
+nothing survived: descent is a mark that nobody can shed. The actors say their pids at birth, before
+they hide, and are pinned then; the time counts until the last of them is gone, and whoever of them
+holds the stage.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from tests.support.programs import PROGRAMS, as_ordinary_user
+from tests.support.stage import WITHIN
+from tests.support.up import PROCESSION, Inotify, Project, Up
+
+GRACE = 0.3  # seconds
+SENTINEL_GRACE = 1.0  # what it gives to those it has heard nothing of yet
+MORE = 1.0  # seconds after the grace, by when nothing may be left
+
+# name: kind of `matrix_adversary.py`
+ROWS = {
+    "ignores TERM and INT": "deaf",
+    "background child": "background",
+    "setsid daemon": "setsid",
+    "double fork": "double-fork",
+    "daemon, all descriptors closed": "closed",
+    "daemon, empty environment": "bare",
+    "fork bomb of 200": "bomb",
+    "fork bomb of 200 sessions": "bomb-apart",
+    "stopped by SIGSTOP": "stopped",
+    "pipe held by a grandchild": "pipe",
+    "blocked mask": "masked",
+    "non-dumpable child": "undumpable",
+    "non-dumpable daemon": "undumpable-daemon",
+    "setuid root": "root",
+}
+KILL, STOP, APP = "handle.kill()", "executor.stop()", "application killed"
+RUN, SUPERVISOR, GUARDIAN = "run killed", "up: supervisor killed", "up: guardian killed"
+COLUMNS = (KILL, STOP, APP, RUN, SUPERVISOR, GUARDIAN)
+
+# name: how a command is brought there. Where control groups are used there is to be a second one.
+MODES: dict[str, Callable[[Sequence[str]], list[str]]] = {
+    "ordinary user, no cgroups": as_ordinary_user,
+}
+
+# What cannot be held, and why. In these cells, and in no other, the one who is hard to end
+# survives: the test says so too if one of them begins to hold.
+_UNSEEN = (
+    "an application is no subreaper: an orphan in a session of its own, with {}, shows nothing"
+    " that ties it to us, unless somebody looked before it was one"
+)
+IMPOSSIBLE = {
+    **{
+        ("daemon, empty environment", column): _UNSEEN.format("an empty environment")
+        for column in (KILL, STOP, APP)
+    },
+    **{
+        ("non-dumpable daemon", column): _UNSEEN.format("an environment that may not be read")
+        for column in (KILL, STOP, APP)
+    },
+    **{
+        ("setuid root", column): "the kernel lets no ordinary user signal it (EPERM)"
+        for column in COLUMNS
+    },
+}
+
+
+class Cell:
+    """One adversary, and its end. Used by `with`, which leaves nobody."""
+
+    def __init__(self, project: Project, row: str, column: str, mode: str) -> None:
+        self.project = project
+        self.kind = ROWS[row]
+        self.column = column
+        self.grace = SENTINEL_GRACE if column == APP else GRACE
+        self._wrap = MODES[mode]
+        self.up: Up
+
+    def __enter__(self) -> Cell:
+        self._reads, self._writes = os.pipe()  # when it ends the witness kills all that is left
+        self.up = self.project.start(
+            env={"PYTHONHOME": sys.base_prefix} if self.kind == "root" else None,
+            log_dir=None,
+            stdin=self._reads,
+            run=[
+                *(sys.executable, "-S", str(PROGRAMS / "matrix_witness.py")),
+                *self._wrap(self._command()),
+            ],
+        )
+        try:
+            (ready,) = self.project.stage.ready(self.kind)
+        except BaseException:
+            self.__exit__()
+            raise
+        self._parent = ready.parent
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._writes)
+        os.close(self._reads)
+        self.up.status()
+
+    def _command(self) -> list[str]:
+        adversary = [sys.executable, "-S", str(PROGRAMS / "matrix_adversary.py"), self.kind]
+        if self.kind == "root":
+            program = self.project.folder / "becomes-root"
+            shutil.copyfile(Path(sys.executable).resolve(), program)
+            program.chmod(0o4755)
+            adversary.append(str(program))
+        if self.column == RUN:
+            return [*PROCESSION, "run", "--grace", f"{GRACE}s", *adversary]
+        if self.column in (SUPERVISOR, GUARDIAN):
+            program, *args = adversary
+            stop = {"timeout": f"{GRACE}s"}
+            self.project.tasks({"a": {"program": program, "args": args, "stop": stop}})
+            return [*PROCESSION, "up", "--crash-grace", str(GRACE), "--log-dir", "logs"]
+        app = [sys.executable, str(PROGRAMS / "matrix_app.py")]
+        how = "stop" if self.column == STOP else "kill"
+        return [*app, how, str(GRACE), self.project.gate("go"), *adversary]
+
+    def end(self) -> tuple[list[str], float]:
+        """Let its end come. Who is alive when nobody should be, and how long it took."""
+        began = time.monotonic()
+        if self.column in (KILL, STOP):
+            self.project.open_gate("go")
+        elif self.column in (APP, SUPERVISOR):
+            os.kill(self._parent, signal.SIGKILL)
+        else:
+            os.kill(_parent_of(self._parent), signal.SIGKILL)
+        left = self.project.stage.survivors(self.grace + MORE)
+        return left, time.monotonic() - began
+
+    def said(self) -> str:
+        """All that the product said, in its log too."""
+        logs = self.project.logs.glob("*/*/procession.log")
+        return self.up.said() + "".join(log.read_text() for log in logs)
+
+    def until_said(self, words: str) -> None:
+        deadline = time.monotonic() + WITHIN
+        with Inotify() as changes:
+            for folder in (self.project.folder, *self.project.logs.glob("*/*/")):
+                changes.add(folder)
+            while words not in self.said():
+                assert changes.wait(deadline), f"never said: {words!r}\n{self.said()}"
+
+
+def _parent_of(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
