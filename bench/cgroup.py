@@ -2,7 +2,8 @@
 
 Each case starts a program that does nothing in a new leaf below our own group, waits for its end,
 and removes the leaf. `move` puts this process into the leaf, spawns, and goes back: what has more
-than one thread must not do that, since all of its threads move. `helper` asks a process that has
+than one thread must not do that, since all of its threads move; `procession` is that as the
+supervisor does it, with all its checks. `helper` asks a process that has
 one thread to do the same. `trampoline` executes a shell that joins and then executes the program.
 `clone3` creates the child inside (CLONE_INTO_CGROUP). Needs a version 2 hierarchy whose part we are
 in is ours to divide. The decision that rests on it: docs/decisions/0009.
@@ -25,7 +26,8 @@ from _support import arguments, interleaved, table
 from _up import compiled
 
 from procession.process import _spawn_posix
-from procession.process._survey_linux import cgroup
+from procession.process._cgroup_linux import claim
+from procession.process._delegation_linux import cgroup, divisible
 from procession.process.command import Command
 
 SYS_CLONE3 = 435  # on every architecture but alpha
@@ -65,6 +67,11 @@ class Ways:
         self.own = own
         self.program = program
         self.command = Command((program,), program)
+        found = divisible()
+        groups = None if found is None else claim(found)
+        if groups is None:
+            raise RuntimeError("our own group is not ours to divide")
+        self.groups = groups
         self._libc = ctypes.CDLL(None, use_errno=True)
         self._ask, self._answer, self.helper = self._start_helper()
 
@@ -77,6 +84,14 @@ class Ways:
             return self.plain(leaf)
         finally:
             join(self.own)
+
+    def product(self, leaf: Path) -> int:
+        """With a leaf of its own, which is removed when it has ended."""
+        cookie = f"{leaf.name}.1"
+        pid = self.groups.born_in(cookie, lambda: self.plain(leaf))
+        os.waitpid(pid, 0)
+        self.groups.leaf(cookie).remove()
+        return 0
 
     def trampoline(self, leaf: Path) -> int:
         words = ("sh", "-c", JOIN, "sh", str(leaf / "cgroup.procs"), self.program)
@@ -146,6 +161,7 @@ class Ways:
             os._exit(0)
 
     def close(self) -> None:
+        self.groups.close()
         os.close(self._ask)
         os.close(self._answer)
         os.waitpid(self.helper, 0)
@@ -192,6 +208,7 @@ def main() -> None:
             "no control group": (ways.plain, False),
             "a leaf, and nobody in it": (ways.plain, True),
             "move in, spawn, move back": (ways.move, True),
+            "the same by procession": (ways.product, False),
             "the same by a helper": (ways.by_helper, True),
             "shell trampoline": (ways.trampoline, True),
             "preexec_fn": (ways.preexec, True),

@@ -134,7 +134,7 @@ else:
             from procession.supervisor.engine import Engine
 
             make_room(DESCRIPTORS * len(project.tasks))
-            trees = Trees()
+            trees = Trees(link.groups)
             trees.prepare()
             engine = Engine(
                 project,

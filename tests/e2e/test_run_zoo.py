@@ -67,7 +67,7 @@ def test_who_cannot_be_killed_is_named(project: Project) -> None:
         project,
         *("--grace", "100ms", "--json-result", "result.json"),
         *(str(program), "-S", "-c", code),
-        env={"PYTHONHOME": sys.base_prefix},
+        env={"PYTHONHOME": sys.base_prefix, "PROCESSION_CGROUP": "0"},
         wrap=as_ordinary_user([]),
     )
     (ready,) = project.stage.ready("root")

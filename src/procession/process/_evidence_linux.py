@@ -1,6 +1,7 @@
 """What ties an orphan to a run. Each kind of evidence, what it is worth, and when it is forgotten.
 
 - Having been seen before as a descendant of a member (pid and start time): exact.
+- The control group it is in, where each run has one: exact, but for who was moved to another.
 - A leader's session: exact, since sessions pass by fork only, while that leader is on the table.
 - The cookie in the environment it was executed with: can be emptied, or be unreadable; reading it
   waits for a fork under way in that process.
@@ -20,7 +21,7 @@ from procession.process import _linux
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable
+    from collections.abc import Callable, Hashable, Iterable
 
     from procession.process._linux import ProcStat
     from procession.process._orphan_linux import Key, Orphan
@@ -31,8 +32,11 @@ SEEN_SPARE = 512  # descendants remembered before the dead among them are looked
 class Evidence:
     """Of all runs of one supervisor. Answers None where nothing tells."""
 
-    def __init__(self, cookie_name: str) -> None:
+    def __init__(
+        self, cookie_name: str, group_of: Callable[[int], str | None] | None = None
+    ) -> None:
         self._cookie_name = cookie_name
+        self._group_of = group_of  # the cookie of the run in whose control group a process is
         self._cookies: dict[str, Hashable] = {}
         self._sessions: dict[int, Hashable] = {}  # led by leaders that are on the table
         self._pipes: dict[int, Hashable] = {}  # by inode
@@ -100,7 +104,10 @@ class Evidence:
         if self._seen:
             run = self._seen.pop(orphan.key, None)
         if run is None and not orphan.dead:
-            run = self._sessions.get(orphan.stat.session)
+            if self._group_of is not None:
+                run = self._cookies.get(self._group_of(orphan.pid) or "")
+            if run is None:
+                run = self._sessions.get(orphan.stat.session)
             if run is None:
                 run = self._by_cookie(orphan.pid)
         return run

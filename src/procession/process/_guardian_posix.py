@@ -29,7 +29,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from procession.process.link import Logs
+    from procession.process.link import Groups, Logs
 
 FORCED_WAIT = 10.0  # seconds a supervisor may take after a second typed Ctrl-C
 MUTE_WAIT = 1.0  # seconds a supervisor may take to fall silent before the prompt comes back
@@ -74,6 +74,7 @@ def guard(
     numbers = _signals(forwards)
     if signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # ignored, the kernel would reap for us
+    groups = claim_groups(crash_grace, say)
     before = signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
     flush()
     fds: list[int] = []
@@ -88,6 +89,8 @@ def guard(
         for fd in fds:
             os.close(fd)
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        if groups is not None:
+            groups.close()
         raise HostError("procession", f"cannot start its supervisor: {e.strerror}") from e
     heard_r, heard_w, posts_r, posts_w = fds
     if pid == 0:
@@ -95,14 +98,19 @@ def guard(
         os.close(posts_r)
         _die_with(guardian)
         apart = os.setsid if session else os.setpgrp
-        supervise(main, Link(heard_r, posts_w, _outlive_guardian), apart, early=not forwards)
+        link = Link(heard_r, posts_w, _outlive_guardian, groups)
+        supervise(main, link, apart, early=not forwards)
     os.close(heard_r)
     os.close(posts_w)
     posts = Posts(posts_r, heard_w)
     try:
-        return Guardian(pid, posts, numbers, crash_grace, older, not forwards, failed, logs).run()
+        return Guardian(
+            pid, posts, numbers, crash_grace, older, not forwards, failed, logs, groups
+        ).run()
     finally:
         posts.close()  # whatever happened to us: the supervisor hears that we are gone
+        if groups is not None:
+            groups.close()
 
 
 def _signals(more: tuple[str, ...]) -> frozenset[int]:
@@ -136,7 +144,9 @@ class Guardian:
         acts: bool,
         failed: int,
         logs: Logs | None,
+        groups: Groups | None = None,
     ) -> None:
+        self._groups = groups
         self._supervisor = supervisor
         self._posts = posts
         self._numbers = numbers
@@ -249,7 +259,9 @@ class Guardian:
             pass  # somebody else reaped it; its status is unknown, and it is dead all the same
         orderly = self._posts.orderly and status.code is not None
         spared = (*self._older, *self._strangers)
-        swept = sweep(self._posts, self._crash_grace, self._ears, spared, self._rescue)
+        swept = sweep(
+            self._posts, self._crash_grace, self._ears, spared, self._rescue, self._groups
+        )
         if self._posts.nothing_began and not swept.survivors:
             say("procession: stopped before anything was started\n")
             return 0  # at the most the helper of a template was swept
@@ -297,6 +309,7 @@ def _milliseconds(one: float | None, other: float | None, now: float) -> float |
 
 if sys.platform == "linux":
     from procession.process import _linux, host
+    from procession.process._delegation_linux import claim_groups
     from procession.process._ears_linux import Ears
     from procession.process._rescue_linux import Rescue
     from procession.process._sweep_linux import meet_strangers, sweep
@@ -333,6 +346,9 @@ else:
 
     def _outlive_guardian() -> None:
         """See `_die_with`."""
+
+    def claim_groups(grace: float, say: Callable[[str], None]) -> Groups | None:
+        return None  # only Linux has them
 
     def _adopt_orphans() -> None:
         """Only Linux lets a process adopt its orphaned descendants."""

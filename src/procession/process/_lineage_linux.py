@@ -1,9 +1,10 @@
-"""Trees on Linux without control groups: lineage by subreaper, session and group, and a cookie.
+"""Trees on Linux: lineage by subreaper, a control group, session and group, and a cookie.
 
 We are a child subreaper, so whatever outlives its parent becomes *our* child, whatever session it
 moved to. One reading of our own `children` files shows all of them. An orphan that is our child
 stays on the table until we reap it, so its pid, its group and its session are nobody else's. Which
-run it belongs to is told by `_evidence_linux.py`.
+run it belongs to is told by `_evidence_linux.py`. Where control groups are ours to divide, each
+tree has one as well (`_cgroup_linux.py`).
 
 What nothing tells is *unclaimed*. When a member dies its children become ours: so the tree of a
 run whose leader ended is empty when no live orphan of ours belongs to it.
@@ -33,8 +34,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable
 
+    from procession.process._cgroup_linux import Groups, Leaf
     from procession.process._linux import ProcStat
     from procession.process._orphan_linux import Key
+    from procession.process.command import Command
     from procession.process.handle import Handle
 
 _STALE = 0.005  # seconds: how old a reading may be while newcomers are killed on sight
@@ -46,9 +49,10 @@ _EXEC_PATIENCE = 1.0  # seconds: an execution takes less, unless its file cannot
 class LinuxTrees(Trees):
     """See `Trees`."""
 
-    def __init__(self, cookie_name: str = COOKIE) -> None:
+    def __init__(self, groups: Groups | None = None, *, cookie_name: str = COOKIE) -> None:
+        self._groups = groups
         self._unfinished = False
-        self._evidence = Evidence(cookie_name)
+        self._evidence = Evidence(cookie_name, None if groups is None else groups.leaf_of)
         self._trees: dict[Hashable, LinuxTree] = {}
         self._leaders: dict[int, LinuxTree] = {}
         self._orphans: dict[int, Orphan] = {}
@@ -56,7 +60,7 @@ class LinuxTrees(Trees):
         self._ignored: frozenset[int] = frozenset()
         self._merciless = False
         self._executing: dict[Key, float] = {}  # since when
-        self._left: set[Hashable] = set()
+        self._left: dict[Hashable, Leaf | None] = {}
         self.doomed: set[Hashable] = set()  # runs that were killed; None: whoever is in none
         self._grown: dict[Hashable, None] = {}
         self.lost = LinuxTree(self, None, None)
@@ -76,13 +80,23 @@ class LinuxTrees(Trees):
                 "this process", f"cannot adopt orphans ({e.strerror})", "PR_SET_CHILD_SUBREAPER"
             ) from e
 
+    def spawn(self, cookie: str, command: Command) -> Handle:
+        if self._groups is None:
+            return super().spawn(cookie, command)
+        return self._groups.born_in(
+            _own_part(cookie), lambda: super(LinuxTrees, self).spawn(cookie, command)
+        )
+
+    def _leaf(self, cookie: str) -> Leaf | None:
+        return None if self._groups is None else self._groups.leaf(_own_part(cookie))
+
     def plant(
         self, run: Hashable, cookie: str, handle: Handle, pipes: Iterable[int] = ()
     ) -> LinuxTree:
         if run is None or run in self._trees or run in self._left:
             raise ValueError(f"{run!r} has been planted before")
         self._evidence.plant(run, cookie, handle.pid if handle.own_group else None, pipes)
-        tree = LinuxTree(self, run, handle)
+        tree = LinuxTree(self, run, handle, self._leaf(cookie))
         self._trees[run] = tree
         self._leaders[handle.pid] = tree
         return tree
@@ -95,13 +109,12 @@ class LinuxTrees(Trees):
         self._evidence.plant(run, cookie, None, pipes)
         if pid is not None:
             self._evidence.expect(run, pid)
-        tree = self._trees[run] = LinuxTree(self, run, None)
+        tree = self._trees[run] = LinuxTree(self, run, None, self._leaf(cookie))
         return tree
 
     def leave(self, run: Hashable) -> None:
         """What is left of an expected run is nobody's to end."""
-        self._left.add(run)
-        del self._trees[run]
+        self._left[run] = self._trees.pop(run).leaf
 
     def spare_nobody(self) -> None:
         """From now on whoever comes to light is killed, and nobody asks whose it was: in a storm
@@ -329,14 +342,18 @@ class LinuxTrees(Trees):
             return
         self._evidence.forget(tree.run)
         self._forget(tree)
+        if tree.leaf is not None:
+            tree.leaf.remove()
         for orphan in list(self._by_run.get(tree.run, {}).values()):
             self._tie(orphan, None)
 
     def forget(self, run: Hashable) -> None:
         tree = self._trees.pop(run)
         handle = tree.handle
-        self._left.add(run)
+        self._left[run] = tree.leaf
         self._forget(tree)  # but for the evidence, which still tells who is left
+        if tree.leaf is not None:
+            tree.leaf.spare()
         if handle is None:
             return
         if handle.poll_exit() is not None:
@@ -349,7 +366,9 @@ class LinuxTrees(Trees):
     def left(self) -> set[Hashable]:
         over = [] if self._unfinished else [run for run in self._left if run not in self._by_run]
         for run in over:
-            self._left.discard(run)
+            leaf = self._left.pop(run)
+            if leaf is not None:
+                leaf.remove()
             self._evidence.forget(run)
         return set(self._left)
 
@@ -365,6 +384,10 @@ class LinuxTrees(Trees):
     def close(self) -> None:
         for orphan in self._orphans.values():
             orphan.close()
+
+
+def _own_part(cookie: str) -> str:
+    return cookie.rpartition(":")[2]
 
 
 def _inverted(parents: dict[int, int]) -> dict[int, list[int]]:

@@ -35,6 +35,8 @@ def supervise(
             _hear_early(link)
         status = _status_of(main, link)
         flush()
+        if link.groups is not None:
+            link.groups.close()
         link.orderly()
     except BaseException:  # noqa: BLE001 - told in full; whatever it was, this process ends
         _tell_crash()

@@ -8,8 +8,15 @@ import sys
 if sys.platform != "linux":
     raise ImportError("for Linux only")
 
-from procession._record import Record
 from procession.process import host
+from procession.process._delegation_linux import (
+    SWITCH,
+    cgroup,
+    divisible,
+    may_divide,
+    may_kill,
+)
+from procession.process._delegation_linux import text_of as _text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,15 +24,6 @@ if TYPE_CHECKING:
 
 OK, LIMITED, MISSING = "ok", "limited", "missing"
 PIPE_PAGES = 16384  # the kernel's own default of pipe-user-pages-soft: 64 MiB
-
-
-class Cgroup(Record):
-    """The version 2 hierarchy, as seen from here. `folder`: our own group in it; empty where the
-    hierarchy is mounted but our group lies outside of what is."""
-
-    mount: str
-    folder: str
-    others: int  # hierarchies of version 1 beside it
 
 
 def facts() -> list[Fact]:
@@ -39,12 +37,6 @@ def outside() -> tuple[str, ...]:
         found.append(
             "as the first process of a pid namespace nothing can outlive procession, not even its "
             f"own SIGKILL: {_unshare()}procession run -- COMMAND"
-        )
-    if os.path.isdir("/run/systemd/system"):
-        user = "" if os.geteuid() == 0 else "--user "
-        found.append(
-            "in a scope of systemd everything can be ended from outside, whatever happens to "
-            f"procession: systemd-run {user}--scope -p Delegate=yes procession up"
         )
     return tuple(found)
 
@@ -124,7 +116,7 @@ def _pidfd() -> Fact:
 # --- control groups --------------------------------------------------------------------------
 
 
-NOT_USED = "one more layer that this version does not use; nothing is lacking without it"
+NOT_USED = "each run could have a group of its own, as one more layer; it goes without"
 
 
 def _cgroup() -> Fact:
@@ -139,51 +131,36 @@ def _cgroup() -> Fact:
         return _fact("cgroup", LIMITED, value, NOT_USED, needed=False)
     own = os.path.relpath(found.folder, found.mount)
     value += "we are in its root" if own == "." else f"we are in /{own}"
-    if not may_kill(found.folder):
-        value += " (no cgroup.kill)"
-    wanted = (found.folder, os.path.join(found.folder, "cgroup.procs"))
-    if all(os.access(path, os.W_OK, effective_ids=True) for path in wanted):
-        return _fact("cgroup", OK, f"{value}, ours to divide", NOT_USED, needed=False)
-    return _fact("cgroup", LIMITED, f"{value}, not delegated to us", NOT_USED, needed=False)
+    if divisible() is not None:
+        if may_kill(found.folder):
+            return _fact("cgroup", OK, f"{value}, ours to divide: used", needed=False)
+        return _fact(
+            "cgroup",
+            LIMITED,
+            f"{value}, ours to divide: used",
+            "it tells who is in a run, but cannot kill it as a whole",
+            "Linux 5.14 or newer, which has cgroup.kill",
+            needed=False,
+        )
+    if may_divide(found.folder):
+        value += f", ours to divide; switched off ({SWITCH}=0)"
+        return _fact("cgroup", LIMITED, value, NOT_USED, f"unset {SWITCH}", needed=False)
+    value += ", not delegated to us"
+    return _fact("cgroup", LIMITED, value, NOT_USED, _ways_to_a_group(found.mount), needed=False)
 
 
-def may_kill(folder: str) -> bool:
-    """Can a group be killed as a whole (Linux 5.14)? The root has no such file."""
-    if os.path.exists(os.path.join(folder, "cgroup.kill")):
-        return True
-    version = os.uname().release.split(".")
-    try:
-        return (int(version[0]), int(version[1])) >= (5, 14)
-    except (ValueError, IndexError):
-        return False
-
-
-def cgroup(mountinfo: str, own: str) -> Cgroup | None:
-    """From the texts of /proc/self/mountinfo and /proc/self/cgroup; None: no version 2 is mounted.
-
-    Where it is mounted is not always /sys/fs/cgroup (cgroups(7), "hybrid"), and what is mounted
-    may be a part of the hierarchy (a container's).
-    """
-    others = 0
-    mount: tuple[str, str] | None = None
-    for line in mountinfo.splitlines():
-        fields, _, rest = line.partition(" - ")
-        kind = rest.split(" ", 1)[0]
-        if kind == "cgroup":
-            others += 1
-        elif kind == "cgroup2" and mount is None:
-            words = fields.split(" ")
-            mount = _unescaped(words[3]), _unescaped(words[4])
-    if mount is None:
-        return None
-    root, point = mount
-    path = next((line[3:] for line in own.splitlines() if line.startswith("0::")), None)
-    folder = ""
-    if path is not None and "/.." not in path:
-        inside = "/" if path == root else path.removeprefix(root.rstrip("/") + "/")
-        if inside != path or root == "/":
-            folder = os.path.normpath(f"{point}/{inside}")
-    return Cgroup(point, folder, others)
+def _ways_to_a_group(mount: str) -> str:
+    if os.path.isdir("/run/systemd/system"):
+        user = "" if os.geteuid() == 0 else "--user "
+        return (
+            f"have systemd give us a group: systemd-run {user}--scope -p Delegate=yes procession up"
+        )
+    group = f"{mount}/mine"
+    who = "" if os.geteuid() == 0 else f" && chown {os.geteuid()} {group} {group}/cgroup.procs"
+    return (
+        "as root, make a group and start procession in it: "
+        f"mkdir {group}{who} && echo PID-OF-THE-SHELL >{group}/cgroup.procs"
+    )
 
 
 def hidepid(mountinfo: str) -> str:
@@ -195,13 +172,6 @@ def hidepid(mountinfo: str) -> str:
             options = rest.rsplit(" ", 1)[-1].split(",")
             found = next((o[8:] for o in options if o.startswith("hidepid=")), "")
     return found
-
-
-def _unescaped(path: str) -> str:
-    """Blanks and the like are written as \\040 in there (proc_pid_mountinfo(5))."""
-    for code in ("040", "011", "012", "134"):
-        path = path.replace(f"\\{code}", chr(int(code, 8)))
-    return path
 
 
 # --- limits ----------------------------------------------------------------------------------
@@ -245,11 +215,3 @@ def _ptrace() -> Fact:
         "3": "nobody",
     }
     return _fact("ptrace", OK, words.get(scope, f"scope {scope}"))
-
-
-def _text(path: str) -> str:
-    try:
-        with open(path, encoding="utf-8", errors="surrogateescape") as file:
-            return file.read()
-    except OSError:
-        return ""

@@ -25,6 +25,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from procession.process._cgroup_linux import Groups
     from procession.process._rescue_linux import Rescue
     from procession.process._sweep import Listens
     from procession.process._tree_linux import LinuxTree
@@ -67,6 +68,7 @@ def sweep(
     ears: Listens,
     older: Iterable[int],
     rescue: Rescue,
+    groups: Groups | None = None,
 ) -> Swept:
     """End all that is left below this process, but for `older` children of its own. What they
     write meanwhile is read, so that nobody is cut off by it, and goes to the logs.
@@ -75,7 +77,7 @@ def sweep(
     light for KILL_WAIT, and after 12 times that in a storm of forks that does not end. A Ctrl-C
     typed meanwhile ends all graces.
     """
-    trees = LinuxTrees()
+    trees = LinuxTrees(groups)
     trees.ignore((*older, *(pid for pid, start in posts.spared if _is_still(pid, start))))
     began = time.monotonic()
     stops = [_Stop(trees.lost, signal.SIGTERM, began + cap)]
@@ -107,6 +109,8 @@ def sweep(
             if now < stop.deadline and (not stop.told or stop.tree.run in grown):
                 rescue.take_over((member.pid for member in stop.tree.members()), posts.runs)
             stop.act(stop.tree.run in grown, now)
+        if groups is not None and not posts.left and all(now >= stop.deadline for stop in stops):
+            groups.kill_all()  # also who hid from all trees; last, since nobody counts them
         # One process may be reached twice: with its run, and as nobody's when nobody asks any more.
         if reached != (reached := len(set().union(*(stop.tree.reached for stop in stops)))):
             give_up = min(max(give_up, now + KILL_WAIT), began + cap + 12 * KILL_WAIT)

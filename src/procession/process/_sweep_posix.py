@@ -41,6 +41,7 @@ def sweep(
     ears: Listens,
     older: Iterable[int],
     rescue: Rescue,
+    _: object = None,
 ) -> Swept:
     """End the groups of the runs that had not ended. Bounded by `cap` seconds and KILL_WAIT.
 

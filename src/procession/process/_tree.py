@@ -10,6 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable
 
+    from procession.process.command import Command
     from procession.process.handle import Handle, Usage
 
 COOKIE = "PROCESSION_RUN"  # the environment variable that carries a run's cookie
@@ -97,6 +98,13 @@ class Trees(ABC):
     @abstractmethod
     def prepare(self) -> None:
         """Before the first spawn. Raises HostError when this host refuses."""
+
+    def spawn(self, cookie: str, command: Command) -> Handle:
+        """Start the leader of a run that is about to be planted with this cookie, where this
+        host lets us tell all that comes of it. Raises what `spawn.spawn` raises."""
+        from procession.process.spawn import spawn
+
+        return spawn(command)
 
     @abstractmethod
     def plant(self, run: Hashable, cookie: str, handle: Handle, pipes: Iterable[int] = ()) -> Tree:

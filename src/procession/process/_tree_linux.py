@@ -19,6 +19,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
+    from procession.process._cgroup_linux import Leaf
     from procession.process._lineage_linux import LinuxTrees
     from procession.process._linux import ProcStat
     from procession.process._orphan_linux import Key
@@ -42,9 +43,12 @@ _ROUNDS = 32  # of one kill, while new processes come to light
 class LinuxTree(Tree):
     """See `Tree`."""
 
-    def __init__(self, trees: LinuxTrees, run: Hashable, handle: Handle | None) -> None:
+    def __init__(
+        self, trees: LinuxTrees, run: Hashable, handle: Handle | None, leaf: Leaf | None = None
+    ) -> None:
         self.run = run
         self.handle = handle  # None: it has no leader, or somebody else spawned that
+        self.leaf = leaf  # None: control groups are not ours to divide
         self._trees = trees
         self.looked = False  # our children were read after the leader was seen to end
         self.reached: set[Key] = set()  # whoever got any signal
@@ -66,13 +70,33 @@ class LinuxTree(Tree):
             return False
         if self.handle is not None and not self.looked:
             self._trees.look((self,))
-        return not self._trees.may_have_orphan_of(self.run)
+        if self._trees.may_have_orphan_of(self.run):
+            return False
+        return self.leaf is None or not self.leaf.holds()
 
     def members(self) -> list[Member]:
         return [member_of(stat) for stat in self._living().values()]
 
     def _living(self) -> dict[int, ProcStat]:
-        return self._trees.descend(self.run, self.handle if self.leader_lives else None)
+        found = self._trees.descend(self.run, self.handle if self.leader_lives else None)
+        if self.leaf is not None:
+            self._add_hidden(self.leaf, found)
+        return found
+
+    def _add_hidden(
+        self, leaf: Leaf, found: dict[int, ProcStat], *, detached: bool = False
+    ) -> None:
+        """Who is in the leaf, whoever's child it is. `detached`: only who has no parent there."""
+        for pid in leaf.pids():
+            if pid not in found:
+                try:
+                    stat = _linux.stat(pid)
+                except ProcessLookupError:
+                    continue
+                if stat.dead or (detached and leaf.has(stat.ppid)):
+                    continue
+                if leaf.has(pid):  # asked last: until then the number was not another's
+                    found[pid] = stat
 
     def has_heard(self, stat: ProcStat) -> bool:
         """Has this process got the last signal to the tree? The group is signalled at once, by
@@ -141,6 +165,9 @@ class LinuxTree(Tree):
         """Orphans left the leader's care, and mostly its group: nobody else would tell them."""
         sent = self._signal_group(number)
         detached = self._trees.descend(self.run, None)
+        if self.leaf is not None:
+            self._add_hidden(self.leaf, detached, detached=True)
+            detached.pop(self.handle.pid if self.handle is not None else 0, None)
         if not detached:
             return sent
         more = self._signal_members(number, detached, only_new=True)
@@ -186,6 +213,8 @@ class LinuxTree(Tree):
         found = self._living()  # before anything dies: remembers who descends from whom
         spare_newcomers = self.run is None and None not in self._trees.doomed
         self._trees.doomed.add(self.run)
+        if self.leaf is not None:
+            self.leaf.kill()
         # Where all that is known is in the leader's group nothing has to be repeated: what is not
         # known yet comes to light when the leader's end makes the owner scan, at the latest.
         once = self._kill_own_group() and not any(
@@ -217,7 +246,8 @@ class LinuxTree(Tree):
         try:
             self._signal_one(stat, signal.SIGKILL)
         except PermissionError:
-            self._refused[stat.pid] = member_of(stat)
+            if self.leaf is None or not self.leaf.kills(stat.pid):
+                self._refused[stat.pid] = member_of(stat)
 
     def _kill_own_group(self) -> bool:
         if self.handle is None or not self.handle.own_group:

@@ -172,9 +172,11 @@ class PosixTree(Tree):
 
 
 class PosixTrees(Trees):
-    """See `Trees`. Adopts nobody, so nothing is ever unclaimed."""
+    """See `Trees`. Adopts nobody, so nothing is ever unclaimed. Knows no control `groups`."""
 
-    def __init__(self, look: Callable[[], dict[int, Line]] = processes) -> None:
+    def __init__(
+        self, groups: object = None, *, look: Callable[[], dict[int, Line]] = processes
+    ) -> None:
         self.look = look
         self._trees: dict[Hashable, PosixTree] = {}
 

@@ -28,6 +28,14 @@ if TYPE_CHECKING:
         def event(self, folder: str, text: str) -> None:
             """A line for the supervisor's own log. Never raises."""
 
+    if sys.platform == "linux":
+        from procession.process._cgroup_linux import Groups as Groups
+    else:
+        from typing import Protocol
+
+        class Groups(Protocol):
+            def close(self) -> None: ...
+
 
 _SPARE = 1 << 20  # bytes: what a pipe that was found full grows to, for some thousand runs
 _ORDERLY_WAIT = 1.0  # seconds the very last message may wait for room in a full pipe
@@ -65,9 +73,14 @@ class Link:
     stopped or dead must not hold up the tasks. What it cannot take yet is kept for later."""
 
     def __init__(
-        self, heard_fd: int, posts_fd: int, on_listening: Callable[[], None] | None = None
+        self,
+        heard_fd: int,
+        posts_fd: int,
+        on_listening: Callable[[], None] | None = None,
+        groups: Groups | None = None,
     ) -> None:
         self.fd = heard_fd  # readable when there is something to `read`
+        self.groups = groups  # the place that the guardian made for us, for `Trees`
         self._on_listening = on_listening
         self._posts = posts_fd
         self._rest = b""

@@ -145,7 +145,9 @@ if sys.platform == "linux":
     from procession.process._survey_linux import outside as _outside
 
     def _containment(states: dict[str, str]) -> tuple[list[str], list[str]]:
-        layers = [
+        grouped = states["cgroup"] == OK
+        layers = ["a control group for each run, joined before it is executed"] if grouped else []
+        layers += [
             (
                 "lineage: whatever outlives its parent becomes a child of the supervisor, or of "
                 "the guardian after it (child subreaper)"
@@ -158,9 +160,14 @@ if sys.platform == "linux":
             return [], ["everything: without /proc and a child subreaper nothing is started here"]
         if states["pidfd"] != OK:
             layers.append("processes are held by pid and start time, not by a descriptor")
-        blind = ["guardian and supervisor killed by SIGKILL in the same instant"]
-        if os.geteuid() != 0:
+        both = "guardian and supervisor killed by SIGKILL in the same instant"
+        if grouped:
+            both += ": the next start in the same control group ends what they left"
+        blind = [both]
+        if os.geteuid() != 0 and not grouped:
             blind.append("a setuid program: it may not be signalled by us, and is reported by name")
+        if grouped:
+            return layers, [*blind, *NEVER_OURS]
         blind.append(
             "with several tasks, whose a process is that left its session, closed its output, "
             "emptied its environment and lost its parent unseen: it is swept at the project's end"

@@ -96,7 +96,7 @@ if sys.platform != "win32":
 
         command, environ = _command(options)
         try:
-            trees = Trees()
+            trees = Trees(link.groups)
             trees.prepare()
             single = Single(
                 command,

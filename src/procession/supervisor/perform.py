@@ -15,7 +15,7 @@ from procession.core import events as ev
 from procession.process.command import Command
 from procession.process.handle import signal_number
 from procession.process.limits import as_found
-from procession.process.spawn import encoded, spawn
+from procession.process.spawn import encoded
 from procession.process.tree import COOKIE
 from procession.supervisor.runs import LiveRun, cookie_of
 
@@ -140,7 +140,8 @@ class Performer:
         try:
             # told before the process exists: the guardian must never meet a stranger
             self._link.begins(cookie, signal_number(task.stop.signal), task.stop.timeout)
-            handle = spawn(
+            handle = self._trees.spawn(
+                mark[COOKIE],
                 Command(
                     argv=launch.argv,
                     executable=launch.executable,
@@ -149,7 +150,7 @@ class Performer:
                     pinned=False,
                     stdout=writes[0],
                     stderr=writes[1],
-                )
+                ),
             )
         except BaseException:
             for fd in reads:

@@ -21,7 +21,7 @@ from procession.core import stop as ladder
 from procession.core.status import ExitStatus
 from procession.process.handle import signal_name, signal_number
 from procession.process.link import GuardianGone
-from procession.process.spawn import clean_signals, spawn
+from procession.process.spawn import clean_signals
 from procession.process.tree import COOKIE
 
 TYPE_CHECKING = False
@@ -153,7 +153,7 @@ class Single:
         self._cookie = cookie
         self.course = self.course.replace(began=self._clock())
         try:
-            self._handle = spawn(command)
+            self._handle = self._trees.spawn(nested, command)
         except BaseException:
             self._link.ended(cookie)
             if terminal is not None:
