@@ -132,6 +132,52 @@ def test_requests_of_other_threads_are_launched_in_the_main_thread() -> None:
 
 
 @pytest.mark.quick
+@pytest.mark.parametrize("blocked", [(), (signal.SIGUSR1,)], ids=["fit", "with a blocked signal"])
+def test_where_a_thread_of_ours_serves_the_others_launch(
+    ex: Executor, blocked: tuple[signal.Signals, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[int] = []
+    launch = _driver.launch
+
+    def spy(*args: Any) -> ExecHandle:
+        seen.append(threading.get_ident())
+        return launch(*args)
+
+    def work() -> tuple[int, int]:
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+        return ex.create_process(["true"]).wait(), threading.get_ident()
+
+    monkeypatch.setattr(_driver, "launch", spy)
+    code, caller = in_thread(work)()
+    assert code == 0
+    assert seen == [ex._keeper.turner if blocked else caller]
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_stop_in_the_midst_of_a_launch(moment: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a signal handler calls it, in the thread that launches."""
+    ex = Executor()
+    ex.start()
+    launch = _driver.launch
+
+    def interrupted(*args: Any) -> ExecHandle:
+        if moment == "before":
+            ex.stop()
+            # the loop has seen that there is nothing to stop
+            assert not ex.join(0.05)
+        handle = launch(*args)
+        if moment == "after":
+            ex.stop()
+        return handle
+
+    monkeypatch.setattr(_driver, "launch", interrupted)
+    handle = ex.create_process(["sleep", "60"])
+    assert ex.join(BOUND)
+    assert handle.result(0).signal == signal.SIGTERM
+    assert ex.processes == ()
+
+
+@pytest.mark.quick
 def test_output_is_discarded_unless_asked_for(ex: Executor) -> None:
     out = "import os; print([os.readlink(f'/proc/self/fd/{n}') for n in (0, 1, 2)])"
     with ex.create_process([*PY, "-c", out], stdout=PIPE) as handle:
@@ -195,6 +241,39 @@ def test_what_is_short_for_a_moment_is_tried_again(
 
     monkeypatch.setattr(_driver, "launch", short)
     assert ex.create_process(["true"]).wait(BOUND) == 0
+    assert len(tries) == 3
+
+
+@pytest.mark.parametrize("where", ["in place", "in a callback"])
+def test_who_launches_in_place_has_patience_too(
+    where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    launch, tries = _driver.launch, []
+
+    def short(*args: Any) -> ExecHandle:
+        tries.append(args)
+        if len(tries) < 3:
+            raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+        return launch(*args)
+
+    monkeypatch.setattr(_driver, "launch", short)
+    ex = Executor()
+    if where == "in place":
+        assert ex.create_process(["true"]).wait(BOUND) == 0
+    else:
+        codes: list[int] = []
+        ended = threading.Event()
+
+        def create() -> None:
+            codes.append(ex.create_process(["true"]).wait(BOUND))
+            ended.set()
+
+        ex.start()
+        ex._keeper.call_soon(create)
+        assert ended.wait(BOUND)
+        assert codes == [0]
+    ex.stop()
+    assert ex.join(BOUND)
     assert len(tries) == 3
 
 

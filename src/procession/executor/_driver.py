@@ -4,6 +4,10 @@
 A *serving* thread (`run`, `start`) launches for others. Where there is none, and the main thread
 has launched something by itself, a housekeeping thread looks after that, launches nothing, and goes
 away when there is nothing left to look after, or when a serving thread takes over.
+
+While a thread of ours serves (`start`), a thread that asks launches by itself, and hands over what
+it started: one thread that launches for 32 is the slowest of them. `run` launches in the main
+thread, for the others too; so does the thread of `start` where that is not fit to (see `is_fit`).
 """
 
 from __future__ import annotations
@@ -13,6 +17,7 @@ import sys
 assert sys.platform != "win32", "for POSIX only"
 
 import errno
+import signal
 import threading
 import time
 from collections import deque
@@ -33,8 +38,18 @@ OPEN, STOPPING, STOPPED = "open", "stopping", "stopped"
 SERVING = ("run", "start")
 _LINGER = 0.2  # seconds the housekeeping thread stays when there is nothing to do
 _WARN_AFTER = 5.0  # seconds that nobody serves
-_SHORT = (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE)  # of something that may come back
+SHORT = (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE)  # of something that may come back
 _TRIES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5)  # seconds to wait for it
+
+
+def is_fit() -> bool:
+    """May the calling thread launch? A child has the mask of the thread that launches it."""
+    return not signal.pthread_sigmask(signal.SIG_BLOCK, ())
+
+
+def _told(e: OSError) -> OSError:
+    e.add_note(f"tried for {sum(_TRIES):g} s: processes, memory or descriptors are short")
+    return e
 
 
 class WrongThreadError(ProcessionError, RuntimeError):
@@ -68,7 +83,9 @@ class Driver:
 
     def _init(self) -> None:
         # Reentrant: a signal handler in the thread that holds it may call `stop`.
-        self._gate = threading.RLock()  # held while something is launched
+        self._gate = threading.RLock()  # held where a launch begins, and where that is over
+        self._births: dict[Latch, int] = {}  # launches under way, and the threads they are in
+        self._grace = 3.0  # seconds, of the last `stop`
         self._lock = threading.RLock()  # of the state below
         self._state = OPEN
         self._mode: str | None = None  # how the loop is turned: one of SERVING, or `house`
@@ -134,7 +151,9 @@ class Driver:
 
     def _is_over(self) -> bool:
         keeper = self._keeper
-        return self._state == STOPPING and not keeper.trace and not keeper.loop.has_calls
+        if self._state != STOPPING or self._births:  # first: who is born goes to the trace
+            return False
+        return not keeper.trace and not keeper.loop.has_calls
 
     def _bring_down(self) -> None:
         """Whatever ended the loop: nothing outlives it. A second Ctrl-C kills at once."""
@@ -143,6 +162,7 @@ class Driver:
             try:
                 with self._gate:
                     self._state = STOPPING
+                self._await_births()
                 self._refuse_all()
                 self._keeper.stop_all(grace, force=grace == 0)
                 while not self._is_over():
@@ -207,13 +227,16 @@ class Driver:
                 now = time.monotonic()
                 idle_since = None if busy else idle_since or now
                 if self._takeover or (idle_since is not None and now >= idle_since + _LINGER):
+                    self._await_births()
                     with self._gate, self._lock:
-                        if self._takeover or not (keeper.trace or keeper.loop.has_calls):
+                        busy = bool(self._births or keeper.trace or keeper.loop.has_calls)
+                        if (self._takeover and not self._births) or not busy:
                             self._close_house()
                             return
                         continue
                 keeper.turn(None if busy else _LINGER)
         except BaseException:
+            self._await_births()
             with self._gate, self._lock:
                 self._close_house()
             raise
@@ -293,15 +316,12 @@ class Driver:
         try:
             ticket.give(self._launch_here(ticket.request))
         except OSError as e:
-            if e.errno not in _SHORT:
+            if e.errno not in SHORT:
                 ticket.fail(e)
             elif ticket.request.tries < len(_TRIES):
                 self._try_later(ticket)
             else:
-                e.add_note(
-                    f"tried for {sum(_TRIES):g} s: processes, memory or descriptors are short"
-                )
-                ticket.fail(e)
+                ticket.fail(_told(e))
         except Exception as e:  # noqa: BLE001 - raised where it was asked for
             ticket.fail(e)
         except BaseException:
@@ -322,15 +342,48 @@ class Driver:
 
         self._keeper.loop.at(time.monotonic() + wait, again)
 
+    # --- launches --------------------------------------------------------------------------------
+
     def _launch_here(self, request: Request) -> ExecHandle:
-        with self._gate:
+        keeper = self._keeper
+        birth = Latch()
+        try:
+            with self._gate:
+                if not self._births:
+                    keeper.trees.prepare()  # nobody may be born while it reads the clock
+                # before the look at the state: `stop` sets that, then looks for births
+                self._births[birth] = threading.get_ident()
+                self._refuse_if_stopped()
+                number = keeper.next_number()
+            handle = launch(keeper, request, number)
+            keeper.trace[handle] = None
+            keeper.teller.tell("started", handle.name, handle.pid)
+            keeper.born(handle)
+            if self._state == STOPPING:  # in a signal handler, in the midst of this
+                keeper.stop_one(handle, request.stop, self._grace)
+            return handle
+        finally:
+            self._births.pop(birth, None)
+            birth.fall()
             if self._state != OPEN:
-                raise ExecutorStopped
-            handle = launch(self._keeper, request)
-            self._keeper.trace[handle] = None
-        self._keeper.teller.tell("started", handle.name, handle.pid)
-        if threading.get_ident() == self._keeper.turner:
-            self._keeper.took(handle)
-        else:
-            self._keeper.loop.post(lambda: self._keeper.took(handle))
-        return handle
+                keeper.loop.post(int)  # it may have waited for this alone
+
+    def _launch_patiently(self, request: Request) -> ExecHandle:
+        """In this thread, though something may be short for a moment."""
+        while True:
+            try:
+                return self._launch_here(request)
+            except OSError as e:
+                if e.errno not in SHORT:
+                    raise
+                if request.tries == len(_TRIES):
+                    raise _told(e) from e.__cause__
+            self._keeper.pause(_TRIES[request.tries])
+            request.tries += 1
+
+    def _await_births(self) -> None:
+        """The launches of other threads are over, and what they started is in the trace."""
+        me = threading.get_ident()
+        for birth, thread in list(self._births.items()):
+            if thread != me:
+                birth.wait()

@@ -14,7 +14,16 @@ from subprocess import DEVNULL
 
 from procession.executor import _request as requests
 from procession.executor._commands import Commands
-from procession.executor._driver import OPEN, SERVING, STOPPED, STOPPING, Driver, Ticket
+from procession.executor._driver import (
+    OPEN,
+    SERVING,
+    SHORT,
+    STOPPED,
+    STOPPING,
+    Driver,
+    Ticket,
+    is_fit,
+)
 from procession.executor._hosts import check_host, remember
 from procession.executor._request import UNSET, Request
 from procession.executor._stopping import GRACE, as_ladder
@@ -169,11 +178,13 @@ class Executor(Driver, Commands):
         All trees are stopped at the same time, each by its own ladder, and what has not ended
         after `grace` seconds is killed. A second call kills at once. Safe in a signal handler.
         """
-        with self._gate:  # a launch under way is over then, and in the trace
+        with self._gate:
             again = self._state == STOPPING
             if self._state == STOPPED:
                 return
+            self._grace = grace
             self._state = STOPPING
+        self._await_births()
         self._refuse_all()
         if self._mode is None and not self._keeper.trace:
             return
@@ -239,12 +250,18 @@ class Executor(Driver, Commands):
     def _get_started(self, request: Request, patience: float | None) -> ExecHandle:
         ident = threading.get_ident()
         mode = self._mode
-        if ident == self._keeper.turner and mode in SERVING:
-            return self._launch_here(request)
         if mode not in SERVING and threading.current_thread() is threading.main_thread():
-            handle = self._launch_here(request)
+            handle = self._launch_patiently(request)
             self._ensure_driver()
             return handle
+        if mode in SERVING and ident == self._keeper.turner:
+            return self._launch_patiently(request)
+        if mode == "start" and is_fit():
+            try:
+                return self._launch_here(request)
+            except OSError as e:
+                if e.errno not in SHORT:
+                    raise  # else the queue has patience, and `stop` ends that
         ticket = Ticket(request)
         with self._lock:
             if self._state != OPEN:

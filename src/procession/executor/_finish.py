@@ -7,10 +7,13 @@ import sys
 
 assert sys.platform != "win32", "for POSIX only"
 
+import errno
+import os
 import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections import deque
     from collections.abc import Callable
 
     from procession.executor._events import Teller
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
     from procession.process.handle import Usage
 
 _IDLE = 0.1  # seconds without a byte after which a pipe that somebody else holds is given up
+_ASK_AGAIN = 0.2  # seconds, about members whose end nothing tells
 _CAP = 1.0  # seconds after which it is given up though bytes still come
 
 
@@ -34,7 +38,8 @@ class Finisher:
     trace: dict[ExecHandle, None]
     _watcher: ExitWatcher[ExecHandle] | None
     call_soon: Callable[..., None]
-    unwatch_member: Callable[[ExecHandle], None]
+    has_ended: deque[ExecHandle]
+    urgent: bool
 
     def close_drain(self, drain: Drain, *, incomplete: bool) -> None:
         raise NotImplementedError
@@ -78,6 +83,40 @@ class Finisher:
 
     def forget_at_sentinel(self, handle: ExecHandle, left: bool) -> None:
         raise NotImplementedError
+
+    # --- who outlived the leader -----------------------------------------------------------------
+
+    def watch_member(self, handle: ExecHandle) -> None:
+        """Who outlived the leader is nobody's child here, but a pidfd tells of its end."""
+        if handle._member_fd >= 0 or self.loop.selector is None:
+            return
+        fd = -1
+        for member in handle._tree.members():
+            try:
+                fd = _pidfd(member.pid)
+                break
+            except ProcessLookupError:
+                continue
+            except OSError:
+                break  # no pidfds here, or no descriptor left
+        if fd < 0:
+            self.loop.at(time.monotonic() + _ASK_AGAIN, lambda: self._member_ended(handle))
+            return
+        handle._member_fd = fd
+        self.loop.selector.register(fd, 1, lambda: self._member_ended(handle))
+
+    def unwatch_member(self, handle: ExecHandle) -> None:
+        fd, handle._member_fd = handle._member_fd, -1
+        if fd >= 0:
+            if self.loop.selector is not None:
+                self.loop.selector.unregister(fd)
+            os.close(fd)
+
+    def _member_ended(self, handle: ExecHandle) -> None:
+        self.unwatch_member(handle)
+        if handle in self.trace:
+            self.has_ended.append(handle)
+            self.urgent = True
 
     # --- output ----------------------------------------------------------------------------------
 
@@ -128,3 +167,10 @@ class Finisher:
         handle._latch.fall()
         for callback in callbacks:
             self.call_soon(callback, handle)
+
+
+def _pidfd(pid: int) -> int:
+    """Raises OSError where there is none to have."""
+    if sys.platform == "linux":
+        return os.pidfd_open(pid)
+    raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))

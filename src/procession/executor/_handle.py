@@ -7,7 +7,6 @@ import sys
 
 assert sys.platform != "win32", "for POSIX only"
 
-import os
 import select
 import signal as signals
 import subprocess
@@ -158,6 +157,13 @@ class ExecHandle:
         """What it was named, else its program's name."""
         return self._request.name
 
+    @property
+    def needs_care(self) -> bool:
+        """Must the loop know of it at once?"""
+        request = self._request
+        timed = request.timeout is not None or request.idle_timeout is not None
+        return timed or bool(self._drains)
+
     # --- the leader ------------------------------------------------------------------------------
 
     @property
@@ -202,11 +208,9 @@ class ExecHandle:
         try:
             if fd is None:
                 return self._keeper.await_end(self, timeout)
-            if timeout is None:
-                self._wait_for_ever(fd)
-            elif not self._wait_until(fd, time.monotonic() + timeout):
+            if timeout is not None and not self._wait_until(fd, time.monotonic() + timeout):
                 return False
-            status = self._process.poll_exit()
+            status = self._process.await_exit(fd)
             if status is not None:
                 self._note(status)
             return self._status is not None
@@ -215,13 +219,6 @@ class ExecHandle:
                 self._waiters -= 1
                 if self._close_due and not self._waiters:
                     self._process.close()
-
-    def _wait_for_ever(self, fd: int) -> None:
-        if sys.platform == "linux":
-            try:
-                os.waitid(os.P_PIDFD, fd, os.WEXITED | os.WNOWAIT)
-            except ChildProcessError:
-                pass  # reaped, by the keeper or by somebody else: the memory of it tells
 
     def _wait_until(self, fd: int, deadline: float) -> bool:
         poller = select.poll()

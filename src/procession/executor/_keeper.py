@@ -13,7 +13,6 @@ import sys
 
 assert sys.platform != "win32", "for POSIX only"
 
-import errno
 import os
 import threading
 import time
@@ -37,10 +36,10 @@ if TYPE_CHECKING:
     from procession.process._tree import Trees
 
 _YOUNG = 0.02  # seconds a caller has to come and wait, before the loop watches a process itself
+_WAITED = 0.1  # seconds more for one whose caller does wait
 _WAVE = 0.1  # seconds ends are collected for one look at /proc, while nobody waits for it
 _CROWD = 512  # unreaped leaders that make a wave at once
 _SHARE = 4  # urgent looks take at most one part in so many of the time
-_ASK_AGAIN = 0.2  # seconds, about members whose end nothing tells
 
 
 class Keeper(Stops):
@@ -61,6 +60,8 @@ class Keeper(Stops):
         self._number = 0
         self._watcher: ExitWatcher[ExecHandle] | None = None
         self._young: deque[tuple[float, ExecHandle]] = deque()
+        self._newborn: deque[ExecHandle] = deque()
+        self._alert = False  # the loop looks for the newborn, every `_YOUNG` seconds
         self.has_ended: deque[ExecHandle] = deque()
         self._wave_at: float | None = None
         self.urgent = False
@@ -77,6 +78,18 @@ class Keeper(Stops):
         """In the loop's thread. What it raises is logged."""
         self.loop.post(lambda: guarded(callback, *args))
         self._ensure_driver()
+
+    def born(self, handle: ExecHandle) -> None:
+        """It was just launched, and is in the trace. A loop that looks soon anyway is not woken:
+        that would cost as much as half of a short process."""
+        if threading.get_ident() == self.turner:
+            self.took(handle)
+        elif self._alert and not handle.needs_care and not self.teller.is_heard:
+            self._newborn.append(handle)
+            if not self._alert:  # it gave up looking in between
+                self.loop.post(self._greet)
+        else:
+            self.loop.post(lambda: self.took(handle))
 
     def ended(self, handle: ExecHandle) -> None:
         """Its leader was seen to end. Nobody is woken: the loop wakes for a process that it does
@@ -107,6 +120,15 @@ class Keeper(Stops):
         while not latch.fell and (until is None or time.monotonic() < until):
             self.turn(None if until is None else max(0.0, until - time.monotonic()))
         return latch.fell
+
+    def pause(self, seconds: float) -> None:
+        """Wait; in a callback by turning the loop, which may free what is short."""
+        if threading.get_ident() != self.turner:
+            time.sleep(seconds)
+            return
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            self.turn(left)
 
     def await_end(self, handle: ExecHandle, timeout: float | None) -> bool:
         """Of the leader, on hosts where the waiting caller cannot ask by itself."""
@@ -158,6 +180,8 @@ class Keeper(Stops):
         if self._watcher is not None:
             self._watcher.close()
             self._watcher = None
+        self._alert = False
+        self._newborn.clear()
         self._young.clear()
         self.close_sentinel()
         null, self.null = self.null, None
@@ -199,7 +223,7 @@ class Keeper(Stops):
             self._begin(handle)  # else it was over before we heard of it, or `open` has come to it
 
     def _begin(self, handle: ExecHandle) -> None:
-        handle._begun = True
+        handle._begun = self._alert = True
         if self.sentinel is None:
             self.ensure_sentinel()
         for drain in handle._drains.values():
@@ -221,6 +245,8 @@ class Keeper(Stops):
     def _due(self) -> float | None:
         """When there is something to do, whatever happens."""
         times = [at for at in (self._wave_at, self.ladder_at) if at is not None]
+        if self._alert:
+            times.append(time.monotonic() + _YOUNG)
         if self._young:
             times.append(self._young[0][0])
         if self.urgent:
@@ -228,9 +254,10 @@ class Keeper(Stops):
         return min(times) if times else None
 
     def _tend(self) -> None:
+        self._greet()
         now = time.monotonic()
         while self._young and (self._young[0][0] <= now or self._young[0][1]._status is not None):
-            self._watch(self._young.popleft()[1])
+            self._grow_up(self._young.popleft()[1], now)
         if self.has_ended and self._wave_at is None:
             self._wave_at = now + (_WAVE if len(self.has_ended) < _CROWD else 0.0)
         hurries = self.urgent and now >= self._not_before
@@ -239,7 +266,22 @@ class Keeper(Stops):
         if self.ladder_at is not None and now >= self.ladder_at:
             self.climb(time.monotonic())
 
+    def _greet(self) -> None:
+        """Take who was born since. After a while without anybody the loop may sleep for longer."""
+        if self._alert and not self._young and not self._newborn:
+            self._alert = False
+        while self._newborn:
+            self.took(self._newborn.popleft())
+
     # --- ends ------------------------------------------------------------------------------------
+
+    def _grow_up(self, handle: ExecHandle, now: float) -> None:
+        """It has lived for a while. One whose caller waits for it gets some more: that one sees
+        the end, and neither selector nor sentinel need ever hear of it."""
+        if handle._waiters and not handle._wanted and handle._status is None:
+            self.loop.at(now + _WAITED, lambda: self._watch(handle))
+        else:
+            self._watch(handle)
 
     def _watch(self, handle: ExecHandle) -> None:
         if handle._status is None and not handle._handed and handle in self.trace:
@@ -307,38 +349,6 @@ class Keeper(Stops):
                 moves.append((handle, move))
         self.watch_member(handle)
 
-    def watch_member(self, handle: ExecHandle) -> None:
-        """Who outlived the leader is nobody's child here, but a pidfd tells of its end."""
-        if handle._member_fd >= 0 or self.loop.selector is None:
-            return
-        fd = -1
-        for member in handle._tree.members():
-            try:
-                fd = _pidfd(member.pid)
-                break
-            except ProcessLookupError:
-                continue
-            except OSError:
-                break  # no pidfds here, or no descriptor left
-        if fd < 0:
-            self.loop.at(time.monotonic() + _ASK_AGAIN, lambda: self._member_ended(handle))
-            return
-        handle._member_fd = fd
-        self.loop.selector.register(fd, 1, lambda: self._member_ended(handle))
-
-    def unwatch_member(self, handle: ExecHandle) -> None:
-        fd, handle._member_fd = handle._member_fd, -1
-        if fd >= 0:
-            if self.loop.selector is not None:
-                self.loop.selector.unregister(fd)
-            os.close(fd)
-
-    def _member_ended(self, handle: ExecHandle) -> None:
-        self.unwatch_member(handle)
-        if handle in self.trace:
-            self.has_ended.append(handle)
-            self.urgent = True
-
     # --- output ----------------------------------------------------------------------------------
 
     def _register(self, handle: ExecHandle, drain: Drain) -> None:
@@ -368,10 +378,3 @@ def _belongs_to_parent() -> None:
     raise ProcessionError(
         "this handle belongs to the process that forked: only that one can wait for it and stop it"
     )
-
-
-def _pidfd(pid: int) -> int:
-    """Raises OSError where there is none to have."""
-    if sys.platform == "linux":
-        return os.pidfd_open(pid)
-    raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))

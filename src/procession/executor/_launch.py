@@ -31,12 +31,10 @@ if TYPE_CHECKING:
 _cached: tuple[dict[bytes, bytes], list[bytes]] = ({}, [])
 
 
-def launch(keeper: Keeper, request: Request) -> ExecHandle:
-    """Start it and plant its tree. Raises what `spawn` raises; then nothing is left."""
+def launch(keeper: Keeper, request: Request, number: int) -> ExecHandle:
+    """Start it and plant its tree; in any thread. What `spawn` raises leaves nothing."""
     pipes = Pipes(request, keeper.null)
     try:
-        number = keeper.next_number()
-        keeper.trees.prepare()
         now = time.monotonic()
         process = spawn(
             Command(

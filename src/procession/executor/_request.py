@@ -128,12 +128,14 @@ def find_program(name: str, env: Mapping[str, str], cwd: str | None) -> str:
     """
     if "\0" in name:
         raise ValueError("embedded null byte")
-    here = cwd if cwd is not None and os.path.isabs(cwd) else os.path.join(os.getcwd(), cwd or "")
-    if "/" in name:
-        return os.path.join(here, name)  # exec tells what is wrong with it
+    if name.startswith("/"):
+        return name  # exec tells what is wrong with it
     known = _found.get((name, env.get("PATH")))
     if known is not None and os.access(known, os.X_OK):
         return known
+    here = cwd if cwd is not None and os.path.isabs(cwd) else os.path.join(os.getcwd(), cwd or "")
+    if "/" in name:
+        return os.path.join(here, name)
     refused = False
     for folder in env.get("PATH", os.defpath).split(os.pathsep):
         path = os.path.join(here, folder, name)

@@ -24,10 +24,13 @@ def default_ladder(grace: float = GRACE) -> Ladder:
     return Ladder((Step("SIGTERM", "tree", max(0.0, grace)),))
 
 
+_DEFAULT = default_ladder()
+
+
 def as_ladder(wanted: Ladder | Step | Iterable[Step] | None) -> Ladder:
     """Of what a caller may give as `stop`. Raises TypeError for anything else."""
     if wanted is None:
-        return default_ladder()
+        return _DEFAULT
     if isinstance(wanted, Ladder):
         return wanted
     if isinstance(wanted, Step):

@@ -211,6 +211,7 @@ class CrowdTrees(Trees):
         self._leaders: dict[int, CrowdTree] = {}
         self._cookies: dict[str, CrowdTree] = {}
         self._strangers: set[Key] = set()  # whose environment is known to name none of our runs
+        self._mark = ""  # what all our cookies begin with; "" until there is one
         self._since = 0  # in boot ticks: who is older cannot descend from a leader of ours
 
     @property
@@ -229,6 +230,7 @@ class CrowdTrees(Trees):
         if not handle.own_group:
             raise ValueError(f"process {handle.pid} has no session of its own to know it by")
         tree = CrowdTree(self, run, cookie.rpartition(":")[2], handle)
+        self._mark = tree.cookie.rpartition(".")[0] or self._mark
         self._trees[run] = self._leaders[handle.pid] = self._cookies[tree.cookie] = tree
         return tree
 
@@ -337,7 +339,9 @@ class CrowdTrees(Trees):
         for part in value.split(":") if value else ():
             if part in self._cookies:
                 return self._cookies[part]
-        self._strangers.add(seen.key)
+        # One of ours may be running already, and not be planted yet, where threads start them.
+        if self._mark not in (value or ""):
+            self._strangers.add(seen.key)
         return None
 
     # --- the end ---------------------------------------------------------------------------------

@@ -25,10 +25,13 @@ from procession.process.handle import UNKNOWN, ExitStatus, Handle, Usage
 _RSS_UNIT = 1 if sys.platform == "darwin" else 1024
 
 
+_WELL = ExitStatus(code=0)  # nearly all of them; a value may be shared
+
+
 def exit_status(code: int, status: int) -> ExitStatus:
     """From si_code and si_status of waitid(2)."""
     if code == os.CLD_EXITED:
-        return ExitStatus(code=status)
+        return ExitStatus(code=status) if status else _WELL
     return ExitStatus(signal=status, core_dumped=code == os.CLD_DUMPED)
 
 
@@ -80,6 +83,18 @@ class PosixHandle(Handle):
             if seen is not None:
                 self._exit = exit_status(*seen)
         return self._exit
+
+    def await_exit(self, pidfd: int) -> ExitStatus | None:
+        """Block until it has ended. `pidfd` is its own, which the caller keeps from being closed.
+        The answer is that of `poll_exit`, and saves asking for it."""
+        try:
+            seen = waitid(self.pid, pidfd, block=True)
+        except ChildProcessError:
+            return self.poll_exit()  # reaped, by us or by somebody else: the memory of it tells
+        with self._lock:
+            if self._exit is None and seen is not None:
+                self._exit = exit_status(*seen)
+            return self._exit
 
     def forsake(self) -> bool:
         with self._lock:

@@ -79,6 +79,11 @@ class Handle(ABC):
     def poll_exit(self) -> ExitStatus | None:
         """The status once the process ended, else None. Does not reap, does not block."""
 
+    def await_exit(self, pidfd: int) -> ExitStatus | None:
+        """Block until it has ended; `poll_exit`'s answer. `pidfd` is its own, which the caller
+        keeps open meanwhile. For children of this process."""
+        raise NotImplementedError
+
     @abstractmethod
     def forsake(self) -> bool:
         """Has it ended, also where somebody else keeps its status? Such a zombie counts as reaped
