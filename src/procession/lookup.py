@@ -105,23 +105,34 @@ class Lookup:
         self._pathext = self._environ.get("PATHEXT", _PATHEXT)
 
     def resolve(self, task: Task, folder: str) -> Launch:
+        cwd, env, executable, troubles = self._look(task, folder, frozenset())
+        if troubles:
+            missing = troubles[-1].key == "program" and not executable
+            raise LookupProblem(task.name, troubles, _NOT_FOUND if missing else _CANNOT_RUN)
+        return Launch((task.program, *task.args), executable, cwd, env)
+
+    def troubles(self, task: Task, folder: str, wrong: frozenset[str]) -> list[Trouble]:
+        """What is wrong with a task of which the values of some keys are not known."""
+        return self._look(task, folder, wrong)[-1]
+
+    def _look(
+        self, task: Task, folder: str, wrong: frozenset[str]
+    ) -> tuple[str, dict[str, str], str, list[Trouble]]:
+        """Where, with which environment, and which file; and what is wrong, the program last."""
         troubles: list[Trouble] = []
         cwd = task.cwd or folder
-        wrong_folder = self._folder(cwd)
+        wrong_folder = None if "cwd" in wrong else self._folder(cwd)
         if wrong_folder is not None:
             troubles.append(wrong_folder)
         env = self._environment(task, troubles)
         executable = ""
-        status = _CANNOT_RUN
         path = env.get("PATH", os.defpath)
-        if not troubles or not self._leans_on(task.program, path, troubles):
+        broken = wrong.union(trouble.key for trouble in troubles) if troubles else wrong
+        if not broken or not self._leans_on(task.program, path, broken):
             executable, trouble = self._program(task.program, path, cwd, folder)
             if trouble is not None:
                 troubles.append(trouble)
-                status = _CANNOT_RUN if executable else _NOT_FOUND
-        if troubles:
-            raise LookupProblem(task.name, troubles, status)
-        return Launch((task.program, *task.args), executable, cwd, env)
+        return cwd, env, executable, troubles
 
     def _folder(self, path: str) -> Trouble | None:
         if path not in self._folders:
@@ -147,11 +158,15 @@ class Lookup:
 
     # --- programs ----------------------------------------------------------------------------
 
-    def _leans_on(self, name: str, path: str, troubles: list[Trouble]) -> bool:
-        """Would looking the program up just tell these troubles again, in other words?"""
+    def _leans_on(self, name: str, path: str, wrong: frozenset[str]) -> bool:
+        """Would looking the program up just tell what is wrong again, in other words?"""
+        if "program" in wrong:
+            return True
         if is_path(name, _WINDOWS):
-            return not os.path.isabs(name) and any(t.key == "cwd" for t in troubles)
-        return self._path_entries(path)[1] or any(t.key == "env-file" for t in troubles)
+            return not os.path.isabs(name) and "cwd" in wrong
+        if "cwd" in wrong and self._path_entries(path)[1]:
+            return True
+        return not wrong.isdisjoint(("environment", "env-file"))
 
     def _program(self, name: str, path: str, cwd: str, folder: str) -> tuple[str, Trouble | None]:
         """The program's absolute path, and what is wrong with it.

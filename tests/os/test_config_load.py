@@ -241,6 +241,40 @@ def test_lines_of_an_env_file_are_not_kept_in_the_problem(tmp_path: Path) -> Non
     assert "hunter2" not in repr(caught.value.problems)
 
 
+def test_a_mistake_of_a_task_hides_no_other_of_it(tmp_path: Path) -> None:
+    write(
+        tmp_path / "p.yaml",
+        "tasks:\n"
+        "  web: {program: sh}\n"
+        "  Web: {program: ./gone1}\n"
+        "  my web: {program: ./gone2}\n"
+        "  c: {program: sh, cwd: ~/y, env-file: gone3}\n"
+        "  d: {program: [sh], env-file: gone4, cwd: gone5}\n"
+        "  e: {env-file: gone6}\n"
+        "  f: {program: ./gone7, environment: 7}\n"
+        "  g: {program: gone8, cwd: 7, restart: often}\n",
+    )
+    lines = [line.split(";")[0].replace(str(tmp_path), "T") for line in told(tmp_path, "p.yaml")]
+    assert [line.partition(": tasks.")[2] for line in lines] == [
+        "Web: the name `Web` is taken in line 2 as `web`, which differs by case only",
+        "Web.program: `./gone1` does not exist in `T`",
+        "my web: the name `my web`",
+        "my web.program: `./gone2` does not exist in `T`",
+        "c.cwd: `~` stands for nothing here",
+        "c.env-file: `T/gone3` does not exist",
+        "d.program: a list",
+        "d.env-file: `T/gone4` does not exist",
+        "d.cwd: `T/gone5` does not exist",
+        "e: `program` is missing",
+        "e.env-file: `T/gone6` does not exist",
+        "f.program: `./gone7` does not exist in `T`",
+        "f.environment: the number `***`",
+        "g.program: `gone8` is not on the task's PATH",
+        "g.cwd: `T/7` does not exist",
+        "g.restart: the text `often`",
+    ]
+
+
 def test_what_is_not_known_is_not_looked_up(tmp_path: Path) -> None:
     write(tmp_path / "p.yaml", "tasks: {web: {program: nonsense, environment: {PATH: }}}\n")
     (line,) = told(tmp_path, "p.yaml")

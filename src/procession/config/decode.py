@@ -87,18 +87,20 @@ _NEEDED_TO_LOOK_UP = frozenset({"program", "cwd", "environment", "env-file"})
 class Entry:
     """A task of the file with the places of its values.
 
-    `task` is None where no task could be made at all. `can_be_looked_up` is false where what
-    says which program to run, where and with which environment, is itself a problem.
+    `task` is None where no task could be made at all. `looked_at` is what can be looked up of it
+    all the same, and `wrong` names the keys whose values are not what the file says: those that
+    are problems themselves, and `program` where there is none.
     """
 
-    __slots__ = ("can_be_looked_up", "node", "nodes", "path", "task")
+    __slots__ = ("looked_at", "node", "nodes", "path", "task", "wrong")
 
     def __init__(self, path: str, node: Node) -> None:
         self.path = path
         self.node = node
         self.nodes: dict[str, tuple[Node, Node]] = {}
         self.task: spec.Task | None = None
-        self.can_be_looked_up = False
+        self.looked_at: spec.Task | None = None
+        self.wrong: frozenset[str] = frozenset()
 
     def place(self, key: str, index: int | None = None) -> tuple[Mark, str]:
         """Where a key's value is (or the task, if it has no such key), and its path."""
@@ -339,11 +341,12 @@ class _Decoder:
                 what = f"{quoted(given)}, but the task's key says {quoted(key.value)}"
                 report.bad(value, what, "the same name, or no `name`", key.value)
             report.key, report.key_node = "", None
+        lacking = {"program", *entry.nodes} - values.keys()
+        entry.wrong = _NEEDED_TO_LOOK_UP & lacking
         if name and "program" in values:
             entry.task = _made(name, values, self._defaults)
-            entry.can_be_looked_up = all(
-                k in values for k in _NEEDED_TO_LOOK_UP if k in entry.nodes
-            )
+        # without a name it may have a program, and the other way round
+        entry.looked_at = entry.task or _made("?", {"program": "", **values}, self._defaults)
 
     def _name(self, node: Node, name: str) -> str | None:
         """`name` if a task may have it and no other has; told otherwise."""

@@ -16,7 +16,7 @@ from procession.config.names import fit_name, is_name
 from procession.config.report import TooManyProblemsError
 from procession.config.source import MAX_BYTES, Problem, decode_bytes
 from procession.errors import ConfigError, UsageError, one_line, quoted
-from procession.lookup import Launch, Lookup, LookupProblem
+from procession.lookup import Launch, Lookup, LookupProblem, Trouble
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -234,19 +234,23 @@ def _look_up(decoded: Decoded, lookup: Lookup) -> dict[str, Launch | None]:
     """The launch of every task that was read well enough; what is wrong goes to the report."""
     launches: dict[str, Launch | None] = {}
     for entry in decoded.entries:
-        task = entry.task
-        if task is None or not entry.can_be_looked_up:
+        task = entry.looked_at
+        if task is None:
+            continue
+        folder = decoded.project.folder
+        if entry.task is None or entry.wrong:
+            _tell(decoded.report, entry, task, lookup.troubles(task, folder, entry.wrong))
             continue
         try:
-            launches[task.name] = lookup.resolve(task, decoded.project.folder)
+            launches[task.name] = lookup.resolve(task, folder)
         except LookupProblem as problem:
             launches[task.name] = None
-            _tell(decoded.report, entry, task, problem)
+            _tell(decoded.report, entry, task, problem.troubles)
     return launches
 
 
-def _tell(report: Report, entry: Entry, task: spec.Task, problem: LookupProblem) -> None:
-    for trouble in problem.troubles:
+def _tell(report: Report, entry: Entry, task: spec.Task, troubles: Iterable[Trouble]) -> None:
+    for trouble in troubles:
         if trouble.key == "program" and not task.program_must_exist:
             continue
         mark, path = entry.place(trouble.key, trouble.index)
