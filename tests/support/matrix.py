@@ -22,6 +22,8 @@ from tests.support.up import PROCESSION, Inotify, Project, Up
 
 GRACE = 0.3  # seconds
 SENTINEL_GRACE = 1.0  # what it gives to those it has heard nothing of yet
+SWEEP_GRACE = 1.0  # what `up` gives to those whom nothing ties to a run
+UNTIED = ("bare", "undumpable-daemon")
 MORE = 1.0  # seconds after the grace, by when nothing may be left
 
 # name: kind of `matrix_adversary.py`
@@ -80,6 +82,8 @@ class Cell:
         self.kind = ROWS[row]
         self.column = column
         self.grace = SENTINEL_GRACE if column == APP else GRACE
+        if column == GUARDIAN and self.kind in UNTIED:
+            self.grace = SWEEP_GRACE
         self._wrap = MODES[mode]
         self.up: Up
 

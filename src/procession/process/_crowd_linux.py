@@ -63,6 +63,13 @@ class Seen:
         self.settled = self.start < now
 
     @property
+    def lasting(self) -> tuple[int, ...]:
+        """What it may be known by later: nobody else comes into a session by birth."""
+        if self.settled:
+            return self.key
+        return () if self.session == self.pid else (*self.key, self.session)
+
+    @property
     def member(self) -> Member:
         return Member(self.pid, self.start, self.name)
 
@@ -75,7 +82,7 @@ class CrowdTree(Tree):
         self.cookie = cookie
         self.handle = handle
         self.found: list[Seen] = []
-        self.known: frozenset[Key] = frozenset()
+        self.known: frozenset[tuple[int, ...]] = frozenset()  # see `Seen.lasting`
         self.looked = False  # the last look came after the leader was seen to end
         self._trees = trees
         self._heard: set[Key] = set()
@@ -254,7 +261,7 @@ class CrowdTrees(Trees):
         for tree, members in found.items():
             members.sort(key=tree.is_not_leader)
             tree.found = members
-            tree.known = frozenset(seen.key for seen in members if seen.settled)
+            tree.known = frozenset(seen.lasting for seen in members) - {()}
         for tree in over:
             tree.looked = True
         self._strangers &= {seen.key for seen in crowd.values()}
@@ -298,6 +305,7 @@ class CrowdTrees(Trees):
 
         for seen in crowd.values():
             tree = leaders.get(seen.pid) or known.get(seen.key)
+            tree = tree or known.get((*seen.key, seen.session))
             if tree is not None:
                 tie(seen, tree)
         left = [seen for seen in crowd.values() if seen.pid not in owner]
