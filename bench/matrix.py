@@ -2,8 +2,9 @@
 
 Each cell is one tree, as an ordinary user without control groups; `tests/support/matrix.py` has the
 rows, the columns and the impossible cells. The bar: nobody is alive within the grace (0.3 s; 1 s
-where the application is killed, or nothing ties them to a task) and 1 s more. Status 1 if somebody was, or if what is called
-impossible was held. `make bench-matrix` does each cell 20 times, which takes half an hour.
+where the application is killed, or where nothing ties them to a task) and 1 s more. Status 1 if
+somebody was, or if what is called impossible was held. `make bench-matrix` does each cell 20 times,
+which takes half an hour.
 """
 
 from __future__ import annotations
