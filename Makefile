@@ -15,7 +15,7 @@ SETUP = @command -v $(PYTHON) >/dev/null || \
 	{ echo "no $(PYTHON) here: name a Python >= 3.11, as in: make $@ PYTHON=python3.12" >&2; exit 1; }; \
 	$(PYTHON) .ci/venv.py $(VENV)
 
-.PHONY: help demo test check format docs bench bench-matrix clean
+.PHONY: help demo test test-windows check format docs bench bench-matrix clean
 
 help: ## what there is to say
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -27,6 +27,12 @@ demo: ## two HTTP servers and a client: up in order, asked, and gracefully down
 test: ## the whole suite; choose with PYTEST_ARGS="-m quick"
 	$(SETUP) test
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+test-windows: ## what a Windows CPython says, under Wine: the unit suite and tests/windows
+	$(SETUP) test
+	$(BIN)/python tools/windows/lab.py \
+		-m pytest -p no:cacheprovider tests/windows $(PYTEST_ARGS) + \
+		-m pytest -p no:cacheprovider tests/unit $(PYTEST_ARGS)
 
 check: ## style, types on three platforms, and who imports whom
 	$(SETUP) dev

@@ -196,6 +196,7 @@ def barrier(timeout: float = 5.0) -> bool:
     if not 0 <= timeout < float("inf"):
         raise ValueError(f"barrier: {timeout!r} is not a finite number of seconds from 0")
     if sys.platform == "win32":
+        _address()  # a wrong one is told everywhere
         return False
     import select
 
@@ -293,11 +294,11 @@ def _deliver(text: str, fds: Sequence[int], timeout: float) -> bool:
     if not 0 <= timeout < float("inf"):
         raise ValueError(f"timeout: {timeout!r} is not a finite number of seconds from 0")
     payload = _payload(text)
-    if sys.platform == "win32":
-        return False  # CPython has no AF_UNIX there, and no manager speaks this
     address = _address()
     if address is None:
         return False
+    if sys.platform == "win32":
+        return False  # CPython has no AF_UNIX there, and no manager speaks this
 
     import socket
 

@@ -19,6 +19,10 @@ POLICIES = ("no", "on-failure", "always")
 TARGETS = ("leader", "group", "tree")
 LEFTOVERS = ("stop", "wait", "leave")
 
+# The stop signals of Windows, with numbers for those that know signals by number: Python's own, the
+# POSIX one for SIGKILL, and WM_CLOSE's. What each of them does there: docs/windows.md.
+WINDOWS_SIGNALS = {"SIGINT": 2, "SIGKILL": 9, "SIGTERM": 15, "WM_CLOSE": 16, "SIGBREAK": 21}
+
 
 class Restart(Record):
     """When an ended run is followed by another, and how long after."""

@@ -92,7 +92,7 @@ BROKEN_VALUES = (
     broken("program is a list", "tasks:\n  web: {program: [sleep, 5]}\n",
         told(2, 18, "tasks.web.program", "a list", "expected text")),
     broken("program in the home folder", "tasks:\n  web: {program: ~/bin/web}\n",
-        told(2, 18, "tasks.web.program", "`~` stands for nothing here", "did you mean `/")),
+        told(2, 18, "tasks.web.program", "`~` stands for nothing", "did you mean `", "bin/web`?")),
     broken("a template in a plain file", "tasks:\n  web:\n    program: {{ env.HOME }}/x\n",
         told(3, 28, "", "unexpected `/` after a value")),
     broken("a template alone in a plain file", "tasks:\n  web:\n    program: {{ program }}\n",

@@ -138,7 +138,7 @@ def _signals() -> _Signals:
     """pytest-timeout's alarm is left out: it comes and, when a test fails, goes as it likes."""
     handlers = {number: signal.getsignal(number) for number in signal.valid_signals()}
     kernel = _dispositions()
-    if "pytest_timeout" in sys.modules:
+    if "pytest_timeout" in sys.modules and sys.platform != "win32":
         del handlers[signal.SIGALRM]
         kernel = {name: bits & ~(1 << (signal.SIGALRM - 1)) for name, bits in kernel.items()}
     return _Signals(handlers, kernel)
@@ -249,37 +249,46 @@ def _plain(take: Callable[[], T], words: str, mend: Callable[[T], object] | None
     )
 
 
+# Those that Windows has as well
+THREADS: Aspect[Any] = Aspect(_threads, _leaked_threads, None, _await_threads)
+SIGNALS: Aspect[Any] = Aspect(_signals, _leaked_signals, _restore_signals)
+FOLDER: Aspect[Any] = _plain(os.getcwd, "the working directory", os.chdir)
+UMASK: Aspect[Any] = _plain(_umask, "the umask", os.umask)
+ENVIRONMENT: Aspect[Any] = Aspect(_environment, _leaked_environment, _restore_environment)
+TEMPORARY: Aspect[Any] = Aspect(_temporary, _leaked_temporary, _remove_temporary)
+
 ASPECTS: tuple[Aspect[Any], ...] = (
     Aspect(all_processes, leaked_strays, end_strays, await_strays),
     Aspect(child_processes, leaked_children, end_children),
-    Aspect(_threads, _leaked_threads, None, _await_threads),
+    THREADS,
     # A leaked descriptor is not closed: its owner may close that number again, then another's.
     Aspect(open_descriptors, _leaked_descriptors),
-    Aspect(_signals, _leaked_signals, _restore_signals),
+    SIGNALS,
     _plain(
         lambda: signal.pthread_sigmask(signal.SIG_BLOCK, ()),
         "the signal mask",
         lambda mask: signal.pthread_sigmask(signal.SIG_SETMASK, mask),
     ),
     _plain(_wakeup_fd, "the wakeup descriptor", signal.set_wakeup_fd),
-    _plain(os.getcwd, "the working directory", os.chdir),
-    _plain(_umask, "the umask", os.umask),
+    FOLDER,
+    UMASK,
     _plain(_limits, "the resource limits", None),
     _plain(_subreaper, "the subreaper flag", None),
-    Aspect(_environment, _leaked_environment, _restore_environment),
-    Aspect(_temporary, _leaked_temporary, _remove_temporary),
+    ENVIRONMENT,
+    TEMPORARY,
 )
 
 
 class Watch:
     """What the process held at one moment, to be compared with what it holds later."""
 
-    def __init__(self) -> None:
-        self._before = [aspect.take() for aspect in ASPECTS]
+    def __init__(self, aspects: tuple[Aspect[Any], ...] = ASPECTS) -> None:
+        self._aspects = aspects
+        self._before = [aspect.take() for aspect in aspects]
 
     def _compare(self, settle: bool) -> list[str]:
         told = []
-        for aspect, before in zip(ASPECTS, self._before, strict=True):
+        for aspect, before in zip(self._aspects, self._before, strict=True):
             if settle and aspect.settle is not None:
                 aspect.settle(before)
             told += aspect.leaked(before, aspect.take())
@@ -295,7 +304,7 @@ class Watch:
 
     def mend(self) -> None:
         """Put back what can be put back."""
-        for aspect, before in zip(ASPECTS, self._before, strict=True):
+        for aspect, before in zip(self._aspects, self._before, strict=True):
             if aspect.mend is not None:
                 aspect.mend(before, aspect.take())
 

@@ -11,6 +11,7 @@ this) appends a line "PASSED FAILED" for a script that adds up several runs.
 from __future__ import annotations
 
 import os
+import sys
 import tomllib
 import warnings
 from collections.abc import Sequence
@@ -85,7 +86,7 @@ class Strict:
         self, config: pytest.Config, items: list[pytest.Item]
     ) -> None:
         for_root = [item for item in items if item.get_closest_marker("root")]
-        if os.geteuid() != 0 and for_root:
+        if not _is_root() and for_root:
             items[:] = [item for item in items if item not in for_root]
             config.hook.pytest_deselected(items=for_root)
         self._root_tests = len(for_root)
@@ -119,7 +120,7 @@ class Strict:
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         if self._whole:
             self._told += self._allowed.unused()
-            if os.geteuid() == 0 and (not self._root_tests or self._root_passed < self._root_tests):
+            if _is_root() and (not self._root_tests or self._root_passed < self._root_tests):
                 self._told.append(
                     f"root's tests: {self._root_passed} of {self._root_tests} ran and passed"
                 )
@@ -131,7 +132,7 @@ class Strict:
             terminalreporter.section("not a green run", red=True)
             for line in self._told:
                 terminalreporter.write_line(line)
-        if self._whole and os.geteuid() == 0:
+        if self._whole and _is_root():
             terminalreporter.write_line(
                 f"root's tests: {self._root_passed} of {self._root_tests} ran and passed"
             )
@@ -141,6 +142,10 @@ class Strict:
             failed = len(stats.get("failed", [])) + len(stats.get("error", [])) + len(self._told)
             with open(tally, "a") as file:
                 file.write(f"{len(stats.get('passed', []))} {failed}\n")
+
+
+def _is_root() -> bool:
+    return sys.platform != "win32" and os.geteuid() == 0
 
 
 def _why(longrepr: Any) -> str:

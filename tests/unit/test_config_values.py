@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 import yaml
 
@@ -104,17 +106,21 @@ PLAIN: list[tuple[str, str, object]] = [
     ("success-exit-codes: 3", "success_exit_codes", (3,)),
     ("success-exit-codes: [0, 3, 0x10, 255, 3]", "success_exit_codes", (0, 3, 16, 255)),
     ("cwd: .", "cwd", "/srv"),
-    ("cwd: ./a/b", "cwd", "/srv/a/b"),
-    ("cwd: ../x", "cwd", "/srv/../x"),
+    ("cwd: ./a/b", "cwd", os.path.join("/srv", "a/b")),
+    ("cwd: ../x", "cwd", os.path.join("/srv", "../x")),
     ("cwd: /abs", "cwd", "/abs"),
-    ("cwd: 2026", "cwd", "/srv/2026"),
-    ("cwd: '~'", "cwd", "/srv/~"),
-    ("env-file: .env", "env_files", ("/srv/.env",)),
-    ("env-file: [.env, /etc/x, ./sub/.env]", "env_files", ("/srv/.env", "/etc/x", "/srv/sub/.env")),
+    ("cwd: 2026", "cwd", os.path.join("/srv", "2026")),
+    ("cwd: '~'", "cwd", os.path.join("/srv", "~")),
+    ("env-file: .env", "env_files", (os.path.join("/srv", ".env"),)),
+    (
+        "env-file: [.env, /etc/x, ./sub/.env]",
+        "env_files",
+        (os.path.join("/srv", ".env"), "/etc/x", os.path.join("/srv", "sub/.env")),
+    ),
     ("env-file:", "env_files", ()),
     ("stop:", "stop", spec.Stop()),
     ("stop: {signal: int}", "stop", spec.Stop("SIGINT")),
-    ("stop: {signal: SigQuit, to: tree, timeout: 3}", "stop", spec.Stop("SIGQUIT", "tree", 3.0)),
+    ("stop: {signal: SigInt, to: tree, timeout: 3}", "stop", spec.Stop("SIGINT", "tree", 3.0)),
     ("stop: {signal: 15, to: leader}", "stop", spec.Stop("SIGTERM", "leader")),
     ("stop: {signal: '9', timeout: 500ms}", "stop", spec.Stop("SIGKILL", timeout=0.5)),
 ]
@@ -221,7 +227,11 @@ def test_extension_keys_hold_what_tasks_share() -> None:
     assert b.restart == spec.Restart("no")
     assert b.tags == ("m",)
     assert dict(b.environment) == {"A": "1", "B": "3"}
-    assert (c.env_files, c.tags) == (d.env_files, d.tags) == (("/srv/one",), ("x", "y"))
+    assert (
+        (c.env_files, c.tags)
+        == (d.env_files, d.tags)
+        == ((os.path.join("/srv", "one"),), ("x", "y"))
+    )
     assert d.environment == a.environment
 
 

@@ -99,7 +99,7 @@ def test_every_handler_has_an_example() -> None:
 
 def test_the_page_of_states_is_what_the_table_says() -> None:
     page = Path(__file__).parents[2] / "docs" / "states.md"
-    assert page.read_text() == diagram.page(), "run make docs"
+    assert page.read_text("utf-8") == diagram.page(), "run make docs"
 
 
 def test_histories_go_where_the_diagram_goes_and_everywhere_it_goes() -> None:

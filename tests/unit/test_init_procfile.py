@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import hypothesis.strategies as st
 import pytest
 from hypothesis import example, given
@@ -84,14 +86,14 @@ def test_what_a_runner_gives_each_task() -> None:
     assert web.environment == (("PORT", "5000"),)
     assert worker.environment == (("PORT", "5100"),)
     assert (worker.name, worker.program) == ("worker", "b")
-    assert web.env_files == worker.env_files == ("/work/.env",)
+    assert web.env_files == worker.env_files == (os.path.join("/work", ".env"),)
     assert web.quit_on_terminate
     assert worker.quit_on_terminate
 
 
 def test_the_folder_of_the_commands() -> None:
     assert one("a").cwd is None
-    assert one("a", folder="../my app").cwd == "/work/../my app"
+    assert one("a", folder="../my app").cwd == os.path.join("/work", "../my app")
 
 
 def test_every_line_that_is_no_task_is_told() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 import time
 from itertools import pairwise
 
@@ -89,4 +90,6 @@ def test_a_long_line_costs_what_its_length_does(unit: bytes) -> None:
             best = min(best, time.process_time() - began)
         return best
 
-    assert cost(256 * 1024) < 24 * cost(32 * 1024) + 0.05
+    # Windows counts processor time in steps of 1/64 s, whatever it says of its resolution
+    least = 1 / 64 if sys.platform == "win32" else 0.0
+    assert cost(256 * 1024) < 24 * max(cost(32 * 1024), least) + 0.05

@@ -9,6 +9,7 @@ name); nothing at all is not.
 from __future__ import annotations
 
 import os
+import sys
 
 from procession import spec
 from procession.config import scalars
@@ -285,26 +286,37 @@ def codes(report: Report, node: Node, field: spec.Field, folder: str) -> tuple[i
 def signal_name(report: Report, node: Node, field: spec.Field, folder: str) -> str | None:
     """A signal of this system, by name with or without SIG, or by number."""
     expected = "a signal such as `SIGTERM`, `INT` or `15`"
+    if sys.platform == "win32":
+        expected = f"one of {', '.join(spec.WINDOWS_SIGNALS)}"
     if not isinstance(node, Scalar) or kind_of(node) in (NULL, BOOLEAN, FLOAT):
         report.bad(node, described(node), expected)
         return None
-    import signal  # 6 ms, for the few files that name one
-
+    known = _signals()
     value = node.value
     if kind_of(node) == INTEGER or (value.isascii() and value.isdigit()):
         wanted = scalars.integer(value)
-        for known in signal.Signals:
-            if known.value == wanted:
-                return known.name
+        for called, number in known.items():
+            if number == wanted:
+                return called
         report.bad(node, f"no signal has the number {quoted(value)} on this system", expected)
         return None
-    full = value.upper() if value.upper().startswith("SIG") else "SIG" + value.upper()
-    members = signal.Signals.__members__
-    if full in members:
-        return members[full].name  # SIGIOT is SIGABRT
-    near = closest(full, [m for m in members if not m.startswith("SIGRT")])
+    full = value.upper() if value.upper().startswith(("SIG", "WM_")) else "SIG" + value.upper()
+    if full in known:  # SIGIOT is SIGABRT: the first of a number is its name
+        return next(called for called, number in known.items() if number == known[full])
+    near = closest(full, [m for m in known if not m.startswith("SIGRT")])
     report.bad(node, f"no signal is called {quoted(value)} on this system", expected, near)
     return None
+
+
+def _signals() -> dict[str, int]:
+    """Name -> number, of this system; of several names of one number the usual one first."""
+    if sys.platform == "win32":
+        # what the `signal` module names there (CTRL_C_EVENT is 0) are other things
+        return spec.WINDOWS_SIGNALS
+    import signal  # 6 ms, for the few files that name one
+
+    names = {known.name: int(known) for known in signal.Signals}
+    return names | {name: int(number) for name, number in signal.Signals.__members__.items()}
 
 
 READERS: dict[str, Reader] = {

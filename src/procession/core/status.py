@@ -20,6 +20,17 @@ _MISTAKES = {
     13: "it wrote where nobody reads any more",
 }  # fmt: skip
 
+# What Windows ends a process with (NTSTATUS): the codes that people meet.
+_WINDOWS_WORDS = {
+    0xC0000005: "as Windows ends a program for an access violation",
+    0xC00000FD: "as Windows ends a program whose stack is full",
+    0xC0000135: "as Windows ends a program one of whose DLLs is not there",
+    0xC0000139: "as Windows ends a program one of whose DLLs lacks a function",
+    0xC0000142: "as Windows ends a program one of whose DLLs failed to begin",
+    0xC000013A: "as Windows ends a program that does not handle Ctrl-C or Ctrl-Break",
+    0xC0000409: "as Windows ends a program that found its own stack or heap overwritten",
+}
+
 # What shells exit with for what they could not run (POSIX, 2.8.2): a code of 126 or 127 is as a
 # rule not the program's own.
 _SHELL_WORDS = {
@@ -33,7 +44,8 @@ STATUS_UNKNOWN = 1  # what `up` exits with for a leader whose status somebody el
 class ExitStatus(Record):
     """Exit code, or signal, or neither: "status unknown", when somebody else reaped the process.
 
-    `code` is 0..255, `signal` a signal number; at most one of them is set. Never an invented 0.
+    `code` is 0..255, on Windows 32 bits; `signal` a signal number; at most one of them is set.
+    Never an invented 0.
     """
 
     code: int | None = None
@@ -56,7 +68,8 @@ class ExitStatus(Record):
 
     def __str__(self) -> str:
         if self.code is not None:
-            return f"exited with {self.code}"
+            shown = self.code if self.code < 0xC0000000 else f"{self.code:#X}".replace("X", "x")
+            return f"exited with {shown}"
         if self.signal is None:
             return "status unknown"
         name = _SIGNAL_WORDS.get(self.signal, f"signal {self.signal}")
@@ -72,4 +85,4 @@ class ExitStatus(Record):
         code = self.code or 0
         if code > 128 and (name := _SIGNAL_WORDS.get(code - 128)) is not None:
             return f"as shells do when {name} killed a program"
-        return _SHELL_WORDS.get(code, "")
+        return _SHELL_WORDS.get(code) or _WINDOWS_WORDS.get(code, "")
