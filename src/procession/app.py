@@ -14,12 +14,23 @@ from procession.errors import ConfigError, HostError, ProcessionError, UsageErro
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable
+    from collections.abc import Callable, Hashable, Mapping
+    from typing import Protocol
 
+    from procession.lookup import Launch
     from procession.process.link import Link
     from procession.spec import Defaults, Project, Task
     from procession.supervisor.command import RunOptions
     from procession.supervisor.output import Output
+
+    if sys.platform != "win32":
+        from procession.supervisor.engine import Engine
+
+    class Loop(Protocol):
+        """Either platform's engine."""
+
+        def run(self) -> int: ...
+
 
 FAILED = 1  # exit status for what is not the user's doing
 USAGE = 2  # exit status for the user's mistakes
@@ -47,12 +58,28 @@ class UpOptions(Record):
 if sys.platform == "win32":
 
     def run(options: RunOptions) -> int:
-        """Raises HostError: this platform's mechanisms do not exist yet."""
-        raise HostError("procession run", "does not run on Windows yet", "Linux or another POSIX")
+        """Run one command until nothing of it lives; the status to exit with, which Python takes
+        as a signed number of 32 bits where Windows has an unsigned one."""
+        from procession.supervisor.command import supervise as supervise_command
+
+        status = supervise_command(options)
+        return status if status < 2**31 else status - 2**32
 
     def up(options: UpOptions) -> int:
-        """Raises HostError: this platform's mechanisms do not exist yet."""
-        raise HostError("procession up", "does not run on Windows yet", "Linux or another POSIX")
+        """Run a project until it ends; its exit status. In this very process: its own job object
+        is the guardian."""
+        from procession.supervisor.engine_windows import Engine
+
+        def make(project: Project, launches: Mapping[str, Launch | None]) -> Engine:
+            return Engine(
+                project,
+                launches,
+                make_output=lambda drained: _output(options, project, drained),
+                environ=dict(os.environ),
+            )
+
+        status = supervise(options, make)
+        return status if status < 2**31 else status - 2**32
 
 else:
 
@@ -91,8 +118,28 @@ else:
         """Run a project until it ends; its exit status. Forks: call single-threaded, and early."""
         from procession.process.guardian import guard
 
+        def supervised(link: Link) -> int:
+            def make(project: Project, launches: Mapping[str, Launch | None]) -> Engine:
+                from procession.process.limits import make_room
+                from procession.process.tree import Trees
+                from procession.supervisor.engine import Engine
+
+                make_room(DESCRIPTORS * len(project.tasks))
+                trees = Trees(link.groups)
+                trees.prepare()
+                return Engine(
+                    project,
+                    launches,
+                    trees=trees,
+                    link=link,
+                    make_output=lambda drained: _output(options, project, drained),
+                    environ=dict(os.environ),
+                )
+
+            return supervise(options, make)
+
         return guard(
-            lambda link: supervise(options, link),
+            supervised,
             crash_grace=options.crash_grace,
             logs=_Logs(),
         )
@@ -111,52 +158,41 @@ else:
 
             event_line(folder, text)
 
-    def supervise(options: UpOptions, link: Link) -> int:
-        """The supervisor's whole life: read the file, start, keep, stop. Exit status as `up`'s."""
-        from procession.config.load import load
 
-        try:
-            loaded = load(
-                options.file,
-                cwd=current_folder(),
-                base=options.cwd,
-                name=options.name,
-                environ=dict(os.environ),
-                template=options.template,
-                variables=dict(options.variables),
-                defaults=options.defaults,
-            )
-            for note in loaded.notes:
-                sys.stderr.write(f"procession: {note}\n")
-            project = pick(loaded.project, options.only)
-            from procession.process.limits import make_room
-            from procession.process.tree import Trees
-            from procession.supervisor.engine import Engine
+def supervise(
+    options: UpOptions, make: Callable[[Project, Mapping[str, Launch | None]], Loop]
+) -> int:
+    """The supervisor's whole life: read the file, start, keep, stop. Exit status as `up`'s."""
+    from procession.config.load import load
 
-            make_room(DESCRIPTORS * len(project.tasks))
-            trees = Trees(link.groups)
-            trees.prepare()
-            engine = Engine(
-                project,
-                loaded.launches,
-                trees=trees,
-                link=link,
-                make_output=lambda drained: _output(options, project, drained),
-                environ=dict(os.environ),
-            )
-        except ConfigError as e:
-            from procession.config.telling import told
+    try:
+        loaded = load(
+            options.file,
+            cwd=current_folder(),
+            base=options.cwd,
+            name=options.name,
+            environ=dict(os.environ),
+            template=options.template,
+            variables=dict(options.variables),
+            defaults=options.defaults,
+        )
+        for note in loaded.notes:
+            sys.stderr.write(f"procession: {note}\n")
+        project = pick(loaded.project, options.only)
+        engine = make(project, loaded.launches)
+    except ConfigError as e:
+        from procession.config.telling import told
 
-            sys.stderr.write(told(e.problems, color=wants_color(options.color, 2)))
-            return USAGE
-        except ProcessionError as e:
-            print(f"procession: {e}", file=sys.stderr)  # noqa: T201 - worded, and no traceback
-            return FAILED if isinstance(e, HostError) else USAGE
-        try:
-            return engine.run()
-        except HostError as e:  # a limit of this host; the guardian ends what was started
-            print(f"procession: {e}", file=sys.stderr)  # noqa: T201 - worded, and no traceback
-            return FAILED
+        sys.stderr.write(told(e.problems, color=wants_color(options.color, 2)))
+        return USAGE
+    except ProcessionError as e:
+        print(f"procession: {e}", file=sys.stderr)  # noqa: T201 - worded, and no traceback
+        return FAILED if isinstance(e, HostError) else USAGE
+    try:
+        return engine.run()
+    except HostError as e:  # a limit of this host; the guardian ends what was started
+        print(f"procession: {e}", file=sys.stderr)  # noqa: T201 - worded, and no traceback
+        return FAILED
 
 
 def current_folder() -> str:

@@ -24,7 +24,7 @@ COLORS = {"ok": "32", "limited": "33", "missing": "31"}
 VERDICTS = {
     "ok": "Nothing is lacking here.",
     "limited": "All works here; what is limited is said above.",
-    "missing": "`up` and `run` do not work here: see what is missing.",
+    "missing": "Not everything works here: see what is missing.",
 }
 WIDTH = 78
 

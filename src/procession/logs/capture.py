@@ -9,6 +9,7 @@ from __future__ import annotations
 import heapq
 import os
 import selectors
+import sys
 import threading
 import time
 from collections import deque
@@ -361,7 +362,7 @@ class Capture:
         """Close the pipe, show and tell what is left; the last one ends a drain."""
         pipe.closed = True
         self._ignore(pipe)
-        os.close(pipe.fd)
+        fds.close_pipe(pipe.fd)
         self._pipes.discard(pipe)
         self._budget.give_back(pipe.grown)
         if pipe.feed is not None:
@@ -381,6 +382,11 @@ class Capture:
 
 
 def _make_ears() -> tuple[selectors.BaseSelector, Waker]:
+    if sys.platform == "win32":
+        from procession.logs._ears_windows import Ears
+
+        ears = Ears()
+        return ears, Waker(ears.notify)
     try:
         selector = selectors.DefaultSelector()
         try:

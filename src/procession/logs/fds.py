@@ -1,7 +1,7 @@
 """What the platform offers for moving blocks between descriptors. No policy.
 
 Linux is run and tested; other POSIX systems are typed and take the portable branches. Windows
-has neither `poll` nor non-blocking pipes: its road is not built yet, and it says so.
+has neither `poll` nor non-blocking pipes: threads read ahead there (`_ears_windows`).
 """
 
 from __future__ import annotations
@@ -10,8 +10,6 @@ import os
 import select
 import stat
 import sys
-
-from procession.errors import HostError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,18 +24,38 @@ _IOV_MAX = 512  # buffers in one write; Linux takes 1024, POSIX promises 16 and 
 
 def make_nonblocking(fd: int) -> None:
     """For descriptors that are ours alone: the flag belongs to the open file, not to the number."""
-    if sys.platform == "win32":
-        raise HostError("output", "pipes of tasks cannot be read without blocking on Windows yet")
-    os.set_blocking(fd, False)
+    if sys.platform != "win32":  # there a thread reads ahead
+        os.set_blocking(fd, False)
 
 
 def read_into(fd: int, view: memoryview) -> int:
     """Read into `view`; the number of bytes, 0 at the end. As `os.read`, without an allocation."""
     if sys.platform == "win32":
-        block = os.read(fd, len(view))
+        from procession.logs import _ears_windows
+
+        block = _ears_windows.take(fd, len(view))
         view[: len(block)] = block
         return len(block)
     return os.readv(fd, (view,))
+
+
+def read_block(fd: int, most: int) -> bytes:
+    """As `os.read` of a pipe that never blocks: raises BlockingIOError instead."""
+    if sys.platform == "win32":
+        from procession.logs import _ears_windows
+
+        return _ears_windows.take(fd, most)
+    return os.read(fd, most)
+
+
+def close_pipe(fd: int) -> None:
+    """Close what was read by `read_into`."""
+    if sys.platform == "win32":
+        from procession.logs import _ears_windows
+
+        _ears_windows.give_up(fd)
+    else:
+        os.close(fd)
 
 
 def write_blocks(fd: int, blocks: Sequence[Block]) -> int:
@@ -54,20 +72,20 @@ def write_blocks(fd: int, blocks: Sequence[Block]) -> int:
     return os.writev(fd, chosen)
 
 
-def wait(wake_fd: int, write_fds: Iterable[int], timeout: float | None) -> set[int]:
-    """Sleep until `wake_fd` can be read or one of `write_fds` written to (or has failed).
+if sys.platform != "win32":
 
-    Those that can; none after `timeout` seconds. `poll`, not `select`: descriptors may be above
-    1023; not epoll: it refuses regular files.
-    """
-    if sys.platform == "win32":
-        raise HostError("output", "the terminal cannot be written to without blocking yet")
-    poll = select.poll()
-    poll.register(wake_fd, select.POLLIN)
-    for fd in write_fds:
-        poll.register(fd, select.POLLOUT)
-    # rounded up: a deadline must have passed when we wake for it
-    return {fd for fd, _ in poll.poll(timeout and int(timeout * 1000) + 1)}
+    def wait(wake_fd: int, write_fds: Iterable[int], timeout: float | None) -> set[int]:
+        """Sleep until `wake_fd` can be read or one of `write_fds` written to (or has failed).
+
+        Those that can; none after `timeout` seconds. `poll`, not `select`: descriptors may be above
+        1023; not epoll: it refuses regular files.
+        """
+        poll = select.poll()
+        poll.register(wake_fd, select.POLLIN)
+        for fd in write_fds:
+            poll.register(fd, select.POLLOUT)
+        # rounded up: a deadline must have passed when we wake for it
+        return {fd for fd, _ in poll.poll(timeout and int(timeout * 1000) + 1)}
 
 
 def same_file(first: int, second: int) -> bool:
@@ -93,6 +111,12 @@ def is_regular(fd: int) -> bool:
         return stat.S_ISREG(os.fstat(fd).st_mode)
     except OSError:
         return False
+
+
+def blocks(fd: int) -> bool:
+    """Can a write to it only be made when it was asked whether it is writable? On Windows nothing
+    can be asked: the thread that writes waits there, and is left behind in the end."""
+    return sys.platform != "win32" and not is_regular(fd)
 
 
 def reopen_nonblocking(fd: int) -> int | None:

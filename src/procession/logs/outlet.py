@@ -95,7 +95,7 @@ class Outlet:
         own = fds.reopen_nonblocking(self.given)
         if own is not None:
             self.fd = own
-        elif not fds.is_regular(self.given):
+        elif fds.blocks(self.given):
             self._ask_first = True
 
     def close(self) -> None:
@@ -277,6 +277,6 @@ class Writer:
                 timeout = 0.0 if busy else left
             ready = set()
             if waiting or not busy:
-                ready = fds.wait(waker.fd, waiting, timeout)
+                ready = waker.wait(waiting, timeout)
                 if waker.fd in ready:
                     waker.clear()

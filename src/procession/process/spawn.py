@@ -66,10 +66,17 @@ if sys.platform != "win32":
         return Dirt(*_signals_posix.dirt())
 
 else:
-    from procession.errors import HostError
+    from procession.process import _spawn_windows
 
     def spawn(command: Command) -> Handle:
-        raise HostError(command.executable, "cannot be started", "a POSIX host")
+        """Start it, in a job object of its own. Raises what it does elsewhere, and HostError for
+        what Windows cannot give a process: a user, a mask, a terminal."""
+        return _spawn_windows.spawn(command)
+
+    def encoded(env: Mapping[str, str], known: dict[tuple[str, str], bytes]) -> list[bytes]:
+        import os
+
+        return [os.fsencode(f"{name}={value}") for name, value in env.items()]
 
     def clean_signals() -> Dirt:
         """Windows has no dispositions that a child would inherit."""

@@ -124,10 +124,10 @@ if sys.platform != "win32":
         return "no limit" if limit == resource.RLIM_INFINITY else f"{limit:,}"
 
 else:
+    from procession.process import _survey_windows
 
     def _everywhere() -> list[Fact]:
-        means = "`up` and `run` do not exist here yet; procession.shutdown does"
-        return [Fact("platform", MISSING, "Windows", means)]
+        return [Fact(*told) for told in _survey_windows.facts()]
 
 
 # --- what the tree of a run rests on ---------------------------------------------------------
@@ -184,7 +184,7 @@ else:
 
     def _containment(states: dict[str, str]) -> tuple[list[str], list[str]]:
         if sys.platform == "win32":
-            return [], ["everything: `up` and `run` do not exist here yet"]
+            return _survey_windows.LAYERS, _survey_windows.BLIND
         return (
             [
                 "process group of the leader, which no other process can get",

@@ -2,6 +2,7 @@
 
 `Trees` is this platform's mechanism, chosen here once; what it promises is in `_tree.Trees` and
 `_tree.Tree`. Linux: lineage, session and group, and a cookie. Other POSIX: session and group.
+Windows: a job object.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from procession.process._tree import COOKIE, TARGETS, Member, Sent, Tree
 if sys.platform == "linux":
     from procession.process._lineage_linux import LinuxTrees as Trees
 elif sys.platform == "win32":
-    from procession.process._tree import Trees  # abstract: there is no mechanism yet
+    from procession.process._tree_windows import WindowsTrees as Trees
 else:
     from procession.process._tree_posix import PosixTrees as Trees
 

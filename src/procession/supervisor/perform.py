@@ -2,34 +2,51 @@
 
 from __future__ import annotations
 
-import sys
-
-assert sys.platform != "win32", "for POSIX only"
-
 import errno
 import os
+import sys
 
 from procession import lookup
 from procession.core import actions as act
 from procession.core import events as ev
 from procession.process.command import Command
-from procession.process.handle import signal_number
 from procession.process.limits import as_found
 from procession.process.spawn import encoded
 from procession.process.tree import COOKIE
 from procession.supervisor.runs import LiveRun, cookie_of
 
+if sys.platform == "win32":
+    from procession.process._signals_windows import signal_number
+else:
+    from procession.process.handle import signal_number
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Mapping
+    from collections.abc import Callable, Hashable, Mapping, Sequence
+    from typing import Protocol
 
     from procession.lookup import Launch
-    from procession.process.exits import ExitWatcher
     from procession.process.handle import Handle
-    from procession.process.link import Link
     from procession.process.tree import Trees
     from procession.spec import Project, Task
     from procession.supervisor.output import Output
+
+    class Watcher(Protocol):
+        """What tells the loop of ends: `exits.ExitWatcher`."""
+
+        def watch(self, process: Handle, token: LiveRun) -> None: ...
+        def forget(self, process: Handle) -> None: ...
+
+    class Told(Protocol):
+        """Who is told of runs: the guardian's `Link`."""
+
+        def begins(self, cookie: str, signal: int, grace: float) -> None: ...
+        def started(
+            self, cookie: str, pid: int, outputs: Sequence[tuple[int, int]] = ()
+        ) -> None: ...
+        def ended(self, cookie: str) -> None: ...
+        def leaves(self, cookie: str) -> None: ...
+        def spares(self, cookie: str, pid: int, start_time: int) -> None: ...
 
 
 class Performer:
@@ -42,10 +59,10 @@ class Performer:
         *,
         trees: Trees,
         output: Output,
-        link: Link,
+        link: Told,
         environ: Mapping[str, str],
         post: Callable[[ev.Event], None],
-        watcher: ExitWatcher[LiveRun],
+        watcher: Watcher,
     ) -> None:
         self._tasks = {task.name: task for task in project.tasks}
         self._folder = project.folder

@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
-import sys
-
-assert sys.platform != "win32", "for POSIX only"
-
 import json
 import os
 import stat
+import sys
 
-from procession.process.handle import signal_name
+if sys.platform == "win32":
+    from procession.process._signals_windows import signal_name
+else:
+    from procession.process.handle import signal_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Protocol
 
-    from procession.core.single import End
-    from procession.supervisor.single import Single
+    from procession.core.single import Course, End
+    from procession.process.handle import Usage
+
+    class Single(Protocol):
+        """What a finished run tells: `single.Single`, and that of Windows."""
+
+        course: Course
+        pid: int
+        lasted: float
+        asked_by: str
+        usage: Usage | None
+        steps: list[tuple[float, str, int, tuple[str, ...]]]
+
 
 Result = dict[str, object]
 
@@ -34,7 +46,7 @@ def result_of(single: Single, end: End, argv: Sequence[str]) -> Result:
         "core_dumped": ended is not None and ended.core_dumped,
         "pid": single.pid,
         "duration": round(single.lasted, 6),
-        "usage": _usage(),
+        "usage": _usage(single),
         "survivors": list(single.course.survivors),
         "stop": _stop(single),
         "error": None,
@@ -119,19 +131,38 @@ def _stop(single: Single) -> Result | None:
     }
 
 
-def _usage() -> Result:
-    """Of all that this process reaped: the leader, whoever came to us from its tree, and those
-    that they waited for themselves."""
-    import resource
+if sys.platform != "win32":
 
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    unit = 1 if sys.platform == "darwin" else 1024  # of ru_maxrss, getrusage(2) of each
-    return {
-        "user": round(used.ru_utime, 6),
-        "system": round(used.ru_stime, 6),
-        "max_rss": used.ru_maxrss * unit,
-        "major_faults": used.ru_majflt,
-        "minor_faults": used.ru_minflt,
-        "voluntary_switches": used.ru_nvcsw,
-        "involuntary_switches": used.ru_nivcsw,
-    }
+    def _usage(single: Single) -> Result:
+        """Of all that this process reaped: the leader, whoever came to us from its tree, and those
+        that they waited for themselves."""
+        import resource
+
+        used = resource.getrusage(resource.RUSAGE_CHILDREN)
+        unit = 1 if sys.platform == "darwin" else 1024  # of ru_maxrss, getrusage(2) of each
+        return {
+            "user": round(used.ru_utime, 6),
+            "system": round(used.ru_stime, 6),
+            "max_rss": used.ru_maxrss * unit,
+            "major_faults": used.ru_majflt,
+            "minor_faults": used.ru_minflt,
+            "voluntary_switches": used.ru_nvcsw,
+            "involuntary_switches": used.ru_nivcsw,
+        }
+
+else:
+
+    def _usage(single: Single) -> Result | None:
+        """Of the leader; what Windows does not count is not told."""
+        used = single.usage
+        if used is None:
+            return None
+        return {
+            "user": round(used.user, 6),
+            "system": round(used.system, 6),
+            "max_rss": used.max_rss,
+            "major_faults": None,
+            "minor_faults": None,
+            "voluntary_switches": None,
+            "involuntary_switches": None,
+        }

@@ -23,6 +23,7 @@ from procession.process.handle import signal_name, signal_number
 from procession.process.link import GuardianGone
 from procession.process.spawn import clean_signals
 from procession.process.tree import COOKIE
+from procession.supervisor.command import StoppedBeforeError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,14 +46,6 @@ _ENDING = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUI
 _FROM_BEHIND = (signal.SIGTTIN, signal.SIGTTOU)
 _RUN = "run"
 _LONGEST_SLEEP = 86_400.0  # seconds: poll counts milliseconds in an int
-
-
-class StoppedBeforeError(Exception):
-    """A signal to end came before the command was started, by this `number`."""
-
-    def __init__(self, number: int) -> None:
-        self.number = number
-        super().__init__(f"{signal_name(number)} came before it was started")
 
 
 class Single:

@@ -1,0 +1,336 @@
+# ruff: noqa: E402 - the assert stands above the imports that only Windows has
+"""Trees on Windows: each run's job object, which holds whatever the leader starts.
+
+No process leaves its job (nothing here permits a breakaway), so there are no orphans to be found,
+nothing is unclaimed, and the empty tree is told by the system: the job's completion port says that
+no process is active any more. How a tree is asked to end depends on what its processes are, see
+`WindowsTree.signal`.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from _thread import allocate_lock
+
+assert sys.platform == "win32"
+
+from procession.process import _messages_windows as messages
+from procession.process import _win32 as win
+from procession.process._handle_windows import KILLED, SIGKILL, WindowsHandle
+from procession.process._tree import TARGETS, Member, Sent, Tree, Trees
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, Iterable
+    from threading import Thread
+
+    from procession.process.handle import Handle, Usage
+
+SIGINT, SIGTERM, SIG_CLOSE, SIGBREAK = 2, 15, 16, 21
+CTRL_C, CTRL_BREAK = 0, 1
+_STOP = 0  # no run's key: the port's thread ends
+_TYPIST = os.path.join(os.path.dirname(os.path.abspath(__file__)), "_typist_windows.py")
+_CONSOLE_HOST = "conhost.exe"
+_TYPING = 10.0  # seconds a typist may take before it is ended
+
+
+class WindowsTree(Tree):
+    """The job of one run. See `_tree.Tree`."""
+
+    def __init__(self, trees: WindowsTrees, run: Hashable, key: int, handle: WindowsHandle) -> None:
+        self.run = run
+        self.key = key
+        self.handle = handle
+        self.finished = False
+        self._trees = trees
+        self._told: set[int] = set()  # pids that heard the last signal
+        self._after_windows: set[int] = set()  # when these have ended, the others hear of it
+
+    def is_empty(self) -> bool:
+        if self.finished:
+            return True
+        if self.handle.poll_exit() is None:
+            return False
+        # the console's own host is no work of the leader's, and goes with its last process
+        return not win.active(self.handle.job) or not self.members()
+
+    def members(self) -> list[Member]:
+        if self.finished or not self.handle.job:
+            return []
+        pids = win.members(self.handle.job)
+        pids.sort(key=lambda pid: (pid != self.handle.pid, pid))
+        return [found for pid in pids if (found := _member(pid, self.handle.job)) is not None]
+
+    def signal(self, number: int, *, to: str = "tree", only_new: bool = False) -> Sent:
+        """WM_CLOSE (16): to the windows of its processes. SIGINT: Ctrl-C is typed in its console.
+        SIGBREAK: Ctrl-Break is. SIGTERM: WM_CLOSE where any process of the tree has a window, and
+        Ctrl-Break for the others once these have ended; Ctrl-Break where none has. SIGKILL: the
+        job is terminated.
+
+        `leader` means its windows alone; consoles are for all who are attached. `Sent.pids` are
+        those that were told: none where the tree has neither windows nor a console of its own,
+        for then nothing but force can end it.
+        """
+        if to not in TARGETS:
+            raise ValueError(f"to={to!r}: expected one of {', '.join(TARGETS)}")
+        if number == SIGKILL:
+            return self.kill()
+        if number not in (SIGINT, SIGTERM, SIG_CLOSE, SIGBREAK):
+            raise ValueError(f"there is no signal {number} on Windows")
+        if not only_new:
+            self._told.clear()
+            self._after_windows.clear()
+        members = self.members()
+        if to == "leader":
+            members = [m for m in members if m.pid == self.handle.pid]
+        fresh = [m for m in members if m.pid not in self._told]
+        if not fresh:
+            return Sent()
+        sent = Sent()
+        if number in (SIGTERM, SIG_CLOSE):
+            sent = self._close_windows(fresh)
+            if number == SIG_CLOSE:
+                return sent
+        if sent.pids or sent.refused:
+            # Ctrl-Break now would reach these a second time, and some end at once by that
+            self._after_windows = set(sent.pids)
+            return sent
+        if only_new and self._told:
+            return sent  # a console tells all of its processes, those too that have heard
+        return self._type(CTRL_C if number == SIGINT else CTRL_BREAK, fresh)
+
+    def rest(self) -> None:
+        """Something of it ended. Tell those without windows, when those that have some are gone."""
+        if self._after_windows and not self.finished:
+            members = self.members()
+            if not self._after_windows.intersection(m.pid for m in members):
+                self._after_windows.clear()
+                if members:
+                    self._type(CTRL_BREAK, members)
+
+    def _close_windows(self, members: list[Member]) -> Sent:
+        by_pid = {member.pid: member for member in members}
+        told: dict[int, bool] = {}
+        refused = []
+        for window in messages.addressed(messages.windows(by_pid)):
+            try:
+                told[window.pid] = messages.ask_to_close(window) or told.get(window.pid, False)
+            except PermissionError:
+                refused.append(by_pid[window.pid])
+        pids = tuple(pid for pid, well in told.items() if well)
+        self._told.update(pids)
+        return Sent(pids, tuple(dict.fromkeys(refused)))
+
+    def _type(self, event: int, members: list[Member]) -> Sent:
+        console = self.handle.console
+        if console == "own":
+            self._trees.type_in(event, [member.pid for member in members])
+        elif console == "group" and event == CTRL_BREAK and self.handle.poll_exit() is None:
+            # It leads that group, and lives: any other number would break our console.
+            win.console_event(CTRL_BREAK, self.handle.pid)
+        else:
+            return Sent()  # ours: the event would reach ourselves, and whoever started us
+        pids = tuple(member.pid for member in members)
+        self._told.update(pids)
+        return Sent(pids)
+
+    def kill(self) -> Sent:
+        if self.finished or not self.handle.job:
+            return Sent()
+        pids = tuple(win.members(self.handle.job))
+        if pids:
+            self.handle.killed()
+            win.terminate_job(self.handle.job, KILLED)
+        return Sent(pids)
+
+    def finish(self) -> Usage | None:
+        usage = self.handle.reap()
+        if not self.finished:
+            self.finished = True
+            self._trees.drop(self)
+            self.handle.close()
+        return usage
+
+
+class WindowsTrees(Trees):
+    """See `_tree.Trees`. `changed(run)` is called, in a thread of our own, whenever a process of
+    that run has ended, the last one too; not for one that has been finished."""
+
+    def __init__(
+        self, changed: Callable[[Hashable], object] | None = None, *, leave: bool = False
+    ) -> None:
+        self._changed = changed
+        self._leave = leave  # what lives does not end with us
+        self._port = win.create_port()
+        self._thread: Thread | None = None
+        self._trees: dict[int, WindowsTree] = {}
+        self._left: dict[Hashable, WindowsTree] = {}
+        self._typists: dict[int, Thread] = {}
+        self._next = _STOP + 1
+        self._lock = allocate_lock()
+
+    @property
+    def again(self) -> bool:
+        return False
+
+    def prepare(self) -> None:
+        """Nothing is needed; see `own_job` for what should hold the supervisor itself."""
+
+    def plant(
+        self, run: Hashable, cookie: str, handle: Handle, pipes: Iterable[int] = ()
+    ) -> WindowsTree:
+        assert isinstance(handle, WindowsHandle)
+        with self._lock:
+            if any(tree.run == run for tree in self._trees.values()):
+                raise ValueError(f"the run {run!r} has been planted")
+            key, self._next = self._next, self._next + 1
+            tree = self._trees[key] = WindowsTree(self, run, key, handle)
+        if self._leave:
+            win.let_live(handle.job)
+        self._listen()
+        win.report_to(handle.job, self._port, key)
+        if self._changed is not None and handle.poll_exit() is not None:
+            self._changed(run)  # before there was a port to tell of it
+        return tree
+
+    def scan(self, ended: Iterable[Tree] = ()) -> list[Hashable]:
+        """Tells those that were to hear later. No process comes to light here: all are known."""
+        with self._lock:
+            trees = list(self._trees.values())
+        for tree in trees:
+            tree.rest()
+        return []
+
+    def unclaimed(self) -> list[Member]:
+        return []
+
+    def sweep_unclaimed(self, number: int, *, only_new: bool = False) -> Sent:
+        return Sent()
+
+    def forget(self, run: Hashable) -> None:
+        with self._lock:
+            tree = next(tree for tree in self._trees.values() if tree.run == run)
+        win.let_live(tree.handle.job)
+        self.drop(tree)
+        if tree.handle.poll_exit() is not None:
+            tree.handle.reap()
+        self._left[run] = tree
+
+    def left(self) -> set[Hashable]:
+        for run in [run for run, tree in self._left.items() if not tree.members()]:
+            self._left.pop(run).handle.close()
+        return set(self._left)
+
+    def left_of(self, run: Hashable) -> list[Member]:
+        return self._left[run].members() if run in self._left else []
+
+    def close(self) -> None:
+        """What is left on purpose lives on; every other job ends with its last handle."""
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            win.post(self._port, 0, _STOP)
+            thread.join()
+        with self._lock:
+            typists = list(self._typists.values())
+        for typist in typists:
+            typist.join()
+        for tree in self._left.values():
+            tree.handle.close()
+        self._left.clear()
+        if self._port:
+            win.close(self._port)
+            self._port = 0
+
+    # ---- for the trees
+
+    def drop(self, tree: WindowsTree) -> None:
+        with self._lock:
+            self._trees.pop(tree.key, None)
+
+    def type_in(self, event: int, pids: list[int]) -> None:
+        """In the console that these processes have; by a process that has none, without waiting."""
+        import threading
+
+        from procession.process import _quoting_windows as quoting
+
+        # not the one of a virtual environment: that starts the real one, which gets a new console
+        python: str = getattr(sys, "_base_executable", "") or sys.executable
+        argv = (python, "-I", "-S", _TYPIST, str(event), *map(str, pids))
+        started = win.create_process(
+            python, quoting.for_program(argv), flags=win.DETACHED_PROCESS,
+            environment=None, cwd=None, streams=None, inherited=(), job=None,
+        )  # fmt: skip
+        win.close(started.thread)
+        thread = threading.Thread(
+            target=self._await_typist, args=(started,), name=f"typist-{started.pid}", daemon=True
+        )
+        with self._lock:
+            self._typists[started.pid] = thread
+        thread.start()
+
+    def _await_typist(self, started: win.Started) -> None:
+        if not win.wait(started.process, int(_TYPING * 1000)):
+            win.terminate(started.process, 1)
+        win.close(started.process)
+        with self._lock:
+            self._typists.pop(started.pid, None)
+
+    # ---- the port
+
+    def _listen(self) -> None:
+        if self._thread is None:
+            import threading
+
+            self._thread = threading.Thread(target=self._hear, name="procession-jobs", daemon=True)
+            self._thread.start()
+
+    def _hear(self) -> None:
+        while (report := win.next_report(self._port)) is not None:
+            message, key, _ = report
+            if key == _STOP:
+                return
+            if message in (
+                win.MSG_ACTIVE_PROCESS_ZERO,
+                win.MSG_EXIT_PROCESS,
+                win.MSG_ABNORMAL_EXIT,
+            ):
+                with self._lock:
+                    tree = self._trees.get(key)
+                if tree is not None and self._changed is not None:
+                    self._changed(tree.run)
+
+
+def _member(pid: int, job: int) -> Member | None:
+    """None: it has ended meanwhile, the number is another's by now, or it serves a console."""
+    try:
+        process = win.open_process(pid)
+    except PermissionError:
+        return Member(pid, 0, "?")  # of the job, and not ours to look at
+    except OSError:
+        return None
+    try:
+        if win.wait(process, 0) or not win.in_job(process, job):
+            return None
+        name = os.path.basename(win.image_name(process))
+        return None if name.lower() == _CONSOLE_HOST else Member(pid, win.times(process)[0], name)
+    finally:
+        win.close(process)
+
+
+def own_job() -> int:
+    """Put this process into a job that ends with it, and with it all that it starts: nested jobs
+    hold the runs, this one whatever is between them. For `up` and `run`; never inside somebody's
+    application, whose other children it would take along. Returns the job: when `let_live` is
+    called on it, what was left on purpose outlives us.
+
+    Raises OSError where our starter's job permits no nesting (before Windows 8).
+    """
+    job = win.create_job()
+    try:
+        win.kill_on_close(job)
+        win.assign(job, win.current_process())
+    except BaseException:
+        win.close(job)
+        raise
+    return job

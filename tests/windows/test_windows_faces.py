@@ -1,0 +1,68 @@
+"""What the command line says on Windows, of what works there and of what does not."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.windows import BOUND
+
+pytestmark = pytest.mark.windows
+
+
+def procession(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "procession", *words],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        timeout=BOUND * 2,
+        check=False,
+    )
+
+
+def written(folder: Path, *keys: str) -> None:
+    lines = "".join(f"    {key}\n" for key in (f"program: '{sys.executable}'", *keys))
+    (folder / "procession.yaml").write_text(f"tasks:\n  web:\n{lines}", encoding="utf-8")
+
+
+def test_a_good_file_is_good(tmp_path: Path) -> None:
+    written(tmp_path, "args: -V", "stop: {signal: WM_CLOSE}")
+    told = procession("check", cwd=tmp_path)
+    assert told.returncode == 0, told.stdout + told.stderr
+
+
+def test_a_program_is_found_by_its_bare_name(tmp_path: Path) -> None:
+    (tmp_path / "procession.yaml").write_text("tasks:\n  web:\n    program: python\n")
+    told = procession("check", "--show", cwd=tmp_path)
+    assert told.returncode == 0, told.stdout + told.stderr
+    assert "python.exe" in told.stdout.lower()
+
+
+@pytest.mark.parametrize("signal", ["SIGHUP", "USR1", "9999", "SIGQUIT", "0", "1"])
+def test_a_signal_that_cannot_be_is_refused_with_what_can(tmp_path: Path, signal: str) -> None:
+    written(tmp_path, f"stop: {{signal: {signal}}}")
+    told = procession("check", cwd=tmp_path)
+    assert told.returncode == 2
+    assert "on this system" in told.stdout
+    assert "SIGINT, SIGKILL, SIGTERM, WM_CLOSE, SIGBREAK" in told.stdout
+
+
+def test_doctor_tells_what_works(tmp_path: Path) -> None:
+    told = procession("doctor", "--json", cwd=tmp_path)
+    found = json.loads(told.stdout)
+    facts = {fact["key"]: fact["state"] for fact in found["facts"]}
+    assert facts == {"job objects": "ok", "windows": "ok", "executor": "limited"}
+    assert found["system"].startswith("Windows")
+    assert told.returncode == 0
+
+
+def test_schema_is_printed(tmp_path: Path) -> None:
+    told = procession("schema", cwd=tmp_path)
+    assert told.returncode == 0
+    assert json.loads(told.stdout)["title"]

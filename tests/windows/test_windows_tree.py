@@ -1,0 +1,248 @@
+"""Runs as job objects on Windows itself: members, the empty tree, and the stop of each kind."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+
+import pytest
+
+from procession.core.status import ExitStatus
+from procession.process import _win32 as win
+from tests.support.windows import BOUND, Program
+from tests.support.windows_trees import Forest, ended
+
+pytestmark = pytest.mark.windows
+
+INT, TERM, CLOSE, BREAK, KILL = 2, 15, 16, 21, 9
+
+
+@pytest.fixture
+def forest() -> Iterator[Forest]:
+    found = Forest()
+    yield found
+    found.close()
+
+
+# ---- membership
+
+
+def test_all_that_a_leader_starts_is_of_its_tree(forest: Forest) -> None:
+    run = forest.start("windows_family", "3")
+    pids = run.pids(3)
+    assert run.tree.members()[0].pid == run.pid == pids[0]
+    assert {member.pid for member in run.tree.members()} == set(pids)
+    assert {member.name.lower() for member in run.tree.members()} == {"python.exe"}
+    assert not run.tree.is_empty()
+
+
+def test_a_member_from_its_first_instruction(forest: Forest) -> None:
+    """There is no moment in which a child of the leader could be outside."""
+    run = forest.start("windows_hears", "wait")
+    assert win.in_job(run.handle.process, run.handle.job)
+    run.expect("ready")
+
+
+def test_the_tree_is_empty_when_its_last_process_has_ended_not_its_leader(forest: Forest) -> None:
+    run = forest.start("windows_family", "2", "leaves")
+    _, child = run.pids(2)
+    run.give(b"\n")
+    assert win.wait(run.handle.process, int(BOUND * 1000))
+    assert run.handle.poll_exit() == ExitStatus(7)
+    assert not run.tree.is_empty()
+    assert [member.pid for member in run.tree.members()] == [child]
+    run.tree.kill()
+    run.empty()
+    assert run.handle.poll_exit() == ExitStatus(7), "the leader ended by itself"
+    assert run.tree.finish() is not None
+    assert run.tree.members() == []
+
+
+def test_the_port_tells_of_the_end_without_being_asked(forest: Forest) -> None:
+    run = forest.start("windows_hears", "wait")
+    run.expect("ready")
+    forest.told.clear()
+    run.tree.signal(TERM)
+    forest.wait(BOUND)
+    assert run in forest.told
+
+
+def test_two_runs_have_nothing_to_do_with_each_other(forest: Forest) -> None:
+    one, two = forest.start("windows_family", "2"), forest.start("windows_family", "2")
+    mine, others = one.pids(2), two.pids(2)
+    one.tree.kill()
+    one.empty()
+    assert all(ended(pid) for pid in mine)
+    assert {member.pid for member in two.tree.members()} == set(others)
+
+
+def test_jobs_nest(forest: Forest) -> None:
+    """A run of ours whose leader is a supervisor with job objects of its own."""
+    run = forest.start("windows_owner", "2")
+    pids = [*run.pids(1), *run.pids(4)]
+    assert {member.pid for member in run.tree.members()} == set(pids)
+    run.tree.kill()
+    run.empty()
+    assert all(ended(pid) for pid in pids)
+
+
+def test_what_is_left_on_purpose_lives_on(forest: Forest) -> None:
+    run = forest.start("windows_family", "2", "leaves")
+    _, child = run.pids(2)
+    run.give(b"\n")
+    assert win.wait(run.handle.process, int(BOUND * 1000))
+    forest.trees.forget(run)
+    assert forest.trees.left() == {run}
+    assert [member.pid for member in forest.trees.left_of(run)] == [child]
+    forest.let_go(run)
+    process = win.open_process(child, win.SYNCHRONIZE | win.PROCESS_TERMINATE)
+    assert not win.wait(process, 300), "it ended with its job's last handle"
+    win.terminate(process, 1)
+    win.close(process)
+    assert ended(child)
+
+
+# ---- the stop, for each kind of program
+
+
+def stopped(forest: Forest, signal_: int, name: str, *arguments: str) -> tuple[list[str], object]:
+    """What it wrote after `ready`, and how it ended, asked by this signal."""
+    run = forest.start(name, *arguments)
+    run.expect("ready")
+    assert run.tree.signal(signal_).pids == (run.pid,)
+    run.empty()
+    while run.line() is not None:
+        pass
+    return run.seen[1:], run.handle.poll_exit()
+
+
+@pytest.mark.parametrize(
+    ("name", "how", "number", "words", "code"),
+    [
+        ("windows_hears", "wait", TERM, ["heard window WM_CLOSE"], 0),
+        ("windows_hears", "wait", CLOSE, ["heard window WM_CLOSE"], 0),
+        ("windows_hears", "wait", BREAK, ["heard console CTRL_BREAK_EVENT"], 0),
+        ("windows_hears", "wait", INT, ["heard console CTRL_C_EVENT"], 0),
+        ("windows_sigbreak", "break", TERM, ["clean after break"], 5),
+        ("windows_sigbreak", "break", BREAK, ["clean after break"], 5),
+        ("windows_sigbreak", "int", INT, ["clean after ctrl-c"], 6),
+        ("windows_console.exe", "hears", TERM, ["event 1", "clean"], 3),
+        ("windows_console.exe", "hears", INT, ["event 0", "clean"], 3),
+        ("windows_box.exe", "top", TERM, ["close top", "clean"], 4),
+        ("windows_box.exe", "message", TERM, ["close message", "clean"], 4),
+        ("windows_box.exe", "both", TERM, ["close top", "clean"], 4),
+        ("windows_box.exe", "message", CLOSE, ["close message", "clean"], 4),
+    ],
+)
+def test_each_kind_ends_by_its_own_clean_up(
+    forest: Forest, name: str, how: str, number: int, words: list[str], code: int
+) -> None:
+    assert stopped(forest, number, name, how) == (words, ExitStatus(code))
+
+
+def test_a_deaf_program_ends_by_force_and_it_shows(forest: Forest) -> None:
+    run = forest.start("windows_console.exe", "deaf")
+    run.expect("ready")
+    assert run.tree.signal(TERM).pids == (run.pid,)
+    run.expect("event 1")
+    assert run.handle.poll_exit() is None
+    assert run.tree.kill().pids
+    run.empty()
+    assert run.handle.poll_exit() == ExitStatus(signal=KILL)
+
+
+def test_wm_close_says_that_nobody_can_hear_it(forest: Forest) -> None:
+    run = forest.start("windows_console.exe", "hears")
+    run.expect("ready")
+    assert run.tree.signal(CLOSE).pids == ()
+    assert run.handle.poll_exit() is None
+
+
+def test_whoever_has_no_window_hears_when_those_with_one_have_ended(forest: Forest) -> None:
+    run = forest.start("windows_mixed")
+    run.expect("ready", "ready")
+    (told,) = run.tree.signal(TERM).pids
+    assert told != run.pid
+    run.empty()
+    while run.line() is not None:
+        pass
+    assert run.seen[2:] == ["close top", "clean", "clean after break"]
+    assert run.handle.poll_exit() == ExitStatus(5)
+
+
+def test_only_new_speaks_to_nobody_twice(forest: Forest) -> None:
+    run = forest.start("windows_console.exe", "deaf")
+    run.expect("ready")
+    assert run.tree.signal(BREAK).pids == (run.pid,)
+    run.expect("event 1")
+    assert run.tree.signal(BREAK, only_new=True).pids == ()
+    assert run.tree.signal(BREAK).pids == (run.pid,)
+    run.expect("event 1")
+
+
+def test_a_leader_of_a_group_in_our_console_hears_ctrl_break(forest: Forest) -> None:
+    run = forest.start("windows_sigbreak", "break", session=False, group=True)
+    run.expect("ready")
+    assert run.tree.signal(INT).pids == (), "Ctrl-C cannot be typed for a group"
+    assert run.tree.signal(BREAK).pids == (run.pid,)
+    run.expect("clean after break")
+    run.empty()
+
+
+def test_in_a_shared_console_nothing_is_typed(forest: Forest) -> None:
+    """It would reach ourselves, and whoever started us."""
+    run = forest.start("windows_console.exe", "hears", session=False)
+    run.expect("ready")
+    assert run.tree.signal(BREAK).pids == run.tree.signal(INT).pids == ()
+    assert run.handle.poll_exit() is None
+
+
+def test_after_a_stop_ctrl_c_still_reaches_ourselves(forest: Forest) -> None:
+    """As a user would type it, in the console that we share with this program."""
+    with Program("windows_stops_and_waits", kind="no window") as program:
+        program.expect("stopped", "ready")
+        program.ctrl_c()
+        program.expect("KeyboardInterrupt")
+        assert program.ended() == 0
+
+
+# ---- our own end
+
+
+@pytest.mark.parametrize("how", ["jobs", "own"])
+def test_when_the_owner_is_terminated_nothing_is_left(how: str) -> None:
+    """Ten runs of three levels each, one of them still growing: TerminateProcess on their owner.
+    "own": those that were started past our jobs, by a member of the owner's own job."""
+    with Program("windows_owner", "10", how) as owner:
+        pids = []
+        while len(pids) < 30:
+            line = owner.line()
+            assert line is not None
+            if line.startswith("level "):
+                pids.append(int(line.removeprefix("level ")))
+        owner.popen.terminate()
+        left = [pid for pid in pids if not ended(pid, 1.0)]
+        assert left == []
+        owner.ended()
+
+
+def test_a_signal_that_windows_lacks_is_refused(forest: Forest) -> None:
+    run = forest.start("windows_hears", "wait")
+    with pytest.raises(ValueError, match="no signal 1 on Windows"):
+        run.tree.signal(1)
+    with pytest.raises(ValueError, match="ask its tree"):
+        run.handle.send(int(signal.SIGTERM))
+
+
+def test_no_handle_of_ours_is_inherited(forest: Forest) -> None:
+    """Inheritable handles of somebody else in this process, such as a pipe's, do not get across:
+    the pipe ends with us although the child lives."""
+    reads, writes = os.pipe()
+    os.set_inheritable(writes, True)
+    run = forest.start("windows_hears", "wait")
+    run.expect("ready")
+    os.close(writes)
+    with open(reads, "rb") as stream:
+        assert stream.read() == b""
+    assert run.handle.poll_exit() is None
