@@ -7,7 +7,7 @@ away when there is nothing left to look after, or when a serving thread takes ov
 
 While a thread of ours serves (`start`), a thread that asks launches by itself, and hands over what
 it started: one thread that launches for 32 is the slowest of them. `run` launches in the main
-thread, for the others too; so does the thread of `start` where that is not fit to (see `is_fit`).
+thread, for the others too; so does the thread of `start` for one that has blocked signals.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ import sys
 assert sys.platform != "win32", "for POSIX only"
 
 import errno
-import signal
 import threading
 import time
 from collections import deque
@@ -40,11 +39,6 @@ _LINGER = 0.2  # seconds the housekeeping thread stays when there is nothing to 
 _WARN_AFTER = 5.0  # seconds that nobody serves
 SHORT = (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE)  # of something that may come back
 _TRIES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5)  # seconds to wait for it
-
-
-def is_fit() -> bool:
-    """May the calling thread launch? A child has the mask of the thread that launches it."""
-    return not signal.pthread_sigmask(signal.SIG_BLOCK, ())
 
 
 def _told(e: OSError) -> OSError:

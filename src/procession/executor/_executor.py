@@ -14,20 +14,12 @@ from subprocess import DEVNULL
 
 from procession.executor import _request as requests
 from procession.executor._commands import Commands
-from procession.executor._driver import (
-    OPEN,
-    SERVING,
-    SHORT,
-    STOPPED,
-    STOPPING,
-    Driver,
-    Ticket,
-    is_fit,
-)
+from procession.executor._driver import OPEN, SERVING, SHORT, STOPPED, STOPPING, Driver, Ticket
 from procession.executor._hosts import check_host, remember
 from procession.executor._request import UNSET, Request
 from procession.executor._stopping import GRACE, as_ladder
 from procession.executor._values import ExecutorStopped, named
+from procession.process.defaults import blocks
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -256,7 +248,7 @@ class Executor(Driver, Commands):
             return handle
         if mode in SERVING and ident == self._keeper.turner:
             return self._launch_patiently(request)
-        if mode == "start" and is_fit():
+        if mode == "start" and not blocks():
             try:
                 return self._launch_here(request)
             except OSError as e:

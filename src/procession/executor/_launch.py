@@ -16,6 +16,7 @@ from procession.executor._handle import ExecHandle
 from procession.executor._streams import Capture, Drain, Kept, Lines, LineSink
 from procession.process.command import Command
 from procession.process.crowd import OWNER
+from procession.process.defaults import blocks, ignores, spawn_clean
 from procession.process.spawn import spawn
 from procession.process.tree import COOKIE
 
@@ -36,7 +37,8 @@ def launch(keeper: Keeper, request: Request, number: int) -> ExecHandle:
     pipes = Pipes(request, keeper.null)
     try:
         now = time.monotonic()
-        process = spawn(
+        start = spawn_clean if ignores() or blocks() else spawn
+        process = start(
             Command(
                 request.argv,
                 request.executable,

@@ -47,7 +47,7 @@ def spawn_fork_exec(command: Command) -> PosixHandle:
     executable = os.fsencode(command.executable)
     environ = None if command.env is None else _encoded(command.env)
     null = -1
-    report, tell = _error_pipe()
+    report, tell = error_pipe()
     try:
         try:
             if command.stdin is None or command.stdout is None or command.stderr is None:
@@ -177,7 +177,7 @@ def _entry(name: str, value: str) -> bytes:
     return os.fsencode(entry)
 
 
-def _error_pipe() -> tuple[int, int]:
+def error_pipe() -> tuple[int, int]:
     """A close-on-exec pipe whose write end is none of 0, 1, 2, which the child overwrites."""
     report, tell = os.pipe()
     if tell > 2:
