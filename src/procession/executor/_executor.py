@@ -34,6 +34,16 @@ if TYPE_CHECKING:
     from procession.executor._values import Event
 
 
+def _ids(
+    user: str | int | None, group: str | int | None, groups: Iterable[str | int] | None
+) -> tuple[int | None, int | None, tuple[int, ...] | None]:
+    if user is None and group is None and groups is None:
+        return None, None, None  # the tables of the host need not be opened
+    from procession.process.user import ids
+
+    return ids(user, group, groups)
+
+
 class Executor(Driver, Commands):
     """Starts processes for all threads of an application, keeps a trace of them, stops them all.
 
@@ -129,7 +139,7 @@ class Executor(Driver, Commands):
         request.executable = requests.find_program(
             request.argv[0], os.environ if env is None else env, request.cwd
         )
-        request.uid, request.gid, request.groups = requests.user_of(user, group, extra_groups)
+        request.uid, request.gid, request.groups = _ids(user, group, extra_groups)
         request.umask = umask
         request.timeout = timeout
         request.idle_timeout = idle_timeout

@@ -242,6 +242,9 @@ class ExecHandle:
     def communicate(self, input: Any = None, timeout: float | None = None) -> tuple[Any, Any]:  # noqa: A002 - Popen's own name
         """Write `input` to stdin, read stdout and stderr to their ends, and wait: as Popen's.
 
+        Like Popen's it reads to the ends of the pipes, which a background child that has them
+        keeps from coming; a `Capture` is given up a moment after the tree is over.
+
         Raises subprocess.TimeoutExpired; calling again loses nothing that was read.
         """
         if self._exchange is None:

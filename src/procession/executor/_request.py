@@ -17,7 +17,7 @@ from procession.executor._streams import Capture, Lines
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Mapping
     from typing import IO, Any, TypeAlias
 
     from procession.core.stop import Ladder
@@ -155,41 +155,6 @@ def find_program(name: str, env: Mapping[str, str], cwd: str | None) -> str:
 
 _found: dict[tuple[str, str | None], str] = {}
 _FOUND_MOST = 256
-
-
-def user_of(
-    user: str | int | None, group: str | int | None, groups: Iterable[str | int] | None
-) -> tuple[int | None, int | None, tuple[int, ...] | None]:
-    """Numbers of whom to run as. A user brings their own group and supplementary groups, where
-    these are not given: root's are not kept. Raises ValueError for a name nobody has."""
-    if user is None and group is None and groups is None:
-        return None, None, None
-    import grp
-    import pwd
-
-    def number(wanted: str | int) -> int:
-        if isinstance(wanted, int):
-            return wanted
-        try:
-            return grp.getgrnam(wanted).gr_gid
-        except KeyError:
-            raise ValueError(f"there is no group {wanted!r} on this host") from None
-
-    uid: int | None = None
-    gid = None if group is None else number(group)
-    more = None if groups is None else tuple(number(one) for one in groups)
-    if user is not None:
-        try:
-            entry = pwd.getpwuid(user) if isinstance(user, int) else pwd.getpwnam(user)
-        except KeyError:
-            if not isinstance(user, int):
-                raise ValueError(f"there is no user {user!r} on this host") from None
-            return user, gid, more
-        uid = entry.pw_uid
-        if os.geteuid() == 0:
-            gid = entry.pw_gid if gid is None else gid
-            more = tuple(os.getgrouplist(entry.pw_name, gid)) if more is None else more
-    return uid, gid, more
 
 
 def check_seconds(**values: float | None) -> None:

@@ -14,6 +14,10 @@ if sys.platform == "win32":
 import grp
 import pwd
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 
 class User(Record):
     """`groups`: the supplementary ones; None: they stay as they are (it is ourselves, who may not
@@ -61,9 +65,46 @@ def user(text: str) -> User:
     return User(uid, gid, groups, () if entry is None else _variables(entry))
 
 
-def _entry(name: str) -> _Entry | None:
+def ids(
+    user: str | int | None, group: str | int | None, groups: Iterable[str | int] | None
+) -> tuple[int | None, int | None, tuple[int, ...] | None]:
+    """uid, gid and supplementary groups from what Popen takes: names, or numbers as integers.
+
+    A user brings their own group and groups where these are not given, if we are root: root's are
+    not kept. None: as they are. Raises ValueError for a name that is not known; whether we may
+    become that user is told by the spawn.
+    """
+    gid = None if group is None else _number(group)
+    more = None if groups is None else tuple(_number(one) for one in groups)
+    if user is None:
+        return None, gid, more
+    entry = _found(user)
+    if entry is None:
+        if not isinstance(user, int):
+            raise ValueError(f"there is no user {user!r} on this host")
+        return user, gid, more
+    if os.geteuid() == 0:
+        gid = entry.gid if gid is None else gid
+        more = tuple(os.getgrouplist(entry.name, gid)) if more is None else more
+    return entry.uid, gid, more
+
+
+def _number(group: str | int) -> int:
+    if isinstance(group, int):
+        return group
     try:
-        found = pwd.getpwuid(int(name)) if _is_number(name) else pwd.getpwnam(name)
+        return grp.getgrnam(group).gr_gid
+    except KeyError:
+        raise ValueError(f"there is no group {group!r} on this host") from None
+
+
+def _entry(name: str) -> _Entry | None:
+    return _found(int(name) if _is_number(name) else name)
+
+
+def _found(user: str | int) -> _Entry | None:
+    try:
+        found = pwd.getpwuid(user) if isinstance(user, int) else pwd.getpwnam(user)
     except (KeyError, OverflowError):
         return None
     shell = found.pw_shell or "/bin/sh"
@@ -74,8 +115,8 @@ def _gid(name: str) -> int:
     if _is_number(name):
         return int(name)
     try:
-        return grp.getgrnam(name).gr_gid
-    except KeyError:
+        return _number(name)
+    except ValueError:
         raise UsageError(
             "--user", f"this host has no group {quoted(name)}", "a name, or a number"
         ) from None
