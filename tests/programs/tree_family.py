@@ -10,6 +10,7 @@ leader. Each says `NAME PID` once it is ready. The daemon leads its own session,
 import os
 import signal
 import sys
+import time
 
 ways = dict(word.split("=") for word in sys.argv[1:])
 
@@ -28,7 +29,7 @@ def live(name, way):
         signal.signal(signal.SIGINT, heard)
     os.write(1, b"%s %d\n" % (name.encode(), os.getpid()))
     while True:
-        signal.pause()
+        time.sleep(0.1)  # `pause` would miss a handler that is due just before it
 
 
 reads, writes = os.pipe()
