@@ -20,6 +20,9 @@ from procession.process.handle import Handle
 from tests.support.processes import BOUND, PROGRAMS
 
 
+OF_THE_C_LIBRARY = 3 << 31  # signals 32 and 33, which nobody can send, reset or miss
+
+
 def ended(process: Handle) -> ExitStatus | None:
     assert process.pidfd is not None
     status = process.await_exit(process.pidfd)
@@ -40,7 +43,9 @@ def test_a_child_of_an_application_that_ignores_and_blocks(way: str, tmp_path: P
     assert done.stderr == ""
     told = json.loads(done.stdout)
     none = "0000000000000000"
-    assert told["shown"] == ["SigBlk:", none, "SigIgn:", none, "/usr", "0027"]
+    shown = told["shown"]
+    shown[3] = f"{int(shown[3], 16) & ~OF_THE_C_LIBRARY:016x}"
+    assert shown == ["SigBlk:", none, "SigIgn:", none, "/usr", "0027"]
     assert (told["reason"], told["signal"]) == ("stopped", signal.SIGTERM)
     assert told["program"] == ["FileNotFoundError", True]
     assert told["script"] == ["OSError", True]

@@ -278,8 +278,10 @@ class Keeper(Stops):
     def _grow_up(self, handle: ExecHandle, now: float) -> None:
         """It has lived for a while. One whose caller waits for it gets some more: that one sees
         the end, and neither selector nor sentinel need ever hear of it."""
-        if handle._waiters and not handle._wanted and handle._status is None:
-            self.loop.at(now + _WAITED, lambda: self._watch(handle))
+        waited_for = handle._waiters and not handle._wanted and not handle._timers
+        if waited_for and handle._status is None:
+            # among its timers, so that none is kept for longer than the process
+            handle._timers.append(self.loop.at(now + _WAITED, lambda: self._watch(handle)))
         else:
             self._watch(handle)
 
