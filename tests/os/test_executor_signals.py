@@ -19,7 +19,6 @@ from procession.process.defaults import blocks, ignores, spawn_clean
 from procession.process.handle import Handle
 from tests.support.processes import BOUND, PROGRAMS
 
-
 OF_THE_C_LIBRARY = 3 << 31  # signals 32 and 33, which nobody can send, reset or miss
 
 
