@@ -262,14 +262,16 @@ class LinuxTrees(Trees):
         """Also where orphans have died whose own children were not looked for yet.
 
         A zombie whose end a tracer holds back from us (ptrace(2)) counts as dead: it is looked
-        for its children once more, and reaped when the tracer lets go.
+        for its children once more, and reaped when the tracer lets go. Any other is reaped first.
         """
-        if self._unfinished or not self._by_run.get(run):
+        known = set(self._by_run.get(run, ()))
+        if self._unfinished or not known:
             return self._unfinished
-        return self._lives_any(run) or not self._adopt() or self._lives_any(run)
-
-    def _lives_any(self, run: Hashable) -> bool:
-        return any(not stat_of_child(pid).dead for pid in self._by_run.get(run, ()))
+        if not all(stat_of_child(pid).dead for pid in known):
+            return True
+        self.look()
+        # Who was dead before the look, and could not be reaped in it, is held.
+        return self._unfinished or not known.issuperset(self._by_run.get(run, ()))
 
     def is_orphan(self, stat: ProcStat) -> bool:
         found = self._orphans.get(stat.pid)
