@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import select
+import stat
 import sys
 
 if sys.platform != "linux":
@@ -63,7 +64,7 @@ class Rescue:
             fd = os.open(path, _FLAGS)
         except OSError:
             return  # closed meanwhile, not ours to look into, or no descriptor is left
-        if os.fstat(fd).st_ino != inode or fd >= limits.descriptors() - HEADROOM:
+        if _pipe_of(os.fstat(fd)) != inode or fd >= limits.descriptors() - HEADROOM:
             os.close(fd)  # the number is another file's by now
             return
         self._kept[cookie][inode] = fd
@@ -89,13 +90,13 @@ class Rescue:
             for number in (1, 2):
                 path = f"/proc/{pid}/fd/{number}"
                 try:
-                    found = missing.pop(os.stat(path).st_ino, None)
+                    inode = _pipe_of(os.stat(path))
                 except OSError:
                     continue  # it has ended, or is not ours to look into
-                if found is not None:
+                if inode is not None and (found := missing.pop(inode, None)) is not None:
                     before = set(self._streams)
                     self._kept.setdefault(found[0], {})
-                    self._hold(*found, os.stat(path).st_ino, path)
+                    self._hold(*found, inode, path)
                     for fd in self._streams.keys() - before:
                         self._poll.register(fd, select.POLLIN)
 
@@ -167,3 +168,8 @@ class Rescue:
         for inode in [inode for inode, number in kept.items() if number == fd]:
             del kept[inode]
         os.close(fd)
+
+
+def _pipe_of(found: os.stat_result) -> int | None:
+    """Its inode if it is a pipe: numbers of files on a disk may be the same."""
+    return found.st_ino if stat.S_ISFIFO(found.st_mode) else None
