@@ -15,24 +15,22 @@ assert sys.platform != "win32", "for POSIX only"
 import os
 import selectors
 import signal
-import time
 from collections import deque
 
 from procession.core import actions as act
 from procession.core import events as ev
-from procession.core.fleet import Fleet, Happening
 from procession.core.stop import KILL_WAIT
-from procession.core.view import waiting
 from procession.process.exits import ExitWatcher
 from procession.process.link import GuardianGone
 from procession.process.spawn import clean_signals
+from procession.supervisor.course import REMINDER, Course
 from procession.supervisor.perform import Performer
-from procession.supervisor.timers import Timers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Mapping
 
+    from procession.core.fleet import Happening
     from procession.lookup import Launch
     from procession.process.link import Link
     from procession.process.tree import Trees
@@ -42,15 +40,12 @@ if TYPE_CHECKING:
 
 STOP_SIGNALS = ("SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT")
 SWEEP_GRACE = 1.0  # seconds for what belongs to no run to end after its SIGTERM
-LONGEST_SLEEP = 86_400.0  # seconds
 HELD_PAUSE = 0.05  # seconds between two questions for a leader whose end a tracer holds back
-REMINDER = ""  # the timer's key; no replica is called so
-HELD = "?"  # likewise
-REMIND_AFTER, REMIND_EVERY = 1.0, 5.0  # seconds of a stop until it says whom it waits for
+HELD = "?"  # a timer's key; no replica is called so
 FORCE_GAP = 1.0  # seconds between two Ctrl-C where the host cannot tell a typed one
 
 
-class Engine:
+class Engine(Course):
     """Runs one project from its first spawn to the end of its last tree."""
 
     def __init__(
@@ -63,10 +58,8 @@ class Engine:
         make_output: Callable[[Callable[[Hashable], None]], Output],
         environ: Mapping[str, str],
     ) -> None:
-        self._clock = time.monotonic
-        self._fleet = Fleet(project)
+        super().__init__(project)
         self._inbox: deque[Happening] = deque()
-        self._timers = Timers()
         self._selector = selectors.DefaultSelector()
         self._wake_r, self._wake_w = os.pipe()
         os.set_blocking(self._wake_r, False)
@@ -79,11 +72,8 @@ class Engine:
         self._held: list[LiveRun] = []  # of these a tracer, their real reaper's rival, knows first
         self._stop_signals: set[int] = set()
         self._look = False
-        self._finish: act.Finish | None = None
-        self._stop_began: float | None = None
         self._interrupted_at: float | None = None
         self._asked = 0  # how often we were told to stop
-        self._project = project
         self._performer = Performer(
             project,
             launches,
@@ -129,11 +119,7 @@ class Engine:
 
     def _turn(self) -> None:
         self._output.flush()
-        at = self._timers.next()
-        # epoll counts milliseconds in an int: a timer of a month is waited for in parts
-        timeout = None if at is None else min(LONGEST_SLEEP, max(0.0, at - self._clock()))
-        if self._look or self._trees.again:
-            timeout = 0.0
+        timeout = 0.0 if self._look or self._trees.again else self._sleep()
         for key, _ in self._selector.select(timeout):
             key.data()
         if self._look or self._ended or self._trees.again:
@@ -256,49 +242,25 @@ class Engine:
             self._timers.set(HELD, 0, self._clock() + HELD_PAUSE)
 
     def _perform(self, action: act.Action) -> None:
-        if isinstance(action, act.Changed):
-            self._output.changed(action)
-        elif isinstance(action, act.SetTimer):
-            self._timers.set(action.replica, action.timer, action.at)
-        elif isinstance(action, act.StopBegan):
-            if self._stop_began is None:
-                self._stop_began = self._clock()
-                self._timers.set(REMINDER, 0, self._stop_began + REMIND_AFTER)
-                for run in self._trees.scan():  # daemons that came to us while nobody died
-                    assert isinstance(run, tuple)
-                    self._inbox.append(ev.TreeGrew(*run))
-                self._signal_unclaimed(signal.SIGTERM)
-            self._output.stop_began(action.reason, forced=action.forced)
-        elif isinstance(action, act.Finish):
-            self._finish = action
-        else:
-            self._performer.perform(action)
-            if isinstance(action, act.KillTree):
-                self._timers.set(HELD, 0, self._clock() + HELD_PAUSE)
+        super()._perform(action)
+        if isinstance(action, act.KillTree):
+            self._timers.set(HELD, 0, self._clock() + HELD_PAUSE)
+
+    def _stop_begins(self) -> None:
+        for run in self._trees.scan():  # daemons that came to us while nobody died
+            assert isinstance(run, tuple)
+            self._inbox.append(ev.TreeGrew(*run))
+        self._signal_unclaimed(signal.SIGTERM)
 
     def _remind(self) -> None:
-        """A stop that lasts says whom it waits for: nobody should have to guess, or to kill us."""
-        now = self._clock()
-        words = waiting(self._fleet.replicas.values(), now)
-        if words is not None:
-            self._output.say(words)
-        self._timers.set(REMINDER, 0, now + REMIND_EVERY)
+        super()._remind()
         self._look = True
 
     def _end(self) -> int:
         """Sweep what belongs to no run, and say how it all ended."""
-        assert self._finish is not None
         survivors = [*self._performer.survivors, *self._sweep()]
         self._performer.spare_what_was_left()  # it may have grown since
-        for name in survivors:
-            self._output.say(f"could not be killed: {name}")
-        how = "ended"
-        if self._stop_began is not None:
-            how = f"stopped in {self._clock() - self._stop_began:.1f} s"
-        status = self._finish.status or (1 if survivors else 0)
-        text = f"{self._project.name} {how}, status {status}: {self._finish.reason}"
-        self._output.closing(text)
-        return status
+        return self._close(survivors)
 
     @property
     def _forced(self) -> bool:

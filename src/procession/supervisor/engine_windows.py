@@ -12,18 +12,14 @@ import sys
 assert sys.platform == "win32", "for Windows only"
 
 import os
-import time
 from queue import Empty, SimpleQueue
 
-from procession.core import actions as act
 from procession.core import events as ev
-from procession.core.fleet import Fleet
-from procession.core.view import waiting
 from procession.process import _win32 as win
 from procession.process._tree_windows import WindowsTrees, own_job
 from procession.shutdown._windows import WindowsEar
+from procession.supervisor.course import REMINDER, Course
 from procession.supervisor.perform import Performer
-from procession.supervisor.timers import Timers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,9 +31,6 @@ if TYPE_CHECKING:
     from procession.spec import Project
     from procession.supervisor.output import Output
 
-LONGEST_SLEEP = 86_400.0  # seconds
-REMINDER = ""  # the timer's key; no replica is called so
-REMIND_AFTER, REMIND_EVERY = 1.0, 5.0  # seconds of a stop until it says whom it waits for
 _TYPED = "CTRL_C_EVENT"
 
 
@@ -54,7 +47,7 @@ class NoGuardian:
     def forget(self, process: object) -> None: ...
 
 
-class Engine:
+class Engine(Course):
     """Runs one project from its first spawn to the end of its last tree. As `engine.Engine`."""
 
     def __init__(
@@ -65,18 +58,13 @@ class Engine:
         make_output: Callable[[Callable[[Hashable], None]], Output],
         environ: Mapping[str, str],
     ) -> None:
-        self._clock = time.monotonic
-        self._project = project
-        self._fleet = Fleet(project)
+        super().__init__(project)
         self._inbox: SimpleQueue[Callable[[], object]] = SimpleQueue()  # from any thread
         self._happenings: list[Happening] = []
-        self._timers = Timers()
         self._trees = WindowsTrees(lambda run: self._inbox.put(lambda: self._look_at(run)))
         self._output = make_output(
             lambda run: self._inbox.put(lambda: self._happenings.append(ev.TreeEmpty(*run)))  # type: ignore[misc]  # a run's key is (replica, number)
         )
-        self._finish: act.Finish | None = None
-        self._stop_began: float | None = None
         self._typed = False
         nobody = NoGuardian()
         self._performer = Performer(
@@ -115,7 +103,7 @@ class Engine:
             self._output.event(f"{self._project.name}: supervisor {os.getpid()} began")
             while self._finish is None:
                 self._turn()
-            status = self._end()
+            status = self._close(self._performer.survivors)
             self._output.close()
             return status
         finally:
@@ -126,10 +114,8 @@ class Engine:
 
     def _turn(self) -> None:
         self._output.flush()
-        at = self._timers.next()
-        left = LONGEST_SLEEP if at is None else min(LONGEST_SLEEP, max(0.0, at - self._clock()))
         try:
-            self._inbox.get(timeout=left)()
+            self._inbox.get(timeout=self._sleep())()
             while True:
                 self._inbox.get_nowait()()
         except Empty:
@@ -174,38 +160,3 @@ class Engine:
             for action in self._fleet.handle(self._happenings.pop(0), self._clock()):
                 self._perform(action)
         self._performer.watch()
-
-    def _perform(self, action: act.Action) -> None:
-        if isinstance(action, act.Changed):
-            self._output.changed(action)
-        elif isinstance(action, act.SetTimer):
-            self._timers.set(action.replica, action.timer, action.at)
-        elif isinstance(action, act.StopBegan):
-            if self._stop_began is None:
-                self._stop_began = self._clock()
-                self._timers.set(REMINDER, 0, self._stop_began + REMIND_AFTER)
-            self._output.stop_began(action.reason, forced=action.forced)
-        elif isinstance(action, act.Finish):
-            self._finish = action
-        else:
-            self._performer.perform(action)
-
-    def _remind(self) -> None:
-        """A stop that lasts says whom it waits for."""
-        now = self._clock()
-        words = waiting(self._fleet.replicas.values(), now)
-        if words is not None:
-            self._output.say(words)
-        self._timers.set(REMINDER, 0, now + REMIND_EVERY)
-
-    def _end(self) -> int:
-        assert self._finish is not None
-        survivors = self._performer.survivors
-        for name in survivors:
-            self._output.say(f"could not be killed: {name}")
-        how = "ended"
-        if self._stop_began is not None:
-            how = f"stopped in {self._clock() - self._stop_began:.1f} s"
-        status = self._finish.status or (1 if survivors else 0)
-        self._output.closing(f"{self._project.name} {how}, status {status}: {self._finish.reason}")
-        return status
