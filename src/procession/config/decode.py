@@ -7,6 +7,7 @@ Every key is looked up in the table, every value read by the function for its ki
 from __future__ import annotations
 
 from procession import spec
+from procession.config.entry import Entry, path_of
 from procession.config.names import fit_name, is_name
 from procession.config.report import Report, TooManyProblemsError, described
 from procession.config.scalars import TRUE
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from procession.config.source import Mark, Problem, Source
+    from procession.config.source import Problem, Source
     from procession.config.values import Reader
     from procession.config.yaml import Node
 
@@ -82,34 +83,6 @@ _NAME = spec.TASK_FIELDS[0]
 TASK_ATTRIBUTES = {f.key: f.key.replace("-", "_") for f in spec.TASK_FIELDS}
 TASK_ATTRIBUTES["env-file"] = "env_files"
 _NEEDED_TO_LOOK_UP = frozenset({"program", "cwd", "environment", "env-file"})
-
-
-class Entry:
-    """A task of the file with the places of its values.
-
-    `task` is None where no task could be made at all. `looked_at` is what can be looked up of it
-    all the same, and `wrong` names the keys whose values are not what the file says: those that
-    are problems themselves, and `program` where there is none.
-    """
-
-    __slots__ = ("looked_at", "node", "nodes", "path", "task", "wrong")
-
-    def __init__(self, path: str, node: Node) -> None:
-        self.path = path
-        self.node = node
-        self.nodes: dict[str, tuple[Node, Node]] = {}
-        self.task: spec.Task | None = None
-        self.looked_at: spec.Task | None = None
-        self.wrong: frozenset[str] = frozenset()
-
-    def place(self, key: str, index: int | None = None) -> tuple[Mark, str]:
-        """Where a key's value is (or the task, if it has no such key), and its path."""
-        if key not in self.nodes:
-            return mark_of(self.node), self.path
-        value = self.nodes[key][1]
-        if index is not None and type(value) is Sequence:
-            return mark_of(value.items[index]), f"{self.path}.{key}[{index}]"
-        return mark_of(value), f"{self.path}.{key}"
 
 
 class Decoded:
@@ -321,7 +294,7 @@ class _Decoder:
     def _task(self, node: Node, key: Scalar | None, path: str) -> None:
         """Read one task: `key` is its name where tasks are a mapping."""
         report = self._report
-        entry = Entry(path if key or not isinstance(node, Mapping) else _path(node, path), node)
+        entry = Entry(path if key or not isinstance(node, Mapping) else path_of(node, path), node)
         report.prefix, report.key, report.key_node = entry.path, "", key
         self.entries.append(entry)
         name: str | None = None
@@ -376,16 +349,6 @@ class _Decoder:
                 what = f"the log of {quoted(name)} is the file of {quoted(other)}'s error output"
                 path = f"tasks.{name}"
                 self._report.at(mark_of(node), what, "another name", "", path)
-
-
-def _path(node: Mapping, path: str) -> str:
-    """`tasks.web` for an entry of a list that has the name; `path` if it has no good one."""
-    pairs = node.items + node.merged
-    for i in range(0, len(pairs), 2):
-        key, value = pairs[i], pairs[i + 1]
-        if isinstance(key, Scalar) and key.value == "name":
-            return f"tasks.{value.value}" if isinstance(value, Scalar) and value.value else path
-    return path
 
 
 def _made(name: str, values: dict[str, Any], defaults: spec.Defaults | None) -> spec.Task:

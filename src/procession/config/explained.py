@@ -16,7 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from procession.config.decode import Entry
+    from procession.config.entry import Entry
     from procession.config.load import Examined
     from procession.config.yaml import Node
 

@@ -22,7 +22,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from procession.config.decode import Decoded, Entry
+    from procession.config.decode import Decoded
+    from procession.config.entry import Entry
     from procession.config.report import Report
     from procession.config.source import Source
     from procession.config.yaml import Mapping as YamlMapping
