@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import sys
-from pathlib import Path
 
 import pytest
 
 from tests.support.groups import Group, until_empty
 from tests.support.programs import PROGRAMS, gone
-from tests.support.run import acting, run, told
+from tests.support.run import acting, becoming_root, run, told
 from tests.support.stage import Event
 from tests.support.up import Project, Terminal, children
 
@@ -59,19 +57,10 @@ def test_both_are_killed_and_the_next_start_sweeps(project: Project, group: Grou
 
 def test_what_may_not_be_signalled_is_killed_all_the_same(project: Project, group: Group) -> None:
     """A setuid program that became root: without a group it survives, and is named."""
-    program = project.folder / "becomes-root"
-    shutil.copyfile(Path(sys.executable).resolve(), program)
-    program.chmod(0o4755)
-    code = (
-        "import os, time\n"
-        "os.setresuid(0, 0, 0)\n"
-        "open(os.environ['STAGE'], 'w').write(f'root ready {os.getpid()} 0 0 0 0\\n')\n"
-        "time.sleep(1000)\n"
-    )
     up = run(
         project,
         *("--grace", "100ms", "--json-result", "result.json"),
-        *(str(program), "-S", "-c", code),
+        *becoming_root(project),
         env={"PYTHONHOME": sys.base_prefix},
         wrap=group.wrap,
     )

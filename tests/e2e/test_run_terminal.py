@@ -281,21 +281,13 @@ def test_brought_to_the_front_while_it_runs(project: Project, shell: Terminal) -
     shell.until(PROMPT)
 
 
-def test_a_stopped_job_that_is_ended(project: Project, shell: Terminal) -> None:
+@pytest.mark.parametrize("ends", ["kill %1", "kill -9 %1"])
+def test_a_stopped_job_that_is_ended(project: Project, shell: Terminal, ends: str) -> None:
     line(shell, f"{RUN} {shlex.join(acting('obedient', 'a'))}")
     project.stage.ready("a")
     shell.type(CTRL_Z)
     shell.until("Stopped")
-    line(shell, "kill %1")
-    project.stage.gone()
-
-
-def test_a_stopped_job_whose_run_is_killed(project: Project, shell: Terminal) -> None:
-    line(shell, f"{RUN} {shlex.join(acting('obedient', 'a'))}")
-    project.stage.ready("a")
-    shell.type(CTRL_Z)
-    shell.until("Stopped")
-    line(shell, "kill -9 %1")
+    line(shell, ends)
     project.stage.gone()
 
 

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import sys
-from pathlib import Path
 
 import pytest
 
 from tests.support.programs import PROGRAMS, as_ordinary_user, gone
-from tests.support.run import run, told
+from tests.support.run import becoming_root, run, told
 from tests.support.up import Project
 
 GRACE = 0.3
@@ -54,19 +52,10 @@ def test_nothing_survives(project: Project, end: str) -> None:
 @pytest.mark.root
 def test_who_cannot_be_killed_is_named(project: Project) -> None:
     """A setuid program that became root altogether, below an ordinary user."""
-    program = project.folder / "becomes-root"
-    shutil.copyfile(Path(sys.executable).resolve(), program)
-    program.chmod(0o4755)
-    code = (
-        "import os, time\n"
-        "os.setresuid(0, 0, 0)\n"
-        "open(os.environ['STAGE'], 'w').write(f'root ready {os.getpid()} 0 0 0 0\\n')\n"
-        "time.sleep(1000)\n"
-    )
     up = run(
         project,
         *("--grace", "100ms", "--json-result", "result.json"),
-        *(str(program), "-S", "-c", code),
+        *becoming_root(project),
         env={"PYTHONHOME": sys.base_prefix, "PROCESSION_CGROUP": "0"},
         wrap=as_ordinary_user([]),
     )
