@@ -5,11 +5,12 @@ How the world comes in, and who is asked to sweep, is each loop's own: `engine`,
 
 from __future__ import annotations
 
+import os
 import time
 
 from procession.core import actions as act
 from procession.core.fleet import Fleet
-from procession.core.view import waiting
+from procession.core.view import tell_check, waiting
 from procession.supervisor.timers import Timers
 
 TYPE_CHECKING = False
@@ -25,6 +26,11 @@ REMINDER = ""  # the timer's key; no replica is called so
 REMIND_AFTER, REMIND_EVERY = 1.0, 5.0  # seconds of a stop until it says whom it waits for
 
 
+def chance() -> float:
+    """A number from 0 up to 1. (`random` costs an import of 6 ms.)"""
+    return int.from_bytes(os.urandom(4), "little") / (1 << 32)
+
+
 class Course:
     """The state of one running project, and what its actions mean. One thread."""
 
@@ -34,7 +40,7 @@ class Course:
     def __init__(self, project: Project) -> None:
         self._clock = time.monotonic
         self._project = project
-        self._fleet = Fleet(project)
+        self._fleet = Fleet(project, chance)
         self._timers = Timers()
         self._finish: act.Finish | None = None
         self._stop_began: float | None = None
@@ -50,6 +56,8 @@ class Course:
                 self._timers.set(REMINDER, 0, self._stop_began + REMIND_AFTER)
                 self._stop_begins()
             self._output.stop_began(action.reason, forced=action.forced)
+        elif isinstance(action, act.ReadyChanged | act.HealthChanged):
+            self._output.event(tell_check(action))
         elif isinstance(action, act.Finish):
             self._finish = action
         else:
