@@ -66,7 +66,7 @@ def pending_over(s: ReplicaState, e: ev.TimerFired, now: float) -> Outcome:
     assert isinstance(turn, Pending)
     if turn.for_ == DELAY:
         return spawn(s, turn.cause or "started after its delay")
-    return too_late(s)
+    return too_late(s) if turn.late is not None else (s, [])
 
 
 def backoff_over(s: ReplicaState, e: ev.TimerFired, now: float) -> Outcome:

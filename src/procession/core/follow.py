@@ -136,7 +136,7 @@ def run_over(s: ReplicaState, ended: Running, now: float) -> Outcome:
     s = s.replace(exit=status, ready=False, healthy=None)
     if not s.wanted:
         return s.replace(phase=Stopped(), why=f"{s.why}, {status}", timer=s.timer + 1), []
-    again = ended.again or ended.planned
+    again = ended.planned if ended.again is None else ended.again
     if again is not None:
         return go(s, again, now)
     # Neither what clearing away took nor the reading of the output counts as a stable time:

@@ -115,7 +115,7 @@ def bring_down(
         # without the leader its group may be gone as well
         ladder = stop.ladder_of(s.task.stop, to=None if running.exit is None else "tree")
     if not asked:
-        again = running.again or running.planned
+        again = running.planned if running.again is None else running.again
     climb, move = stop.begin(ladder, now)
     phase = Stopping(
         running.pid,
