@@ -91,7 +91,8 @@ class Fleet:
             self._time_is_up(now, actions)
         else:
             self._happens(event, now, actions)
-        self._go_on(now, actions)
+        if self._next:
+            self._go_on(now, actions)
         if self._open == 0:
             self._finished = True
             first_failure = next(iter(self._failures.values()), None)

@@ -127,7 +127,8 @@ def bring_down(
         again=again,
         failing=failing,
     )
-    s = s.replace(phase=phase, ready=False, healthy=s.healthy if failing else None)
+    healthy = s.healthy if failing else None
+    s = s.replace(phase=phase, ready=False, healthy=healthy, since=now)
     s, actions = climb_on(s, climb, move, now)
     if running.checked:
         actions.insert(0, EndChecks(s.replica, s.run))
