@@ -65,7 +65,7 @@ def wait(s: ReplicaState, turn: Pending, now: float, *, begins: bool = False) ->
     why = f"{turn.cause}; {why}" if turn.cause else why
     phase = turn.replace(due=due, late=limit)
     told = begins and isinstance(s.phase, Pending)
-    s = s.replace(phase=phase, wanted=True, why=why)
+    s = s.replace(phase=phase, wanted=True, why=why, ready=False)
     actions: list[Action] = []
     if due is not None and (begins or due != turn.due):
         s, actions = alarm(s, due)
@@ -85,7 +85,7 @@ def unheld(s: ReplicaState, turn: Pending, now: float, waited: str = "") -> Outc
     if turn.delay > 0:
         why = f"waits {seconds(turn.delay)} before its start"
         told = isinstance(s.phase, Pending)
-        s = s.replace(phase=turn.replace(for_=DELAY, due=None), wanted=True, why=why)
+        s = s.replace(phase=turn.replace(for_=DELAY, due=None), wanted=True, why=why, ready=False)
         s, actions = alarm(s, now + turn.delay)
         if told:
             actions = [Changed(s.replica, s.run, "pending", "pending", why), *actions]

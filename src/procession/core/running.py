@@ -61,7 +61,9 @@ def leader_exited(s: ReplicaState, e: ev.LeaderExited, now: float) -> Outcome:
     running = running_of(s)
     if running.exit is not None:
         return s, []  # how a leader ended is told once
-    ended = running.replace(exit=e.status, exit_at=now, checked=False)
+    ended = running.replace(
+        exit=e.status, exit_at=now, checked=False, ready_by=None, told="", ends_by=None
+    )
     s = s.replace(phase=ended, why=str(e.status), exit=e.status, ready=False, healthy=None)
     actions: list[Action] = []
     if running.checked:
