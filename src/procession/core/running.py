@@ -5,7 +5,6 @@ from __future__ import annotations
 from procession.core import events as ev
 from procession.core import stop
 from procession.core.actions import Action, Changed, EndChecks, Release
-from procession.core.begin import up_already
 from procession.core.follow import run_over as follow_run
 from procession.core.parts import climb_on, processes, with_phase
 from procession.core.states import ReplicaState, Running, Stopping
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
 
 def start_running(s: ReplicaState, e: ev.StartAsked, now: float) -> Outcome:
     if running_of(s).exit is None:
-        return up_already(s, e, now)
+        return s, []  # it is up
     s = s.replace(wanted=True, quick=0, times=(), why=f"{e.reason}, once its tree is empty")
     return with_phase(s, again=e.reason), []
 

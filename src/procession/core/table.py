@@ -96,7 +96,7 @@ ROWS: dict[type[Phase], dict[type[ev.Event], Handler]] = {
     Starting: {
         **_NO_RUN,
         ev.Begin: ignore,
-        ev.StartAsked: begin.up_already,
+        ev.StartAsked: ignore,
         ev.StopAsked: begin.cancel_starting,
         ev.ForceAsked: begin.cancel_starting,
         ev.RestartAsked: begin.restart_starting,
