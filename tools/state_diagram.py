@@ -308,8 +308,8 @@ def _diagram() -> Iterator[str]:
         if issubclass(phase, End):
             yield f"    {_name(phase)} --> [*]\n"
     yield "```\n\n"
-    yield "The ends lead on only where a person asks for a start: of this one, or of what one that\n"
-    yield "was skipped needs.\n"
+    yield "The ends lead on only where a person asks for a start, of this one or of one that it\n"
+    yield "needs.\n"
     unreached = {_name(p) for p in PHASES} - {there for _, there in edges()} - {_name(Pending)}
     for name in sorted(unreached):
         yield f"No event leads to `{name}` yet.\n"
