@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from procession.core import begin, parts, restart, running, stop, stopping, table
+from procession.core import begin, checked, order, parts, restart, running, stop, stopping, table
 from procession.core import events as ev
 from procession.core import fleet as fleet_module
 from procession.core.states import Phase, Running, Stopped, Stopping
@@ -116,19 +116,62 @@ def _believes_in_an_empty_tree(state: Any, event: Any, now: float) -> Any:
     return stopping._down(state, now)
 
 
+def _ready_too_soon(state: Any, event: Any, now: float) -> Any:
+    return checked.check_passed(state, event.replace(which=ev.READY), now)
+
+
+def _restarts_before_the_others(state: Any, event: Any, now: float) -> Any:
+    return running.restart_running(state.replace(hold=None), event, now)
+
+
+def _starts_whatever_holds_it(state: Any, event: Any, now: float) -> Any:
+    return begin.start(state.replace(hold=None), event, now)
+
+
+def _gives_all_the_time_asked_for(state: Any, event: Any, now: float) -> Any:
+    climb = state.phase.climb
+    if climb is None:
+        return state, []
+    return parts.climb_on(state, climb.replace(deadline=now + event.seconds), None, now)
+
+
+def _minds_no_command(state: Any, event: Any, now: float) -> Any:
+    return stopping.command_ended(state, event.replace(ok=True), now)
+
+
 HANDLERS: dict[str, tuple[type[Phase], type[ev.Event], Callable[..., Any], str]] = {
     "two runs at once": (Stopping, ev.StartAsked, _two_runs_at_once, "a run began"),
-    "never kills": (Stopping, ev.TimerFired, _never_kills, "should have been down by"),
+    "never kills": (Stopping, ev.TimerFired, _never_kills, "no such step|has until"),
     "keeps an older wish": (Stopping, ev.StopAsked, _keeps_an_older_wish, "is wanted"),
-    "extends a stop": (Stopping, ev.StopAsked, _extends_the_stop, "should have been down by"),
+    "extends a stop": (Stopping, ev.StopAsked, _extends_the_stop, "has until|no such step"),
     "the leader's end is the tree's": (
         Stopping,
         ev.LeaderExited,
         _believes_in_an_empty_tree,
         "lives|a run began|the run is over",
     ),
+    "ready too soon": (Running, ev.CheckPassed, _ready_too_soon, "is ready, or not|healthy, or"),
+    "restarts before the others": (
+        Running,
+        ev.RestartAsked,
+        _restarts_before_the_others,
+        "is held, or not|should restart|were down",
+    ),
+    "starts whatever holds it": (
+        Stopped,
+        ev.StartAsked,
+        _starts_whatever_holds_it,
+        "do not hold|is held, or not|were down",
+    ),
+    "gives all the time asked for": (
+        Stopping,
+        ev.ExtendAsked,
+        _gives_all_the_time_asked_for,
+        "has until",
+    ),
+    "minds no command that failed": (Stopping, ev.CommandEnded, _minds_no_command, "has until"),
     "forgets the alarm": (Running, ev.StopAsked, _forgets_the_alarm, "without a timer"),
-    "forces gently": (Running, ev.ForceAsked, _forces_gently, "should have been down by"),
+    "forces gently": (Running, ev.ForceAsked, _forces_gently, "no such step"),
 }
 
 
@@ -160,6 +203,10 @@ def _first_is_last(self: Any, replica: Any, now: float, actions: Any) -> None:
     self._failures = dict(reversed(self._failures.items()))
 
 
+def _says(answer: Any) -> Callable[..., Any]:
+    return lambda *_, **__: answer
+
+
 _one_ended = fleet_module.Fleet._one_ended
 
 PLACES: dict[str, tuple[object, str, object]] = {
@@ -167,6 +214,23 @@ PLACES: dict[str, tuple[object, str, object]] = {
     "the last failure's status": (fleet_module.Fleet, "_one_ended", _first_is_last),
     "every status is 0": (fleet_module, "_status_of", lambda phase: 0),
     "no back-off": (restart, "delay", lambda *_, **__: 0.0),
+    "no chance": (fleet_module, "is_drawn", _says(False)),
+    "no limit": (restart, "recent", _says(())),
+    "no rule": (restart, "rule_for", _says(None)),
+    "all is there": (order, "truth", _says(order.MET)),
+    "never is only not now": (order, "_why_never", lambda s: ("", ())),
+    "nobody is told": (order.Order, "changed", _says([])),
+    "restarts alone": (order.Order, "leads", _says([])),
+    "starts alone": (order.Order, "missing", _says([])),
+    "starts alone with the project": (order.Order, "needed", lambda self, names: set(names)),
+    "stops in any order": (order.Order, "begin_stop", _says(set())),
+    "nobody's turn comes": (order.Order, "ended", _says([])),
+    "commands that never end": (stop, "command_ended", lambda climb, *_, **__: (climb, None)),
+    "more time than there is": (
+        stop,
+        "extend",
+        lambda climb, seconds, cap, now: climb.replace(deadline=now + seconds),
+    ),
     "no growing pause": (restart, "delay", lambda r, q, ran=True, chance=0.0: 1.0),
     "no forgiveness": (restart, "quick_ends", lambda r, before, lasted: before + 1),
     "restarts what succeeded": (
