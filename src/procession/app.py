@@ -21,13 +21,19 @@ if TYPE_CHECKING:
     from procession.process.link import Link
     from procession.spec import Defaults, Project, Task
     from procession.supervisor.command import RunOptions
+    from procession.supervisor.course import Course
     from procession.supervisor.output import Output
+    from procession.supervisor.steering import Steering
 
     if sys.platform != "win32":
+        from procession.control.address import Claim
+        from procession.control.door import Door
         from procession.supervisor.engine import Engine
 
     class Loop(Protocol):
         """Either platform's engine."""
+
+        on_started: Callable[[Course], Steering | None]
 
         def run(self) -> int: ...
 
@@ -179,6 +185,7 @@ def supervise(
         for note in loaded.notes:
             sys.stderr.write(f"procession: {note}\n")
         project = pick(loaded.project, options.only)
+        door = _door(project, loaded.file)
         engine = make(project, loaded.launches)
     except ConfigError as e:
         from procession.config.telling import told
@@ -188,11 +195,80 @@ def supervise(
     except ProcessionError as e:
         print(f"procession: {e}", file=sys.stderr)  # noqa: T201 - worded, and no traceback
         return FAILED if isinstance(e, HostError) else USAGE
+    engine.on_started = door.open
     try:
         return engine.run()
     except HostError as e:  # a limit of this host; the guardian ends what was started
         print(f"procession: {e}", file=sys.stderr)  # noqa: T201 - worded, and no traceback
         return FAILED
+    finally:
+        door.close()
+
+
+class _Closed:
+    """A project that nobody steers from outside: `why` not, if that is worth a word."""
+
+    def __init__(self, why: str = "") -> None:
+        self._why = why
+
+    def open(self, course: Course) -> Steering | None:
+        if self._why:
+            course.say(f"it cannot be steered from outside: {self._why}")
+        return None
+
+    def close(self) -> None:
+        """There is nothing to give back."""
+
+
+if sys.platform == "win32":
+
+    def _door(project: Project, file: str) -> _Closed:
+        """Of a running project, for those who want to see and steer it: POSIX hosts only."""
+        return _Closed()
+
+else:
+
+    class _Open:
+        """The project is claimed; it can be seen and steered from when its tasks were started."""
+
+        def __init__(self, claim: Claim, project: Project, file: str) -> None:
+            self._claim = claim
+            self._project = project
+            self._file = file
+            self._door: Door | None = None
+
+        def open(self, course: Course) -> Steering:
+            import time
+
+            from procession.control.address import About
+            from procession.control.door import Door
+            from procession.supervisor.steering import Steering
+
+            steering = Steering(course)
+            about = About(self._project.name, self._file, os.getpid(), time.time(), course.logs)
+            self._door = Door(self._claim)
+            if (trouble := self._door.open(steering, about)) is not None:
+                course.say(trouble)
+            return steering
+
+        def close(self) -> None:
+            if self._door is not None:
+                self._door.close()
+            self._claim.release()
+
+    def _door(project: Project, file: str) -> _Open | _Closed:
+        """Of a running project, for those who want to see and steer it. Raises
+        AlreadyRunningError where another supervisor runs this very project."""
+        from procession.control.address import claim, runtime_folder
+
+        path = os.path.realpath(file)
+        try:
+            runtime = runtime_folder(os.environ, make=True)
+            return _Open(claim(runtime, path, project.name), project, path)
+        except HostError as e:
+            return _Closed(str(e))
+        except OSError as e:
+            return _Closed(f"{e.filename or 'its folder'}: {e.strerror or e}")
 
 
 def current_folder() -> str:

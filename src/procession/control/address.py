@@ -205,7 +205,7 @@ if sys.platform != "win32":
         return False
 
     def running(runtime: str) -> list[tuple[str, About]]:
-        """(its folder, what it says) of each project that runs, by name; blocks on the disk only."""
+        """(its folder, what it says) of each project that runs, by name."""
         import json
 
         found: list[tuple[str, About]] = []

@@ -1,19 +1,21 @@
+# ruff: noqa: E402 - the assert that names the platform stands above what only that platform has
 """Speaks to a running project over its socket. Blocks; bounded by the timeouts it is given."""
 
 from __future__ import annotations
+
+import sys
+
+assert sys.platform != "win32", "unix sockets"
 
 import http.client
 import json
 import os
 import socket
-import sys
 from urllib.parse import quote
 
 from procession.control.address import SOCKET, About, is_alive
 from procession.control.protocol import LONGEST_WAIT
 from procession.errors import ProcessionError
-
-assert sys.platform != "win32", "unix sockets"
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -16,12 +16,16 @@ if TYPE_CHECKING:
     Verdict = tuple[bool, str] | None
 
 
+def run_before(verb: str, row: Row) -> int:
+    """After which run `started` is to look, for a wish that came when this was the row."""
+    goes_on = verb == "start" and row["state"] in ("starting", "running")
+    return int(row["run"]) - goes_on
+
+
 def started(row: Row, run: int) -> Verdict:
-    """It runs, in a run after number `run`, and is ready."""
+    """It runs, in a run after number `run`, and is ready. Of rows asked for after the wish."""
     if row["state"] in ENDS:
-        if row["run"] <= run and row["wanted"]:
-            return None  # the wish is on its way
-        return row["state"] == "completed", _as_it_is(row)
+        return row["state"] == "completed" and row["run"] > run, _as_it_is(row)
     if row["run"] > run and row["state"] == "running" and row["ready"]:
         return True, _as_it_is(row)
     if row["state"] == "backoff" and row["run"] > run:

@@ -30,7 +30,7 @@ MOST_BODY = 64 << 10  # bytes of a request's body
 ENDS = ("stopped", "completed", "failed", "skipped")
 
 
-class BadRequest(Exception):
+class BadRequestError(Exception):
     """With the HTTP status, and words for people."""
 
     def __init__(self, status: int, words: str) -> None:
@@ -66,11 +66,11 @@ Request = Question | Wish | Down | AboutAsked
 
 
 def parse(method: str, target: str, body: bytes) -> Request:
-    """What a request means. Raises BadRequest."""
+    """What a request means. Raises BadRequestError."""
     path, _, query = target.partition("?")
     words = [_plain(part) for part in path.split("/")[1:]]
     if words[:1] != ["v1"]:
-        raise BadRequest(404, f"{path}: there is nothing here; the paths begin with /v1")
+        raise BadRequestError(404, f"{path}: there is nothing here; the paths begin with /v1")
     match words[1:]:
         case ["project"]:
             _only("GET", method)
@@ -84,12 +84,12 @@ def parse(method: str, target: str, body: bytes) -> Request:
         case ["down"]:
             _only("POST", method)
             return Down(_flag(body, "force"))
-    raise BadRequest(404, f"{path}: there is nothing here")
+    raise BadRequestError(404, f"{path}: there is nothing here")
 
 
 def _only(allowed: str, method: str) -> None:
     if method != allowed:
-        raise BadRequest(405, f"{method} means nothing here; {allowed} does")
+        raise BadRequestError(405, f"{method} means nothing here; {allowed} does")
 
 
 def _plain(part: str) -> str:
@@ -109,11 +109,13 @@ def _question(query: str) -> Question:
             elif key == "within":
                 within = float(value)
             else:
-                raise BadRequest(400, f"{key}: no such parameter; there are `after` and `within`")
+                raise BadRequestError(
+                    400, f"{key}: no such parameter; there are `after` and `within`"
+                )
         except ValueError:
-            raise BadRequest(400, f"{key}={value}: a number was expected") from None
+            raise BadRequestError(400, f"{key}={value}: a number was expected") from None
     if not 0 <= within <= LONGEST_WAIT:
-        raise BadRequest(400, f"within={within:g}: seconds from 0 to {LONGEST_WAIT:g}")
+        raise BadRequestError(400, f"within={within:g}: seconds from 0 to {LONGEST_WAIT:g}")
     return Question(after, within)
 
 
@@ -125,9 +127,9 @@ def _flag(body: bytes, key: str) -> bool:
     try:
         given = json.loads(body)
     except ValueError:
-        raise BadRequest(400, "the body is no JSON") from None
+        raise BadRequestError(400, "the body is no JSON") from None
     if not isinstance(given, dict) or not isinstance(given.get(key, False), bool):
-        raise BadRequest(400, f"the body is to be an object with `{key}`: true or false")
+        raise BadRequestError(400, f"the body is to be an object with `{key}`: true or false")
     return bool(given.get(key, False))
 
 

@@ -16,7 +16,7 @@ import threading
 from http.server import BaseHTTPRequestHandler
 
 from procession.control import protocol
-from procession.control.protocol import BadRequest
+from procession.control.protocol import BadRequestError
 
 assert sys.platform != "win32", "unix sockets"
 
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 
 MOST_AT_ONCE = 64  # connections
 PATIENCE = 60.0  # seconds a connection may be silent
+LAST_ANSWERS = 0.5  # seconds for the answers under way when the project has ended
 
 
 class Server(socketserver.ThreadingMixIn, socketserver.BaseServer):
@@ -62,7 +63,8 @@ class Server(socketserver.ThreadingMixIn, socketserver.BaseServer):
         self.about = about
         self._room = threading.BoundedSemaphore(MOST_AT_ONCE)
         self._open: set[socket.socket] = set()
-        self._lock = threading.Lock()
+        self._lock = threading.Condition()
+        self._answering = 0
 
     def serve(self, closing: Callable[[], bool]) -> None:
         """Until `closing`, or the socket is shut down."""
@@ -92,9 +94,16 @@ class Server(socketserver.ThreadingMixIn, socketserver.BaseServer):
         request.close()
         self._room.release()
 
-    def end(self) -> None:
-        """Hang up on everybody."""
+    def answers(self, by: int) -> None:
+        """So many more answers are being made."""
         with self._lock:
+            self._answering += by
+            self._lock.notify_all()
+
+    def end(self) -> None:
+        """Hang up on everybody; who waits for an answer gets it first."""
+        with self._lock:
+            self._lock.wait_for(lambda: not self._answering, LAST_ANSWERS)
             for connection in self._open:
                 try:
                     connection.shutdown(socket.SHUT_RDWR)
@@ -138,16 +147,25 @@ class _Handler(BaseHTTPRequestHandler):
     server_version = "procession"
     sys_version = ""
 
-    def do_GET(self) -> None:  # noqa: N802 - the name is http.server's
+    def do_GET(self) -> None:
         self._answer()
 
-    def do_POST(self) -> None:  # noqa: N802
+    def do_POST(self) -> None:
         self._answer()
 
     def _answer(self) -> None:
+        self.server.answers(1)
+        try:
+            self._answer_it()
+        finally:
+            self.server.answers(-1)
+
+    def _answer_it(self) -> None:
+        status: int
+        told: dict[str, object]
         try:
             status, told = 200, self._told(protocol.parse(self.command, self.path, self._body()))
-        except BadRequest as e:
+        except BadRequestError as e:
             status, told = e.status, {"error": str(e)}
         except LookupError as e:
             status, told = 503, {"error": str(e.args[0]) if e.args else "it has ended"}
@@ -167,7 +185,9 @@ class _Handler(BaseHTTPRequestHandler):
             size = -1
         if not 0 <= size <= protocol.MOST_BODY or self.headers.get("Transfer-Encoding"):
             self.close_connection = True
-            raise BadRequest(400, f"a body has at most {protocol.MOST_BODY} bytes, told before it")
+            raise BadRequestError(
+                400, f"a body has at most {protocol.MOST_BODY} bytes, told before it"
+            )
         return self.rfile.read(size)
 
     def _told(self, request: protocol.Request) -> dict[str, object]:
@@ -189,9 +209,11 @@ class _Handler(BaseHTTPRequestHandler):
             rows = protocol.chosen(before[2], [wish.name])
         except KeyError:
             names = ", ".join(sorted({str(row["task"]) for row in before[2]}))
-            raise BadRequest(404, f"no task is called {wish.name!r}; there are {names}") from None
+            raise BadRequestError(
+                404, f"no task is called {wish.name!r}; there are {names}"
+            ) from None
         if before[1]:
-            raise BadRequest(409, "the whole project stops")
+            raise BadRequestError(409, "the whole project stops")
         supervisor.wish(wish.verb, [str(row["name"]) for row in rows], self._who())
         return {"version": before[0], "replicas": rows}
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from procession.supervisor.output import Output
     from procession.supervisor.perform import Told, Watcher
     from procession.supervisor.runs import LiveRun
+    from procession.supervisor.steering import Steering
 
 LONGEST_SLEEP = 86_400.0  # seconds: what counts milliseconds in an int takes no month
 REMINDER = ""  # a timer's key; no replica is called so
@@ -55,6 +56,7 @@ class Course:
         self._project = project
         self._fleet = Fleet(project)
         self._inbox: deque[Happening] = deque()
+        self._questions: deque[Callable[[], object]] = deque()
         self._timers = Timers()
         # What is done when one of our own is due; every other key is a replica's.
         self._own_timers: dict[str, Callable[[], object]] = {REMINDER: self._remind}
@@ -62,6 +64,9 @@ class Course:
         self._output = make_output(self._drained)
         self._finish: act.Finish | None = None
         self._stop_began: float | None = None
+        self._steering: Steering | None = None
+        # Called in the loop's thread when the first tasks were started: may have others steer.
+        self.on_started: Callable[[Course], Steering | None] = lambda course: None
         self._performer = Performer(
             project,
             launches,
@@ -78,6 +83,11 @@ class Course:
     def post(self, happening: Happening) -> None:
         """Have it go through the core, soon. Any thread; never waits."""
         self._inbox.append(happening)
+        self._wake()
+
+    def call(self, function: Callable[[], object]) -> None:
+        """Have it called in the loop's thread, soon. Any thread; never waits. It must not raise."""
+        self._questions.append(function)
         self._wake()
 
     def _wake(self) -> None:
@@ -99,6 +109,7 @@ class Course:
         if self._output.folder is not None:
             self._link.logs_in(self._output.folder)
         self._output.event(f"{self._project.name}: supervisor {os.getpid()} began")
+        self._steering = self.on_started(self)
         while self._finish is None:
             self._output.flush()
             self._listen(self._sleep())
@@ -128,6 +139,9 @@ class Course:
         while self._inbox:
             for action in self._fleet.handle(self._inbox.popleft(), self._clock()):
                 self._perform(action)
+        # after the inbox: who asks sees what comes of all that was wished before
+        while self._questions:
+            self._questions.popleft()()
         if blind := self._performer.watch():
             self._ask_again(blind)
 
@@ -138,6 +152,8 @@ class Course:
     def _perform(self, action: act.Action) -> None:
         if isinstance(action, act.Changed):
             self._output.changed(action)
+            if self._steering is not None:
+                self._steering.changed()
         elif isinstance(action, act.SetTimer):
             self._timers.set(action.replica, action.timer, action.at)
         elif isinstance(action, act.StopBegan):
@@ -150,6 +166,25 @@ class Course:
             self._finish = action
         else:
             self._performer.perform(action)
+
+    # --- for those who steer, in the loop's thread -------------------------------------------
+
+    @property
+    def fleet(self) -> Fleet:
+        return self._fleet
+
+    @property
+    def logs(self) -> str | None:
+        """The folder with the log files of this supervisor; None: there are none."""
+        return self._output.folder
+
+    def now(self) -> float:
+        """The clock that the core is told its events with."""
+        return self._clock()
+
+    def say(self, text: str) -> None:
+        """For people: on the terminal and in the event log."""
+        self._output.say(text)
 
     # --- what the world says -----------------------------------------------------------------
 
@@ -197,6 +232,8 @@ class Course:
     def _close(self, survivors: Iterable[str]) -> int:
         """Say how it all ended; the project's exit status."""
         assert self._finish is not None
+        if self._steering is not None:
+            self._steering.end()
         found = False
         for name in survivors:
             found = True
