@@ -9,7 +9,7 @@ from procession.cli.printing import print_out
 from procession.cli.ps import readiness
 from procession.cli.running import connect, none_of, parser_for, told_failure
 from procession.control.protocol import chosen
-from procession.core.words import duration
+from procession.core.parts import duration
 from procession.errors import ProcessionError, one_line
 
 TYPE_CHECKING = False

@@ -99,7 +99,7 @@ def wait(words: Sequence[str]) -> int:
         try:
             rows = client.replicas()["replicas"]
             try:
-                wanted = {row["name"]: goal for row in chosen(rows, given.names)}
+                wanted: dict[str, Goal] = {str(r["name"]): goal for r in chosen(rows, given.names)}
             except KeyError as e:
                 raise none_of(e.args[0], rows) from None
             return _await(client, wanted, given.timeout)

@@ -52,7 +52,13 @@ def key_of(file: str, project: str) -> str:
     return f"{number:016x}"
 
 
-if sys.platform != "win32":
+if sys.platform == "win32":
+
+    def is_alive(folder: str) -> bool:
+        """Nothing can be claimed here yet."""
+        return False
+
+else:
     import fcntl
 
     def runtime_folder(environ: dict[str, str] | os._Environ[str], *, make: bool) -> str:

@@ -1,21 +1,17 @@
-# ruff: noqa: E402 - the assert that names the platform stands above what only that platform has
 """Speaks to a running project over its socket. Blocks; bounded by the timeouts it is given."""
 
 from __future__ import annotations
-
-import sys
-
-assert sys.platform != "win32", "unix sockets"
 
 import http.client
 import json
 import os
 import socket
+import sys
 from urllib.parse import quote
 
 from procession.control.address import SOCKET, About, is_alive
 from procession.control.protocol import LONGEST_WAIT
-from procession.errors import ProcessionError
+from procession.errors import HostError, ProcessionError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,6 +34,8 @@ class _Connection(http.client.HTTPConnection):
         self._path = path
 
     def connect(self) -> None:
+        if sys.platform == "win32":
+            raise HostError("a project's socket", "has no mechanism on Windows yet")
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.sock.settimeout(self.timeout)
         self.sock.connect(self._path)

@@ -13,7 +13,7 @@ from collections import deque
 from procession.core import actions as act
 from procession.core import events as ev
 from procession.core.fleet import Fleet
-from procession.core.view import waiting
+from procession.core.view import tell_check, waiting
 from procession.supervisor.perform import Performer
 from procession.supervisor.timers import Timers
 
@@ -35,6 +35,11 @@ REMINDER = ""  # a timer's key; no replica is called so
 REMIND_AFTER, REMIND_EVERY = 1.0, 5.0  # seconds of a stop until it says whom it waits for
 
 
+def chance() -> float:
+    """A number from 0 up to 1. (`random` costs an import of 6 ms.)"""
+    return int.from_bytes(os.urandom(4), "little") / (1 << 32)
+
+
 class Course:
     """One running project, from its first spawn to the end of its last tree.
 
@@ -54,7 +59,7 @@ class Course:
     ) -> None:
         self._clock = time.monotonic
         self._project = project
-        self._fleet = Fleet(project)
+        self._fleet = Fleet(project, chance)
         self._inbox: deque[Happening] = deque()
         self._questions: deque[Callable[[], object]] = deque()
         self._timers = Timers()
@@ -152,8 +157,7 @@ class Course:
     def _perform(self, action: act.Action) -> None:
         if isinstance(action, act.Changed):
             self._output.changed(action)
-            if self._steering is not None:
-                self._steering.changed()
+            self._changed()
         elif isinstance(action, act.SetTimer):
             self._timers.set(action.replica, action.timer, action.at)
         elif isinstance(action, act.StopBegan):
@@ -162,6 +166,9 @@ class Course:
                 self._timers.set(REMINDER, 0, self._stop_began + REMIND_AFTER)
                 self._stop_begins()
             self._output.stop_began(action.reason, forced=action.forced)
+        elif isinstance(action, act.ReadyChanged | act.HealthChanged):
+            self._output.event(tell_check(action))
+            self._changed()
         elif isinstance(action, act.Finish):
             self._finish = action
         else:
@@ -185,6 +192,10 @@ class Course:
     def say(self, text: str) -> None:
         """For people: on the terminal and in the event log."""
         self._output.say(text)
+
+    def _changed(self) -> None:
+        if self._steering is not None:
+            self._steering.changed()
 
     # --- what the world says -----------------------------------------------------------------
 

@@ -9,6 +9,7 @@ import sys
 from procession import lookup
 from procession.core import actions as act
 from procession.core import events as ev
+from procession.core.stop import ladder_of, outline
 from procession.process.command import Command
 from procession.process.limits import as_found
 from procession.process.spawn import encoded
@@ -65,7 +66,7 @@ class Performer:
         post: Callable[[ev.Event], None],
         watcher: Watcher,
     ) -> None:
-        self._tasks = {task.name: task for task in project.tasks}
+        self._tasks = {replica.name: replica.task for replica in project.replicas()}
         self._folder = project.folder
         self._launches = launches
         self._trees = trees
@@ -157,7 +158,8 @@ class Performer:
         reads, writes = self._output.pipes(len(self._unwatched) + 1)  # their pidfds
         try:
             # told before the process exists: the guardian must never meet a stranger
-            self._link.begins(cookie, signal_number(task.stop.signal), task.stop.timeout)
+            plea, grace = outline(ladder_of(task.stop, to="tree"))
+            self._link.begins(cookie, signal_number(plea or "SIGKILL"), grace)
             handle = self._trees.spawn(
                 mark[COOKIE],
                 Command(

@@ -91,10 +91,11 @@ class Steering:
                 self._waiters -= 1
 
     def wish(self, verb: str, names: list[str], who: str) -> None:
-        """`start`, `stop` or `restart` these replicas; `who`: the reason in words."""
+        """`start`, `stop` or `restart` these replicas; `who`: `asked for by …`."""
         for name in names:
-            self._course.post(_WISHES[verb](name, who))
+            self._course.post(_WISHES[verb](name, f"{verb} {who}"))
 
     def down(self, force: bool, who: str) -> None:
         """The whole project, gracefully or (`force`) at once."""
-        self._course.post(ev.ForceAllAsked(who) if force else ev.StopAllAsked(who))
+        reason = f"stop {who}"
+        self._course.post(ev.ForceAllAsked(reason) if force else ev.StopAllAsked(reason))
