@@ -10,7 +10,13 @@ import os
 import sys
 
 from procession._record import Record
-from procession.errors import ConfigError, HostError, ProcessionError, UsageError
+from procession.errors import (
+    AlreadyRunningError,
+    ConfigError,
+    HostError,
+    ProcessionError,
+    UsageError,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -265,6 +271,8 @@ else:
         try:
             runtime = runtime_folder(os.environ, make=True)
             return _Open(claim(runtime, path, project.name), project, path)
+        except AlreadyRunningError:
+            raise
         except HostError as e:
             return _Closed(str(e))
         except OSError as e:

@@ -12,14 +12,13 @@ import pytest
 
 from procession.control.address import (
     About,
-    AlreadyRunningError,
     claim,
     is_alive,
     key_of,
     running,
     runtime_folder,
 )
-from procession.errors import HostError
+from procession.errors import AlreadyRunningError, HostError
 
 ABOUT = About("shop", "/srv/shop.yaml", 12, 1.5, "/var/log/shop")
 

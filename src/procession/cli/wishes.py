@@ -6,7 +6,14 @@ import sys
 import time
 
 from procession.cli.printing import print_out
-from procession.cli.running import connect, none_of, parser_for, seconds, told_failure
+from procession.cli.running import (
+    NotRunningHereError,
+    connect,
+    none_of,
+    parser_for,
+    seconds,
+    told_failure,
+)
 from procession.control import goals
 from procession.control.protocol import LONGEST_WAIT, chosen
 from procession.errors import ProcessionError, one_line
@@ -91,22 +98,43 @@ def wait(words: Sequence[str]) -> int:
     parser.add_argument(
         "--for", dest="what", choices=("ready", "exit"), default="ready", help="default: ready"
     )
-    parser.add_argument("--timeout", type=seconds, metavar="SECONDS", help="wait no longer")
+    parser.add_argument(
+        "--timeout",
+        type=seconds,
+        metavar="SECONDS",
+        help="wait no longer; with it, also for the project to begin",
+    )
     given = parser.parse_args(list(words))
     goal = goals.ready if given.what == "ready" else goals.exited
+    began = time.monotonic()
     try:
-        client = connect(given.file, given.project)
+        client = _connect_in_time(given.file, given.project, given.timeout)
         try:
             rows = client.replicas()["replicas"]
             try:
                 wanted: dict[str, Goal] = {str(r["name"]): goal for r in chosen(rows, given.names)}
             except KeyError as e:
                 raise none_of(e.args[0], rows) from None
-            return _await(client, wanted, given.timeout)
+            patience = given.timeout
+            if patience is not None:
+                patience = max(0.0, patience - (time.monotonic() - began))
+            return _await(client, wanted, patience)
         finally:
             client.close()
     except ProcessionError as e:
         return told_failure(e)
+
+
+def _connect_in_time(file: str | None, project: str | None, patience: float | None) -> Client:
+    """`procession up &` in a script has not begun yet when the next line asks."""
+    until = time.monotonic() + (patience or 0.0)
+    while True:
+        try:
+            return connect(file, project)
+        except NotRunningHereError:
+            if time.monotonic() >= until:
+                raise
+        time.sleep(PAUSE)
 
 
 def _await(client: Client, wanted: dict[str, Goal], patience: float | None) -> int:

@@ -17,21 +17,10 @@ import stat
 import sys
 
 from procession._record import Record
-from procession.errors import HostError, ProcessionError
+from procession.errors import AlreadyRunningError, HostError
 
 SOCKET, LOCK, ABOUT = "control.sock", "lock", "about.json"
 _OVERRIDE = "PROCESSION_RUNTIME_DIR"
-
-
-class AlreadyRunningError(ProcessionError):
-    """A live supervisor runs this project."""
-
-    def __init__(self, project: str, pid: int | None) -> None:
-        by = "" if pid is None else f" (supervisor {pid})"
-        super().__init__(
-            f"{project}: it is running already{by}. `procession ps` shows it, `procession down` "
-            "stops it; --name NAME runs the file once more under another name"
-        )
 
 
 class About(Record):
@@ -172,7 +161,8 @@ else:
             os.close(lock)  # locked, but taken away meanwhile: nobody else would find it
         os.truncate(lock, 0)
         os.pwrite(lock, str(os.getpid()).encode(), 0)
-        _unlink(os.path.join(folder, SOCKET))
+        for name in (SOCKET, ABOUT):  # of one that was killed
+            _unlink(os.path.join(folder, name))
         return Claim(folder, lock)
 
     def _pid_in(lock: int) -> int | None:

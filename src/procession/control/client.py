@@ -79,7 +79,7 @@ class Client:
             self._connection.request(method, target, data)
             answer = self._connection.getresponse()
             told = json.loads(answer.read())
-        except TimeoutError as e:
+        except (TimeoutError, BlockingIOError) as e:  # the latter: too many wait to be let in
             self._connection.close()
             raise RefusedError(
                 f"{self.about.project}: its supervisor ({self.about.pid}) does not answer"

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from procession.control.server import Server, Supervisor
 
 
+BACKLOG = 512  # connections that wait to be let in; past it connect(2) says EAGAIN at once
+
+
 class Door:
     """Opened once the tasks were started. `open` and `close` in one thread."""
 
@@ -43,7 +46,7 @@ class Door:
                 listening.bind(self._claim.socket_path)
             finally:
                 os.umask(old)
-            listening.listen(64)
+            listening.listen(BACKLOG)
             self._claim.tell(about)
         except OSError as e:
             listening.close()

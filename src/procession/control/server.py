@@ -142,7 +142,7 @@ def _pid_of(connection: socket.socket) -> int | None:
 
 
 class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
+    protocol_version = default_request_version = "HTTP/1.1"
     server: Server
     server_version = "procession"
     sys_version = ""
@@ -171,6 +171,14 @@ class _Handler(BaseHTTPRequestHandler):
             status, told = 503, {"error": str(e.args[0]) if e.args else "it has ended"}
         except TimeoutError:
             status, told = 503, {"error": "the supervisor does not answer"}
+        self._send(status, told)
+
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        """For http.server, which says it of what is no HTTP: in our form, and hangs up."""
+        self.close_connection = True
+        self._send(int(code), {"error": message or explain or "this means nothing"})
+
+    def _send(self, status: int, told: dict[str, object]) -> None:
         data = json.dumps(told, separators=(",", ":")).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json")

@@ -14,10 +14,9 @@ class Follower:
     """One log file. `read` never waits for more. One thread; `close` gives the descriptor back."""
 
     def __init__(self, path: str) -> None:
-        """A file that is not there yet begins when it is."""
+        """From the oldest line there is on. A file that is not there yet begins when it is."""
         self._path = path
         self._fd = -1
-        self._pieces: list[str] = []  # that were passed over meanwhile, the oldest first
 
     def close(self) -> None:
         if self._fd >= 0:
@@ -27,68 +26,67 @@ class Follower:
     def from_the_last(self, count: int | None) -> None:
         """Begin with the last `count` lines, of all pieces; None: with the oldest there is."""
         self.close()
-        found = [*_pieces(self._path), self._path]
         if count is None:
-            self._pieces = found
             return
-        self._pieces = []
+        found = [*_pieces(self._path), self._path]
         for at in range(len(found) - 1, -1, -1):
             start, seen = _last_lines(found[at], count)
             if seen >= count or at == 0:
-                self._pieces = found[at:]
-                self._next(start)
+                if self._open(found[at]):
+                    os.lseek(self._fd, start, os.SEEK_SET)
                 return
             count -= seen
 
     def read(self) -> bytes:
         """What comes next, at most `BLOCK` bytes; empty: there is no more for now."""
         while True:
-            if self._fd < 0 and not self._next(0):
+            if self._fd < 0 and not self._open(*_pieces(self._path), self._path):
                 return b""
             data = os.read(self._fd, BLOCK)
             if data:
                 return data
-            if not self._pieces and not self._was_turned():
+            following = self._following()
+            if not following:
                 return b""
-            # it was read to its end, and nobody writes to it any more; but between that reading
-            # and the turn somebody may have
+            # nobody writes to it any more; but since that reading, and before the turn, somebody
+            # may have
             data = os.read(self._fd, BLOCK)
             if data:
                 return data
             self.close()
+            if not self._open(*following):
+                return b""
 
-    def _next(self, start: int) -> bool:
-        path = self._pieces.pop(0) if self._pieces else self._path
-        try:
-            self._fd = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
-        except OSError:
-            # a piece was dropped, its lines are gone; a file is there when something is written
-            return bool(self._pieces) and self._next(0)
-        if start:
-            os.lseek(self._fd, start, os.SEEK_SET)
-        return True
+    def _open(self, *paths: str) -> bool:
+        """The first that is there: a piece may be dropped at any time, its lines are gone then."""
+        for path in paths:
+            try:
+                self._fd = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+            except OSError:
+                continue
+            return True
+        return False
 
-    def _was_turned(self) -> bool:
-        """Is the open file no longer the one that is written to? Then what follows it is next."""
+    def _following(self) -> list[str]:
+        """What comes after the open file, the oldest first; nothing if it is still written to."""
         ours = os.fstat(self._fd)
         try:
             now = os.stat(self._path)
         except OSError:
-            return False  # in the midst of a turn, or taken away
+            return []  # in the midst of a turn, or taken away
         if os.path.samestat(ours, now):
             if now.st_size < os.lseek(self._fd, 0, os.SEEK_CUR):  # truncated under us
                 os.lseek(self._fd, 0, os.SEEK_SET)
-            return False
+            return []
         pieces = _pieces(self._path)
         for at, piece in enumerate(pieces):
             try:
                 if os.path.samestat(os.stat(piece), ours):
-                    self._pieces = [*pieces[at + 1 :], self._path]
-                    return True
+                    return [*pieces[at + 1 :], self._path]
             except OSError:
                 continue  # dropped in this moment
-        self._pieces = [*pieces, self._path] if ours.st_nlink == 0 else [self._path]
-        return True
+        # ours was dropped, and so were all before it: the oldest goes first
+        return [*pieces, self._path]
 
 
 def _pieces(path: str) -> list[str]:
