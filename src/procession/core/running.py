@@ -61,7 +61,9 @@ def leader_exited(s: ReplicaState, e: ev.LeaderExited, now: float) -> Outcome:
     running = running_of(s)
     if running.exit is not None:
         return s, []  # how a leader ended is told once
-    ended = running.replace(exit=e.status, exit_at=now, checked=False)
+    ended = running.replace(
+        exit=e.status, exit_at=now, checked=False, ready_by=None, told="", ends_by=None
+    )
     s = s.replace(phase=ended, why=str(e.status), exit=e.status, ready=False, healthy=None)
     actions: list[Action] = []
     if running.checked:
@@ -127,7 +129,8 @@ def bring_down(
         again=again,
         failing=failing,
     )
-    s = s.replace(phase=phase, ready=False, healthy=s.healthy if failing else None)
+    healthy = s.healthy if failing else None
+    s = s.replace(phase=phase, ready=False, healthy=healthy, since=now)
     s, actions = climb_on(s, climb, move, now)
     if running.checked:
         actions.insert(0, EndChecks(s.replica, s.run))

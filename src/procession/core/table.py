@@ -44,7 +44,8 @@ def step(state: ReplicaState, event: ev.Event, now: float) -> tuple[ReplicaState
     if state.ready and not new.ready and (state.task.ready is not None or state.task.completes):
         actions.insert(0, ReadyChanged(state.replica, state.run, False, new.why))
     if type(new.phase) is not type(state.phase):
-        new = new.replace(since=now)
+        if new.since != now:
+            new = new.replace(since=now)
         changed = Changed(new.replica, new.run, state.phase.name, new.phase.name, new.why)
         actions.insert(0, changed)
     return new, actions
