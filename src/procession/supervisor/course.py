@@ -1,43 +1,139 @@
-"""What the loops of `up` have in common on every platform: the core's actions, and what is said.
+"""The loop of `up`: what the world says goes into the inbox, through the core, and out as actions.
 
-How the world comes in, and who is asked to sweep, is each loop's own: `engine`, `engine_windows`.
+Here is all that is the same on every platform. How the world comes in, and how a loop sleeps until
+it does, is each platform's own: `engine`, `engine_windows`.
 """
 
 from __future__ import annotations
 
+import os
 import time
+from collections import deque
 
 from procession.core import actions as act
+from procession.core import events as ev
 from procession.core.fleet import Fleet
 from procession.core.view import waiting
+from procession.supervisor.perform import Performer
 from procession.supervisor.timers import Timers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Hashable, Iterable, Mapping
 
+    from procession.core.fleet import Happening
+    from procession.lookup import Launch
+    from procession.process.tree import Trees
     from procession.spec import Project
     from procession.supervisor.output import Output
-    from procession.supervisor.perform import Performer
+    from procession.supervisor.perform import Told, Watcher
+    from procession.supervisor.runs import LiveRun
 
 LONGEST_SLEEP = 86_400.0  # seconds: what counts milliseconds in an int takes no month
-REMINDER = ""  # the timer's key; no replica is called so
+REMINDER = ""  # a timer's key; no replica is called so
 REMIND_AFTER, REMIND_EVERY = 1.0, 5.0  # seconds of a stop until it says whom it waits for
 
 
 class Course:
-    """The state of one running project, and what its actions mean. One thread."""
+    """One running project, from its first spawn to the end of its last tree.
 
-    _output: Output
-    _performer: Performer
+    One thread owns all of it, the one that is in `run`; the others call `post`, and nothing else.
+    """
 
-    def __init__(self, project: Project) -> None:
+    def __init__(
+        self,
+        project: Project,
+        launches: Mapping[str, Launch | None],
+        *,
+        trees: Trees,
+        link: Told,
+        watcher: Watcher,
+        make_output: Callable[[Callable[[Hashable], None]], Output],
+        environ: Mapping[str, str],
+    ) -> None:
         self._clock = time.monotonic
         self._project = project
         self._fleet = Fleet(project)
+        self._inbox: deque[Happening] = deque()
         self._timers = Timers()
+        # What is done when one of our own is due; every other key is a replica's.
+        self._own_timers: dict[str, Callable[[], object]] = {REMINDER: self._remind}
+        self._link = link
+        self._output = make_output(self._drained)
         self._finish: act.Finish | None = None
         self._stop_began: float | None = None
+        self._performer = Performer(
+            project,
+            launches,
+            trees=trees,
+            output=self._output,
+            link=link,
+            environ=environ,
+            post=self._inbox.append,
+            watcher=watcher,
+        )
+
+    # --- for any thread ----------------------------------------------------------------------
+
+    def post(self, happening: Happening) -> None:
+        """Have it go through the core, soon. Any thread; never waits."""
+        self._inbox.append(happening)
+        self._wake()
+
+    def _wake(self) -> None:
+        """End the sleep of the loop, or its next one. Any thread; never waits."""
+        raise NotImplementedError
+
+    def _drained(self, run: Hashable) -> None:
+        """From the capture thread: the run's output has been read to its end."""
+        assert isinstance(run, tuple)
+        self.post(ev.TreeEmpty(*run))
+
+    # --- the loop ----------------------------------------------------------------------------
+
+    def _keep(self) -> None:
+        """From the first spawn until nothing lives and nothing is wanted."""
+        self._inbox.append(ev.BeginAll())
+        self._settle()
+        self._output.start()
+        if self._output.folder is not None:
+            self._link.logs_in(self._output.folder)
+        self._output.event(f"{self._project.name}: supervisor {os.getpid()} began")
+        while self._finish is None:
+            self._output.flush()
+            self._listen(self._sleep())
+            self._fire()
+            self._settle()
+
+    def _listen(self, seconds: float | None) -> None:
+        """Sleep until the world says something, at most so long; None: until it does. What it
+        said is in the inbox then."""
+        raise NotImplementedError
+
+    def _sleep(self) -> float | None:
+        """Seconds until the next timer is due, in parts; None: there is none."""
+        at = self._timers.next()
+        return None if at is None else min(LONGEST_SLEEP, max(0.0, at - self._clock()))
+
+    def _fire(self) -> None:
+        """What is due: our own timers at once, those of replicas into the inbox."""
+        for key, number in self._timers.due(self._clock()):
+            if key in self._own_timers:
+                self._own_timers[key]()
+            else:
+                self._inbox.append(ev.TimerFired(key, number))
+
+    def _settle(self) -> None:
+        """Empty the inbox: each happening through the core, its actions carried out at once."""
+        while self._inbox:
+            for action in self._fleet.handle(self._inbox.popleft(), self._clock()):
+                self._perform(action)
+        if blind := self._performer.watch():
+            self._ask_again(blind)
+
+    def _ask_again(self, blind: list[LiveRun]) -> None:
+        """These were started, and nothing tells of their ends."""
+        raise NotImplementedError
 
     def _perform(self, action: act.Action) -> None:
         if isinstance(action, act.Changed):
@@ -55,13 +151,40 @@ class Course:
         else:
             self._performer.perform(action)
 
+    # --- what the world says -----------------------------------------------------------------
+
+    def _leader_ended(self, live: LiveRun) -> None:
+        """It was seen to have ended; what it left is counted."""
+        status = live.handle.poll_exit()
+        assert status is not None
+        live.leader_told = True
+        left = 0 if live.tree.is_empty() else len(live.tree.members())
+        self._inbox.append(ev.LeaderExited(live.replica, live.number, status, left))
+
+    def _end_if_empty(self, live: LiveRun) -> None:
+        """The run is over when nothing of its tree lives."""
+        if live.leader_told and live.tree.is_empty():
+            self._performer.over(live)
+            # nothing is left to be killed: the reading of the output has a bound of its own
+            self._timers.drop(live.replica)
+
+    def _stop(self, reason: str) -> None:
+        if not self._fleet.stopping:
+            self._inbox.append(ev.StopAllAsked(reason))
+
+    def _ctrl_c(self, *, again: bool) -> None:
+        """A person typed it; `again`: not for the first time."""
+        if again:
+            self._inbox.append(ev.ForceAllAsked("Ctrl-C again"))
+        elif self._fleet.stopping:
+            self._output.say("already stopping; Ctrl-C again kills what is left")
+        else:
+            self._stop("Ctrl-C")
+
+    # --- the stop of it all ------------------------------------------------------------------
+
     def _stop_begins(self) -> None:
         """The stop of the whole project: once, before any task hears of it."""
-
-    def _sleep(self) -> float | None:
-        """Seconds until the next timer is due, in parts; None: there is none."""
-        at = self._timers.next()
-        return None if at is None else min(LONGEST_SLEEP, max(0.0, at - self._clock()))
 
     def _remind(self) -> None:
         """A stop that lasts says whom it waits for: nobody should have to guess, or to kill us."""
