@@ -45,6 +45,42 @@ class Release(Action):
     survivors: bool  # True: it was not our wish; what is left has to be reported by name
 
 
+class RunCommand(Action):
+    """Run the command of the stop's step `rung`, in the task's environment and folder, with
+    PROCESSION_PID. Answered by CommandEnded, also where it could not be started."""
+
+    replica: str
+    run: int
+    rung: int
+    command: tuple[str, ...]
+
+
+class EndCommand(Action):
+    """The stop goes on without its command: end that. No answer is awaited any more."""
+
+    replica: str
+    run: int
+
+
+class BeginCheck(Action):
+    """Begin to probe whether the run is ready, or healthy (`which`: events.READY, HEALTH).
+
+    Answered by CheckPassed and CheckFailed; a watchdog is a part of HEALTH. READY is over with
+    either answer, HEALTH goes on until EndChecks.
+    """
+
+    replica: str
+    run: int
+    which: str
+
+
+class EndChecks(Action):
+    """Stop probing the run. At the latest when its stop begins, or its leader has ended."""
+
+    replica: str
+    run: int
+
+
 class SetTimer(Action):
     """Send TimerFired(replica, timer) at `at` (seconds of the injected clock).
 
@@ -67,6 +103,25 @@ class Changed(Action):
     run: int
     old: str
     new: str
+    why: str
+
+
+class ReadyChanged(Action):
+    """The run is ready, or no longer. Only of tasks that have to say so, by a check or by
+    completing: any other is ready as soon as it runs."""
+
+    replica: str
+    run: int
+    ready: bool
+    why: str
+
+
+class HealthChanged(Action):
+    """The run is healthy, or no longer; a run that is over is neither, and that is not told."""
+
+    replica: str
+    run: int
+    healthy: bool
     why: str
 
 

@@ -5,6 +5,26 @@ from __future__ import annotations
 from procession._record import Record
 from procession.core.status import ExitStatus
 
+PROJECT = "*"  # whose timer the whole project's is; no replica is called so
+
+READY, HEALTH = "ready", "health"  # which of a run's two checks is meant
+
+
+class Limit(Record):
+    """How long one dependency may be waited for: `timeout` s, from `since` at the earliest."""
+
+    since: float
+    timeout: float
+    words: str  # what is said of it when the time is over
+
+
+class Hold(Record):
+    """What keeps a replica from starting, in words: `db to be ready`."""
+
+    by: str
+    never: str = ""  # why that will never be so; empty: it may
+    limits: tuple[Limit, ...] = ()
+
 
 class Event(Record):
     """Base of what happens to one replica."""
@@ -40,6 +60,38 @@ class ForceAsked(Event):
     reason: str
 
 
+class RestartAsked(Event):
+    """It is wanted up by a new run: what runs is stopped gracefully first."""
+
+    reason: str
+
+
+class RestartWith(Event):
+    """What it depends on gets a new run, and so does this one, if it is up: stopped gracefully
+    now, and started again once nothing holds it any more."""
+
+    reason: str
+
+
+class RestartPlanned(Event):
+    """Its restart was asked for; what has to restart with it goes down first. `Held` tells when
+    nothing holds it any more."""
+
+    reason: str
+
+
+class StopPlanned(Event):
+    """It is wanted down; its stop begins, by StopAsked, when what depends on it is down."""
+
+    reason: str
+
+
+class Held(Event):
+    """What keeps it from starting is this from now on; None: nothing."""
+
+    hold: Hold | None
+
+
 class TimerFired(Event):
     """The timer set last has run out; `timer` is the number the core gave it."""
 
@@ -72,6 +124,51 @@ class TreeEmpty(RunEvent):
     """The end of the run: nothing of its tree lives, and its output has been read to the end."""
 
 
+class CheckPassed(RunEvent):
+    """The whole check holds: it is ready, or healthy (again). `which`: READY or HEALTH."""
+
+    which: str
+
+
+class CheckFailed(RunEvent):
+    """It will not become ready, or it is unhealthy; `why` says which probe failed last, and how:
+    `tcp 127.0.0.1:8000: connection refused`."""
+
+    which: str
+    why: str
+
+
+class CheckTold(RunEvent):
+    """How the last try that failed did so, where the words are new."""
+
+    which: str
+    why: str
+
+
+class StatusTold(RunEvent):
+    """What the run says of itself (STATUS= of sd_notify(3))."""
+
+    text: str
+
+
+class ExtendAsked(RunEvent):
+    """It needs `seconds` more, from now, to become ready or to end (EXTEND_TIMEOUT_USEC)."""
+
+    seconds: float
+
+
+class StoppingTold(RunEvent):
+    """It is ending by itself (STOPPING=1)."""
+
+
+class CommandEnded(RunEvent):
+    """The command of the ladder's step `rung` ended: with success, or as `words` say."""
+
+    rung: int
+    ok: bool
+    words: str = ""
+
+
 class StopAllAsked(Record):
     """Somebody wants the whole project down."""
 
@@ -89,6 +186,8 @@ class BeginAll(Record):
 
 
 REPLICA_EVENTS: tuple[type[Event], ...] = (
-    Begin, StartAsked, StopAsked, ForceAsked, TimerFired,
+    Begin, StartAsked, StopAsked, ForceAsked, RestartAsked,
+    RestartWith, RestartPlanned, StopPlanned, Held, TimerFired,
     Spawned, SpawnFailed, LeaderExited, TreeGrew, TreeEmpty,
+    CheckPassed, CheckFailed, CheckTold, StatusTold, ExtendAsked, StoppingTold, CommandEnded,
 )  # fmt: skip

@@ -12,21 +12,33 @@ from procession.core.states import Completed, Failed, Phase, ReplicaState, Stopp
 from procession.core.table import step
 from procession.spec import Project
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 WITH_PROJECT = "the project stops"  # why each task does; why it does is told once
 
 Happening = ev.Event | ev.BeginAll | ev.StopAllAsked | ev.ForceAllAsked
 
 
+def no_chance() -> float:
+    """Where nothing is left to chance."""
+    return 0.0
+
+
 class Fleet:
     """The replicas of one running project. Owned by one thread.
+
+    `draw` gives a number from 0 up to 1, by chance, for what should not happen all at once.
 
     After a Finish action nothing more happens: further events give no actions.
     """
 
-    def __init__(self, project: Project) -> None:
+    def __init__(self, project: Project, draw: Callable[[], float] = no_chance) -> None:
         self.replicas: dict[str, ReplicaState] = {
-            task.name: ReplicaState(task.name, task) for task in project.tasks
+            r.name: ReplicaState(r.name, r.task, index=r.index) for r in project.replicas()
         }
+        self._draw = draw
         self._open = len(self.replicas)  # how many have not ended
         self._failures: dict[str, tuple[int, str]] = {}  # of those that failed and stay so
         self._verdict: tuple[int, str] | None = None  # what the whole ends with, once it is known

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from procession._record import Record
+from procession.core.events import Hold
 from procession.core.status import ExitStatus
 from procession.core.stop import Climb
 from procession.spec import Task
@@ -102,6 +103,13 @@ class ReplicaState(Record):
     quick: int = 0  # quick ends in a row, see core.restart
     restarts: int = 0  # runs that followed another without anybody asking
     survivors: bool = False  # what its latest run left could not be killed: no run beside that
+    index: int = 1  # which copy of its task
+    since: float | None = None  # when it came into this state; None: it was made in it
+    ready: bool = False
+    healthy: bool | None = None  # None: nobody asked, or no answer yet
+    exit: ExitStatus | None = None  # how the leader of its latest run ended
+    status_text: str = ""  # what its latest run says of itself
+    hold: Hold | None = None  # what keeps it from starting
 
     @property
     def ended(self) -> bool:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from procession._record import Record
 from procession.core.actions import Changed
-from procession.core.states import ReplicaState, Stopping
+from procession.core.states import ReplicaState, Running, Stopping
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,6 +14,47 @@ NAMED = 5  # how many replicas a line names before it says how many more there a
 
 # states people are told of even when they asked for quiet
 LOUD = frozenset({"failed", "backoff", "skipped"})
+
+
+class Row(Record):
+    """One replica as `ps` shows it. Times are seconds."""
+
+    name: str  # of the replica
+    task: str
+    replica: int  # which copy of its task, from 1
+    state: str
+    wanted: bool
+    ready: bool
+    healthy: bool | None  # None: it has no health check, or that has not answered yet
+    pid: int | None  # of the leader, while it lives
+    run: int
+    restarts: int
+    since: float | None  # how long it has been in this state; None: from the beginning
+    exit: str | None  # how the leader of its latest run ended
+    reason: str
+    status_text: str  # what it says of itself (STATUS= of sd_notify(3))
+
+
+def row(state: ReplicaState, now: float) -> Row:
+    """`state` as of `now`, on the clock that the core was told its events with."""
+    phase = state.phase
+    lives = isinstance(phase, Running | Stopping) and phase.exit is None
+    return Row(
+        name=state.replica,
+        task=state.task.name,
+        replica=state.index,
+        state=phase.name,
+        wanted=state.wanted,
+        ready=state.ready,
+        healthy=state.healthy,
+        pid=phase.pid if lives else None,
+        run=state.run,
+        restarts=state.restarts,
+        since=None if state.since is None else max(0.0, now - state.since),
+        exit=None if state.exit is None else str(state.exit),
+        reason=state.why,
+        status_text=state.status_text,
+    )
 
 
 def tell(change: Changed) -> str:
