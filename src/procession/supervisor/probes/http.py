@@ -22,6 +22,8 @@ BODY = 1 << 20  # bytes of a body that are looked at; the rest is not read
 HEAD = 64 * 1024  # bytes of a head, which no server needs
 POLITE = 64 * 1024  # bytes of a body that nobody asked for, read so that the server sees no break
 _PORTS = {"http": 80, "https": 443}
+_END_OF_HEAD = re.compile(rb"\r?\n\r?\n")
+_NO_HTTP = "what it answers is no HTTP/1"
 
 
 class Target:
@@ -101,18 +103,17 @@ class Answer:
     def _take_head(self) -> bool:
         """False: it has not come yet. An answer of 1xx is followed by another."""
         while True:
-            head, end, rest = self._rest.partition(b"\r\n\r\n")
-            if not end:
-                head, end, rest = self._rest.partition(b"\n\n")
-            if not end or len(head) > HEAD:
-                if len(head) > HEAD or (len(head) >= 5 and not head.startswith(b"HTTP/")):
-                    raise BadAnswer("what it answers is no HTTP/1")
+            end = _END_OF_HEAD.search(self._rest)
+            head = self._rest if end is None else self._rest[: end.start()]
+            if len(head) > HEAD or not head.startswith(b"HTTP/"[: len(head)]):
+                raise BadAnswer(_NO_HTTP)
+            if end is None:
                 return False
-            self._rest = rest
+            self._rest = self._rest[end.end() :]
             first, *lines = head.decode("latin-1").split("\n")
             status = re.match(r"HTTP/1\.\d ([1-9]\d\d)(?:[ \r]|$)", first)
             if status is None:
-                raise BadAnswer("what it answers is no HTTP/1")
+                raise BadAnswer(_NO_HTTP)
             if not status[1].startswith("1") or status[1] == "101":
                 self.status = int(status[1])
                 self._begin_body(lines)
@@ -156,7 +157,7 @@ class Answer:
             line, newline, rest = self._rest.partition(b"\n")
             if not newline:
                 if len(line) > HEAD:
-                    raise BadAnswer("what it answers is no HTTP/1")
+                    raise BadAnswer(_NO_HTTP)
                 break
             self._rest = rest
             if self._in_trailer:
@@ -164,7 +165,7 @@ class Answer:
                 continue
             size = line.split(b";")[0].strip()
             if not re.fullmatch(rb"[0-9A-Fa-f]{1,16}", size):
-                raise BadAnswer("what it answers is no HTTP/1")
+                raise BadAnswer(_NO_HTTP)
             self._in_trailer = not int(size, 16)
             self._length = 0 if self._in_trailer else int(size, 16) + 2
         if not self._wants_body:  # it may go on for ever
