@@ -64,7 +64,7 @@ class Target:
         self.request = "\r\n".join([first, *lines]).encode("utf-8", "surrogateescape")
 
 
-class BadAnswer(Exception):  # noqa: N818 - what it is, in the words it is told by
+class BadAnswer(ValueError):  # noqa: N818 - what it is, in the words it is told by
     """What came is no answer of HTTP/1."""
 
 
