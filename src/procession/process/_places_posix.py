@@ -63,6 +63,8 @@ class Places:
         saved: dict[int, int] = {}
         try:
             for number, fd in wanted.items():
+                if number == fd:
+                    continue
                 if _is_open(number):
                     saved[number] = fcntl.fcntl(number, fcntl.F_DUPFD_CLOEXEC, 3)
                 else:
