@@ -13,7 +13,7 @@ from functools import cache
 
 from procession.core import events as ev
 from procession.core import stop
-from procession.core import task as on
+from procession.core.begin import ignore
 from procession.core.states import (
     PHASES,
     Backoff,
@@ -29,6 +29,7 @@ from procession.core.states import (
     Stopping,
 )
 from procession.core.status import ExitStatus
+from procession.core.parts import Handler
 from procession.core.table import ROWS, TABLE, step
 from procession.spec import LEFTOVERS, POLICIES, TARGETS, Restart, Stop, Task
 
@@ -198,8 +199,8 @@ def _matrix() -> Iterator[str]:
         yield f"| {event.__name__} | " + " | ".join(cells) + " |\n"
 
 
-def _cell(handler: on.Handler) -> str:
-    return "·" if handler is on.ignore else f"`{handler.__name__}`"
+def _cell(handler: Handler) -> str:
+    return "·" if handler is ignore else f"`{handler.__name__}`"
 
 
 def _cells() -> Iterator[str]:
@@ -208,7 +209,7 @@ def _cells() -> Iterator[str]:
         yield "| event | handler | leads to |\n|---|---|---|\n"
         for event in ev.REPLICA_EVENTS:
             handler = TABLE[phase, event]
-            if handler is not on.ignore:
+            if handler is not ignore:
                 there = ", ".join(sorted(leads_to(phase, event)))
                 yield f"| {event.__name__} | `{handler.__name__}` | {there} |\n"
 

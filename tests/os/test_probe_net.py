@@ -38,7 +38,9 @@ class Loop:
         self.answers: list[tuple[str, bool]] = []
 
     def ask(self, probe: Probe, timeout: float = BOUND) -> net.Try:
-        return self.prober.ask(probe, timeout, lambda words, ours: self.answers.append((words, ours)))
+        return self.prober.ask(
+            probe, timeout, lambda words, ours: self.answers.append((words, ours))
+        )
 
     def answer(self, probe: Probe, timeout: float = BOUND) -> str:
         self.ask(probe, timeout)
@@ -238,9 +240,7 @@ def test_tls_of_this_host_need_not_be_trusted(loop: Loop) -> None:
         assert words.startswith(("no TLS", "it did not answer")), words
 
 
-def test_tls_of_another_host_has_to_be_trusted(
-    loop: Loop, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_tls_of_another_host_has_to_be_trusted(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(net, "is_loopback", lambda _: False)
     inet = (socket.AF_INET, socket.SOCK_STREAM, 6, "")
     with certificate() as (path, context), Listener(says(OK), tls=context) as server:
@@ -248,7 +248,9 @@ def test_tls_of_another_host_has_to_be_trusted(
         words = loop.answer(HttpProbe("https://procession.test/"))
         assert words.startswith("its certificate is not trusted"), words
         trusting = ssl.create_default_context(cafile=path)
-        monkeypatch.setattr(loop.prober, "_context", lambda *, verified: trusting if verified else None)
+        monkeypatch.setattr(
+            loop.prober, "_context", lambda *, verified: trusting if verified else None
+        )
         assert loop.answer(HttpProbe("https://procession.test/")) == ""
         words = loop.answer(HttpProbe("https://other.test/"))
         assert "Hostname mismatch" in words, words

@@ -69,14 +69,13 @@ class Listener:
             thread.start()
 
     def _handle(self, connection: socket.socket) -> None:
-        with connection:
-            # what a client that has gone does to its server is not the test's business
-            with contextlib.suppress(OSError):
-                if self._tls is None:
-                    self._serve(connection)
-                    return
-                with self._tls.wrap_socket(connection, server_side=True) as secure:
-                    self._serve(secure)
+        # what a client that has gone does to its server is not the test's business
+        with connection, contextlib.suppress(OSError):
+            if self._tls is None:
+                self._serve(connection)
+                return
+            with self._tls.wrap_socket(connection, server_side=True) as secure:
+                self._serve(secure)
 
     def __enter__(self) -> Listener:
         return self

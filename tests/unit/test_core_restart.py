@@ -45,7 +45,7 @@ def test_a_stable_run_forgives() -> None:
     quick = 0
     counted = []
     for lasted in (0.0, 9.99, 3.0, 10.0, 0.5, 86400.0):
-        quick = restart.quick_ends(quick, lasted)
+        quick = restart.quick_ends(Restart(), quick, lasted)
         counted.append(quick)
     assert counted == [1, 2, 3, 1, 2, 1]
 

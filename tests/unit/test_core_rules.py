@@ -8,10 +8,9 @@ from typing import Any
 
 import pytest
 
+from procession.core import begin, parts, restart, running, stop, stopping, table
 from procession.core import events as ev
 from procession.core import fleet as fleet_module
-from procession.core import restart, stop, table
-from procession.core import task as on
 from procession.core.states import Phase, Running, Skipped, Stopped, Stopping
 from tests.support.world import World
 from tests.support.world_draw import draw_history
@@ -24,7 +23,7 @@ EQUIVALENT = {(Stopped, ev.StopAsked), (Stopped, ev.ForceAsked)}
 MEANT = [
     (phase, event)
     for (phase, event), handler in table.TABLE.items()
-    if handler is not on.ignore and phase is not Skipped and (phase, event) not in EQUIVALENT
+    if handler is not begin.ignore and phase is not Skipped and (phase, event) not in EQUIVALENT
 ]
 
 
@@ -46,42 +45,42 @@ def broken_rule() -> str | None:
 def test_every_row_of_the_table_is_needed(
     phase: type[Phase], event: type[ev.Event], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(table.TABLE, (phase, event), on.ignore)
+    monkeypatch.setitem(table.TABLE, (phase, event), begin.ignore)
     assert broken_rule() is not None
 
 
 def _two_runs_at_once(state: Any, event: Any, now: float) -> Any:
-    return on.start(state, event, now)
+    return begin.start(state, event, now)
 
 
 def _never_kills(state: Any, event: Any, now: float) -> Any:
     climb = state.phase.climb.replace(deadline=now + 1)
-    return on._carry_out(state, climb, stop.Ask("SIGTERM", state.task.stop.to), now)
+    return parts.climb_on(state, climb, stop.Ask("SIGTERM", state.task.stop.to), now)
 
 
 def _forgets_the_alarm(state: Any, event: Any, now: float) -> Any:
-    state, actions = on.stop_running(state, event, now)
+    state, actions = running.stop_running(state, event, now)
     return state, actions[:1]
 
 
 def _forces_gently(state: Any, event: Any, now: float) -> Any:
-    return on.stop_running(state, event, now)
+    return running.stop_running(state, event, now)
 
 
 def _keeps_an_older_wish(state: Any, event: Any, now: float) -> Any:
-    return on._with_phase(state.replace(wanted=True), asked=True), []
+    return parts.with_phase(state.replace(wanted=True), asked=True), []
 
 
 def _extends_the_stop(state: Any, event: Any, now: float) -> Any:
-    state, _ = on.stop_stopping(state, event, now)
+    state, _ = stopping.stop_stopping(state, event, now)
     if state.phase.climb is None:
         return state, []
-    return on._carry_out(state, *stop.begin(state.phase.climb.ladder, now), now)
+    return parts.climb_on(state, *stop.begin(state.phase.climb.ladder, now), now)
 
 
 def _believes_in_an_empty_tree(state: Any, event: Any, now: float) -> Any:
-    state, _ = on.leader_exited_stopping(state, event, now)
-    return on._down(state, now)
+    state, _ = stopping.leader_exited_stopping(state, event, now)
+    return stopping._down(state, now)
 
 
 HANDLERS: dict[str, tuple[type[Phase], type[ev.Event], Callable[..., Any], str]] = {
@@ -134,10 +133,10 @@ PLACES: dict[str, tuple[object, str, object]] = {
     "the last failure's status": (fleet_module.Fleet, "_one_ended", _first_is_last),
     "every status is 0": (fleet_module, "_status_of", lambda phase: 0),
     "no back-off": (restart, "delay", lambda *_, **__: 0.0),
-    "no growing pause": (restart, "delay", lambda r, q, ran=True: 1.0),
-    "no forgiveness": (restart, "quick_ends", lambda before, lasted: before + 1),
-    "restarts what succeeded": (restart, "wanted_again", lambda r, succeeded: r.policy != "no"),
-    "never restarts": (restart, "wanted_again", lambda r, succeeded: False),
+    "no growing pause": (restart, "delay", lambda r, q, ran=True, chance=0.0: 1.0),
+    "no forgiveness": (restart, "quick_ends", lambda r, before, lasted: before + 1),
+    "restarts what succeeded": (restart, "wanted_again", lambda r, succeeded, ended=None: r.policy != "no"),
+    "never restarts": (restart, "wanted_again", lambda r, succeeded, ended=None: False),
     "disturbs the clean-up": (
         stop,
         "grown",
@@ -146,9 +145,9 @@ PLACES: dict[str, tuple[object, str, object]] = {
     "never gives up": (
         stop,
         "expired",
-        lambda climb, now: stop._on(climb.replace(rung=len(climb.ladder.steps)), now),
+        lambda climb, now, leader_lives=True: stop._on(climb.replace(rung=len(climb.ladder.steps)), now),
     ),
-    "gives up at once": (stop, "expired", lambda climb, now: (climb, stop.GiveUp())),
+    "gives up at once": (stop, "expired", lambda climb, now, leader_lives=True: (climb, stop.GiveUp())),
 }
 
 

@@ -32,14 +32,14 @@ def test_begin__with_a_delay_waits_for_it() -> None:
     assert web.said == "pending -> pending: waits 2.5 s before its start"
 
 
-def test_timer_starts__after_the_delay() -> None:
+def test_pending_over__after_the_delay() -> None:
     web = Story(start_delay=2.5).begins().rings()
     assert web.did == [spawn(1)]
     assert web.said == "pending -> starting: started after its delay"
     assert web.state.restarts == 0
 
 
-def test_timer_starts__after_a_back_off_and_counts_a_restart() -> None:
+def test_backoff_over__after_a_back_off_and_counts_a_restart() -> None:
     web = Story(policy="always").runs().exits(3).is_empty().rings()
     assert web.did == [spawn(2)]
     assert web.said == "backoff -> starting: restarted: exited with 3 after 0.0 s"

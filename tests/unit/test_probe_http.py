@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -94,7 +96,10 @@ OK = b"HTTP/1.1 200 OK\r\n"
     [
         (OK + b"Content-Length: 4\r\n\r\nfine and more", b"fine"),
         (OK + b"\r\nto the end", b"to the end"),
-        (OK + b"transfer-encoding: chunked\r\n\r\n3;x=y\r\nfin\r\n1\r\ne\r\n0\r\nT: x\r\n\r\n", b"fine"),
+        (
+            OK + b"transfer-encoding: chunked\r\n\r\n3;x=y\r\nfin\r\n1\r\ne\r\n0\r\nT: x\r\n\r\n",
+            b"fine",
+        ),
         (b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.0 200 OK\nContent-Length: 1\n\n!", b"!"),
         (OK + b"Content-Length: 0\r\n\r\n", b""),
         (b"HTTP/1.1 204 No Content\r\nContent-Length: 4\r\n\r\n", b""),
@@ -167,7 +172,7 @@ def test_any_cutting_of_an_answer_gives_the_same(
     counted = OK + b"Content-Length: %d\r\n\r\n%s" % (len(body), body)
     for said in (chunked, counted, OK + b"\r\n" + body):
         at = [0, *sorted(cuts), len(said)]
-        parts = [said[a:b] for a, b in zip(at, at[1:], strict=False) if a < b]
+        parts = [said[a:b] for a, b in itertools.pairwise(at) if a < b]
         assert answer(*parts).body == body
 
 

@@ -68,7 +68,9 @@ def tell(
     probes = (*tally.probes[:probe], after, *tally.probes[probe + 1 :])
     whole = _whole(probes, tally.any)
     news = whole is not None and whole is not tally.passing
-    tally = tally.replace(probes=probes, turn=turn, passing=tally.passing if whole is None else whole)
+    tally = tally.replace(
+        probes=probes, turn=turn, passing=tally.passing if whole is None else whole
+    )
     if not news:
         return tally, None
     return tally, PASSED if whole else FAILED

@@ -13,6 +13,7 @@ READY, HEALTH = "ready", "health"  # which of a run's two checks is meant
 class Limit(Record):
     """How long one dependency may be waited for: `timeout` s, from `since` at the earliest."""
 
+    task: str
     since: float
     timeout: float
     words: str  # what is said of it when the time is over
@@ -22,7 +23,9 @@ class Hold(Record):
     """What keeps a replica from starting, in words: `db to be ready`."""
 
     by: str
-    never: str = ""  # why that will never be so; empty: it may
+    first: bool = False  # some that restart with it live: its own stop waits for them as well
+    never: str = ""  # what happened, so that it can never start; empty: it may
+    path: tuple[str, ...] = ()  # tasks from what it needs itself to the one that `never` is about
     limits: tuple[Limit, ...] = ()
 
 
@@ -67,15 +70,8 @@ class RestartAsked(Event):
 
 
 class RestartWith(Event):
-    """What it depends on gets a new run, and so does this one, if it is up: stopped gracefully
-    now, and started again once nothing holds it any more."""
-
-    reason: str
-
-
-class RestartPlanned(Event):
-    """Its restart was asked for; what has to restart with it goes down first. `Held` tells when
-    nothing holds it any more."""
+    """What it depends on gets a new run, and so does this one, if it is up: it is stopped
+    gracefully, and started again once nothing holds it any more."""
 
     reason: str
 
@@ -187,7 +183,7 @@ class BeginAll(Record):
 
 REPLICA_EVENTS: tuple[type[Event], ...] = (
     Begin, StartAsked, StopAsked, ForceAsked, RestartAsked,
-    RestartWith, RestartPlanned, StopPlanned, Held, TimerFired,
+    RestartWith, StopPlanned, Held, TimerFired,
     Spawned, SpawnFailed, LeaderExited, TreeGrew, TreeEmpty,
     CheckPassed, CheckFailed, CheckTold, StatusTold, ExtendAsked, StoppingTold, CommandEnded,
 )  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from procession._record import Record
-from procession.core.actions import Changed
+from procession.core.actions import Changed, HealthChanged, ReadyChanged
 from procession.core.states import ReplicaState, Running, Stopping
 
 TYPE_CHECKING = False
@@ -38,7 +38,9 @@ class Row(Record):
 def row(state: ReplicaState, now: float) -> Row:
     """`state` as of `now`, on the clock that the core was told its events with."""
     phase = state.phase
-    lives = isinstance(phase, Running | Stopping) and phase.exit is None
+    pid = None
+    if isinstance(phase, Running | Stopping) and phase.exit is None:
+        pid = phase.pid
     return Row(
         name=state.replica,
         task=state.task.name,
@@ -47,7 +49,7 @@ def row(state: ReplicaState, now: float) -> Row:
         wanted=state.wanted,
         ready=state.ready,
         healthy=state.healthy,
-        pid=phase.pid if lives else None,
+        pid=pid,
         run=state.run,
         restarts=state.restarts,
         since=None if state.since is None else max(0.0, now - state.since),
@@ -61,6 +63,19 @@ def tell(change: Changed) -> str:
     """`web running: started with the project, pid 12`"""
     said = f"{change.replica} {change.new}"
     return f"{said}: {change.why}" if change.why else said
+
+
+def tell_check(change: ReadyChanged | HealthChanged) -> str:
+    """`web ready after 1.2 s`, `web not healthy: tcp 8000: connection refused`"""
+    if isinstance(change, HealthChanged):
+        return (
+            f"{change.replica} {change.why}"
+            if change.healthy
+            else (f"{change.replica} not healthy: {change.why}")
+        )
+    if change.ready:
+        return f"{change.replica} {change.why}"
+    return f"{change.replica} not ready any more: {change.why}"
 
 
 def worth_telling(change: Changed, *, quiet: bool, project_stops: bool = False) -> bool:

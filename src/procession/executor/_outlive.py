@@ -10,6 +10,7 @@ assert sys.platform != "win32", "for POSIX only"
 import signal
 import time
 
+from procession.core.stop import outline
 from procession.executor._events import log
 from procession.executor._finish import Finisher
 from procession.process import sentinel
@@ -55,10 +56,10 @@ class Outlive(Finisher):
         if self.sentinel is None or handle._posted:
             return
         handle._posted = True
-        steps = handle._request.stop.steps
-        number = signal_number(steps[0].signal) if steps else signal.SIGKILL
+        name, wait = outline(handle._request.stop)
+        number = signal.SIGKILL if name is None else signal_number(name)
         link, cookie = self.sentinel.link, handle._cookie
-        link.begins(cookie, number, sum(step.wait for step in steps))
+        link.begins(cookie, number, wait)
         link.started(cookie, handle.pid, start_time=handle._process.start_time)
 
     def forget_at_sentinel(self, handle: ExecHandle, left: bool) -> None:

@@ -31,15 +31,13 @@ def as_ladder(wanted: Ladder | Step | Iterable[Step] | None) -> Ladder:
     """Of what a caller may give as `stop`. Raises TypeError for anything else."""
     if wanted is None:
         return _DEFAULT
-    if isinstance(wanted, Ladder):
-        return wanted
     if isinstance(wanted, Step):
         return Ladder((wanted,))
-    steps = tuple(wanted)
-    for step in steps:
+    ladder = wanted if isinstance(wanted, Ladder) else Ladder(tuple(wanted))
+    for step in ladder.steps:
         if not isinstance(step, Step):
             raise TypeError(f"a ladder is made of Steps, and {step!r} is none")
-    return Ladder(steps)
+    return ladder
 
 
 class Stopping:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         def end(self) -> None:
             """The pipe came to its end."""
 
+
 # A writer sleeps less often before a larger pipe, but what moves through more memory than the
 # processor's cache holds moves slower: 256 KiB measured 1.4 x `cat`, 64 KiB 1.0 x, 1 MiB 0.9 x.
 GROWN = 256 * 1024

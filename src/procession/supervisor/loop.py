@@ -4,12 +4,13 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import Protocol
+    from collections.abc import Callable, Mapping
+    from typing import Protocol, TypeVar
 
     from procession.core.events import Event
 
     Action = Callable[[], object]
+    T = TypeVar("T")
 
     class Loop(Protocol):
         """All but `call` in the loop's own thread."""
@@ -38,6 +39,10 @@ if TYPE_CHECKING:
 
         def unlisten(self, fd: int) -> None:
             """Not any more. Due before it is closed; idempotent."""
+
+        def put(self, places: Mapping[int, int], spawn: Callable[[], T]) -> T:
+            """Spawn while these numbers are copies of these descriptors. POSIX only; see
+            `process._places_posix`."""
 
         def killed(self) -> None:
             """Something was killed: its end may have to be asked for."""

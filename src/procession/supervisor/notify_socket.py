@@ -5,8 +5,10 @@
 A run has a socket of its own, so that what one run floods holds up no other, and what an earlier
 run said is never taken for the next one's. The folder, of an unguessable name, is for our user
 alone (0700), the sockets too (0600); the socket of a task that runs as somebody else is that
-user's, in another folder that everybody may pass through (0711), and nobody may list. The kernel tells who sends (SO_PASSCRED), and holds on to it where
-it can (SO_PASSPIDFD, Linux 6.5): whose a message is, is decided by that.
+user's, in another folder that everybody may pass through (0711), and nobody may list.
+
+The kernel tells who sends (SO_PASSCRED), and holds on to it where it can (SO_PASSPIDFD, Linux 6.5):
+whose a message is, is decided by that.
 
 Not an abstract socket: every user of the host could fill the short queue of one, and a task in a
 network namespace of its own could not reach it.

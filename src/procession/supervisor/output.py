@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from procession.logs.capture import Capture
     from procession.logs.console import Console
     from procession.logs.files import LogFolder
-
     from procession.logs.pipes import Tap
     from procession.supervisor.runs import RunKey
 

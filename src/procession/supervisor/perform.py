@@ -10,6 +10,7 @@ import sys
 from procession import lookup
 from procession.core import actions as act
 from procession.core import events as ev
+from procession.core.stop import ladder_of, outline
 from procession.process.command import Command
 from procession.process.limits import as_found
 from procession.process.spawn import encoded
@@ -124,6 +125,7 @@ class Performer:
         cookie = cookie_of(self._token, a.replica, a.run)
         command = Command(launch.argv, launch.executable, cwd=launch.cwd, pinned=False)
         marks = injected(self._project, replica, a.run)
+        plea, grace = outline(ladder_of(task.stop, to="tree"))
         outfit = None
         try:
             outfit = self._equip(task, command.uid)
@@ -135,7 +137,7 @@ class Performer:
                 command,
                 self._inherited(task, launch, marks),
                 marks,
-                last_words=(signal_number(task.stop.signal), task.stop.timeout),
+                last_words=(signal_number(plea or "SIGKILL"), grace),
                 outfit=outfit,
             )
         except (OSError, ValueError) as e:
@@ -146,7 +148,7 @@ class Performer:
             status = 127 if number in (errno.ENOENT, errno.ENOTDIR) else 126
             self._post(ev.SpawnFailed(a.replica, a.run, _why(e, launch.executable), status))
             return
-        live.launch = launch
+        live.task, live.launch = task, launch
         if outfit is not None:
             outfit.spawned(live)
         self._post(ev.Spawned(a.replica, a.run, live.handle.pid))

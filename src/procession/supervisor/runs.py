@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from procession.process.command import Command
     from procession.process.handle import Handle
     from procession.process.tree import Tree
+    from procession.spec import Task
     from procession.supervisor.probes.outfit import Outfit
 
     RunKey = tuple[str, int] | tuple[str, int, int]
@@ -39,6 +40,7 @@ class LiveRun:
         "marks",
         "outfit",
         "owner",
+        "task",
         "tree",
     )
 
@@ -52,6 +54,7 @@ class LiveRun:
         self.ending = False  # the tree is empty; its output is being read to the end
         self.owner: LiveRun | None = None  # beside which it runs, of an errand
         self.outfit: Outfit | None = None  # for its checks
+        self.task: Task  # but of an errand
         # how it was started, for the errands that are started likewise
         self.launch: Launch
         self.command: Command  # without what it has for itself alone

@@ -60,6 +60,7 @@ class Talk:
     def __init__(self, sock: NotifySocket, ears: Ears, loop: Loop) -> None:
         self.ready = ReadySign()
         self.dog: Dog | None = None  # while a watchdog is about
+        self.watchdog: float | None = None  # another time than the file says, in seconds
         self.main_pid: int | None = None
         self.path = sock.path
         self._sock = sock
@@ -153,6 +154,8 @@ class Talk:
     def _take_watchdog(self, message: Message) -> None:
         if message.watchdog is None and not message.alive and not message.trigger:
             return
+        if message.watchdog is not None:
+            self.watchdog = message.watchdog
         if self.dog is None:
             if message.trigger:
                 self._tell("trigger", "WATCHDOG=trigger is ignored: no watchdog is about now")

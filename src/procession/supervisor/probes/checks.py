@@ -69,10 +69,10 @@ class Probes:
             raise
         return outfit
 
-    def begin(self, live: LiveRun, which: str, task: Task) -> None:
+    def begin(self, live: LiveRun, which: str) -> None:
         """Once for each check of a run."""
         kind = Ready if which == ev.READY else Health
-        watch = self._running[live.run, which] = kind(self, live, task)
+        watch = self._running[live.run, which] = kind(self, live)
         watch.begin()
 
     def end(self, run: tuple[str, int]) -> None:
@@ -95,11 +95,12 @@ class Probes:
 class Ready:
     """Whether a run is ready. Its first answer is its last."""
 
-    def __init__(self, desk: Probes, live: LiveRun, task: Task) -> None:
+    def __init__(self, desk: Probes, live: LiveRun) -> None:
         self._loop, self._run = desk.loop, live.run
         self._talk = live.outfit.talk if live.outfit is not None else None
-        assert task.ready is not None
-        self._watch = Watch(desk, live, ev.READY, task.ready, self._told)
+        # a task that `completes` may have none: it is ready when it has ended
+        check = live.task.ready or Check(())
+        self._watch = Watch(desk, live, ev.READY, check, self._told)
 
     def begin(self) -> None:
         if self._talk is not None:
@@ -135,22 +136,22 @@ class Ready:
 class Health:
     """Whether a run is healthy: its check holds, and its watchdog is heard."""
 
-    def __init__(self, desk: Probes, live: LiveRun, task: Task) -> None:
+    def __init__(self, desk: Probes, live: LiveRun) -> None:
         self._loop, self._run = desk.loop, live.run
         self._talk = live.outfit.talk if live.outfit is not None else None
-        check = task.health or Check(())
+        check = live.task.health or Check(())
         # of each part: None before its first answer
         self._parts: dict[str, bool | None] = {}
-        self._words: dict[str, str] = {}
         self._healthy: bool | None = None
         self._watch = Watch(desk, live, ev.HEALTH, check, self._told)
         self._dog: Watchdog | None = None
         if check.probes:
             self._parts["check"] = None
-        if task.watchdog is not None:
+        if live.task.watchdog is not None and self._talk is not None:
             self._parts["watchdog"] = None
             key = f"? {live.cookie} watchdog"
-            self._dog = Watchdog(desk.loop, time.monotonic, key, task.watchdog, self._dog_told)
+            seconds = self._talk.watchdog or live.task.watchdog
+            self._dog = Watchdog(desk.loop, time.monotonic, key, seconds, self._dog_told)
 
     def begin(self) -> None:
         self._watch.begin()
@@ -174,7 +175,7 @@ class Health:
         self._part("watchdog", not words, words)
 
     def _part(self, part: str, well: bool, words: str) -> None:
-        self._parts[part], self._words[part] = well, words
+        self._parts[part] = well
         healthy = _all(self._parts.values())
         if healthy is None or healthy is self._healthy:
             return

@@ -14,13 +14,17 @@ from procession.supervisor.probes.log import LineSign, LogEar
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from typing import TypeVar
 
     from procession.supervisor.probes.checks import Probes
     from procession.supervisor.probes.fd import FdSign
+    from procession.supervisor.probes.file import Stamp
     from procession.supervisor.probes.sign import Sign
     from procession.supervisor.runs import LiveRun
     from procession.supervisor.talk import Talk
+
+    T = TypeVar("T")
 
 
 def probes_of(task: spec.Task) -> Iterator[tuple[str, int, spec.Probe]]:
@@ -38,7 +42,7 @@ class Outfit:
         self.environment: dict[str, str] = {}
         self.places: dict[int, int] = {}  # descriptors for the run, by their number there
         self.signs: dict[tuple[str, int], Sign] = {}  # of probes: which check, number
-        self.stamps: dict[str, object] = {}  # of files, before the run
+        self.stamps: dict[str, Stamp | None] = {}  # of files, before the run
         self.talk: Talk | None = None
         self._fds: dict[int, FdSign] = {}
         self._lines: list[LineSign] = []
@@ -58,12 +62,16 @@ class Outfit:
                     self.stamps[probe.path] = None  # it may be reached later; then it is new
             elif isinstance(probe, spec.FdProbe):
                 self.signs[which, number] = self._fd(probe.fd)
-        notified = [at for *at, p in probes_of(task) if isinstance(p, spec.NotifyProbe)]
+        notified = [
+            (which, number)
+            for which, number, probe in probes_of(task)
+            if isinstance(probe, spec.NotifyProbe)
+        ]
         if notified or task.watchdog is not None:
             self.talk = _talk(self._desk, uid)
             self.environment["NOTIFY_SOCKET"] = self.talk.path
-            for which, number in notified:
-                self.signs[which, number] = self.talk.ready
+            for place in notified:
+                self.signs[place] = self.talk.ready
         if task.watchdog is not None:
             # no WATCHDOG_PID: nobody knows it before the program runs; unset means whoever reads it
             self.environment["WATCHDOG_USEC"] = str(max(1, round(task.watchdog * 1e6)))
@@ -84,6 +92,10 @@ class Outfit:
             return None
         call = self._desk.loop.call
         return LogEar(self._lines, call), LogEar(self._lines, call)
+
+    def put(self, spawn: Callable[[], T]) -> T:
+        """Spawn with what is to be under a number."""
+        return self._desk.loop.put(self.places, spawn) if self.places else spawn()
 
     def spawned(self, live: LiveRun) -> None:
         self.places.clear()

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from typing import Protocol
 
     from procession.supervisor.probes.checks import Probes
+    from procession.supervisor.probes.file import Stamp
     from procession.supervisor.probes.kinds import Done
     from procession.supervisor.probes.sign import Sign
     from procession.supervisor.runs import LiveRun
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
 
 FIRST_PAUSE = 0.01  # seconds
-_DIRECT = spec.TcpProbe | spec.UnixProbe | spec.HttpProbe
+_CHEAP = spec.TcpProbe | spec.UnixProbe | spec.HttpProbe | spec.FileProbe
 
 
 class Watch:
@@ -71,7 +72,9 @@ class Watch:
                     self._tried(number, f"{named(probe)}: not yet", counts=False)
             elif not self._over:
                 # a sign is looked for in the time between two looks
-                delay = self._check.initial_delay + (self._check.interval if sign is not None else 0)
+                delay = self._check.initial_delay + (
+                    self._check.interval if sign is not None else 0
+                )
                 self._alarm(number, delay)
 
     def end(self) -> None:
@@ -114,15 +117,17 @@ class Watch:
 
         def done(words: str, ours: bool) -> None:
             self._under_way[number] = None
-            pause = self._pauses[number] if isinstance(probe, _DIRECT) else self._check.interval
-            self._pauses[number] = min(2 * pause, self._check.interval)
+            pause = self._check.interval
+            if words and isinstance(probe, _CHEAP):
+                pause = min(self._pauses[number], pause)
+                self._pauses[number] = 2 * pause
             words = f"{named(probe)}: {words}" if words else ""
             if ours:
                 self._tried(number, words, counts=False)
             else:
                 self._tell(number, words)
             if not self._over:
-                self._alarm(number, min(pause, self._check.interval))
+                self._alarm(number, pause)
 
         try:
             self._under_way[number] = self._start(number, probe, done)
@@ -139,7 +144,9 @@ class Watch:
                 self._live, probe.command, done, timeout=self._check.timeout
             )
         if isinstance(probe, spec.FileProbe):
-            return FileTry(self._desk, self._live, probe, self._check.timeout, done, self._key(number))
+            return FileTry(
+                self._desk, self._live, probe, self._check.timeout, done, self._key(number)
+            )
         return self._desk.prober.ask(probe, self._check.timeout, done)
 
     # --- what that comes to ------------------------------------------------------------------
@@ -184,7 +191,7 @@ class FileTry:
         self._loop, self._key = desk.loop, key
         outfit = live.outfit
         assert outfit is not None
-        self._before = outfit.stamps[probe.path]
+        self._before: Stamp | None = outfit.stamps[probe.path]
         late = f"its file system did not answer within {timeout:g} s"
         self._loop.alarm(key, timeout, lambda: self._end(late))
         path = probe.path

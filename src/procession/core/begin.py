@@ -1,0 +1,155 @@
+"""What each event does to a replica that has no run under way: before, between and after runs."""
+
+from __future__ import annotations
+
+from procession.core import events as ev
+from procession.core.actions import Action, BeginCheck
+from procession.core.follow import go, run_ended, spawn, too_late, unheld, wait
+from procession.core.parts import alarm, duration
+from procession.core.states import (
+    DELAY,
+    ORDER,
+    Backoff,
+    Pending,
+    ReplicaState,
+    Running,
+    Stopped,
+    Stopping,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from procession.core.parts import Outcome
+
+
+def ignore(state: ReplicaState, event: ev.Event, now: float) -> Outcome:
+    """This event means nothing in this state."""
+    return state, []
+
+
+def note_hold(s: ReplicaState, e: ev.Held, now: float) -> Outcome:
+    """It may matter before the next run."""
+    return s.replace(hold=e.hold), []
+
+
+# --- pending, backed off, at rest --------------------------------------------------------------
+
+
+def begin(s: ReplicaState, e: ev.Begin, now: float) -> Outcome:
+    assert isinstance(s.phase, Pending)
+    if s.phase.for_:
+        return s, []  # somebody wanted it before
+    return go(s, "", now, delay=s.task.start_delay)
+
+
+def start(s: ReplicaState, e: ev.StartAsked | ev.RestartAsked, now: float) -> Outcome:
+    if s.survivors:
+        return s.replace(why="not started: what its last run left could not be killed"), []
+    return go(s.replace(quick=0, times=()), e.reason, now)
+
+
+def unwanted(
+    s: ReplicaState, e: ev.StopAsked | ev.ForceAsked | ev.StopPlanned, now: float
+) -> Outcome:
+    """It has ended already, and how it ended stays told; only the wish is new."""
+    return s.replace(wanted=False), []
+
+
+def not_any_more(
+    s: ReplicaState, e: ev.StopAsked | ev.ForceAsked | ev.StopPlanned, now: float
+) -> Outcome:
+    return s.replace(phase=Stopped(), wanted=False, why=e.reason, timer=s.timer + 1), []
+
+
+def pending_over(s: ReplicaState, e: ev.TimerFired, now: float) -> Outcome:
+    turn = s.phase
+    assert isinstance(turn, Pending)
+    if turn.for_ == DELAY:
+        return spawn(s, turn.cause or "started after its delay")
+    return too_late(s) if turn.late is not None else (s, [])
+
+
+def backoff_over(s: ReplicaState, e: ev.TimerFired, now: float) -> Outcome:
+    assert isinstance(s.phase, Backoff)
+    return go(s, s.phase.cause, now, again=True, status=s.phase.status)
+
+
+def held_pending(s: ReplicaState, e: ev.Held, now: float) -> Outcome:
+    turn, before = s.phase, s.hold
+    assert isinstance(turn, Pending)
+    s = s.replace(hold=e.hold)
+    if not turn.for_:
+        return s, []
+    if e.hold is not None:
+        if turn.for_ == ORDER:
+            return wait(s, turn, now)
+        # its delay counts anew once that is over
+        return wait(s, turn.replace(for_=ORDER, began=now), now, begins=True)
+    if turn.for_ == DELAY:
+        return s, []
+    waited = f"waited {duration(now - turn.began)} for {before.by}" if before is not None else ""
+    return unheld(s, turn, now, waited)
+
+
+def held_skipped(s: ReplicaState, e: ev.Held, now: float) -> Outcome:
+    """Somebody started what it needs: it is wanted still, and has its turn after that."""
+    hopeless = s.hold is not None and s.hold.never
+    s = s.replace(hold=e.hold)
+    hopes = e.hold is None or not e.hold.never
+    if hopeless and hopes and s.wanted and not s.survivors:
+        return go(s, "what it needs was started", now)
+    return s, []
+
+
+# --- a spawn is under way ------------------------------------------------------------------------
+
+
+def spawned(s: ReplicaState, e: ev.Spawned, now: float) -> Outcome:
+    task = s.task
+    ready = task.ready is None and not task.completes
+    which = "" if task.health is None and task.watchdog is None else ev.HEALTH
+    if task.ready is not None and not task.completes:
+        which = ev.READY
+    running = Running(e.pid, now, checked=bool(which) and s.wanted)
+    s = s.replace(phase=running, why=f"{s.why}, pid {e.pid}", ready=ready, been_ready=ready)
+    if not running.checked:
+        return s, []
+    actions: list[Action] = [BeginCheck(s.replica, s.run, which)]
+    if which == ev.READY:
+        by = now + task.ready_timeout
+        s = s.replace(phase=running.replace(ready_by=by, latest=by + task.stop.extend))
+        s, timer = alarm(s, by)
+        actions += timer
+    return s, actions
+
+
+def spawn_failed(s: ReplicaState, e: ev.SpawnFailed, now: float) -> Outcome:
+    why = f"could not start: {e.error}"
+    if not s.wanted:
+        return s.replace(phase=Stopped(), why=f"{s.why}, {why}", timer=s.timer + 1), []
+    return run_ended(s, why, False, e.status, lasted=0.0, now=now, spawned=False)
+
+
+def cancel_starting(s: ReplicaState, e: ev.StopAsked | ev.ForceAsked, now: float) -> Outcome:
+    forced = isinstance(e, ev.ForceAsked)
+    phase = Stopping(None, now, None, True, forced=forced)
+    return s.replace(phase=phase, wanted=False, why=e.reason), []
+
+
+def restart_starting(s: ReplicaState, e: ev.RestartAsked | ev.RestartWith, now: float) -> Outcome:
+    """What is spawned may have seen what was there before the wish: it makes way for the next."""
+    if isinstance(e, ev.RestartAsked):
+        s = s.replace(wanted=True, quick=0, times=())
+    elif not s.wanted:
+        return s, []
+    return s.replace(phase=Stopping(None, now, None, True, again=e.reason), why=e.reason), []
+
+
+def up_already(s: ReplicaState, e: ev.StartAsked, now: float) -> Outcome:
+    """It is what was wished for; but it may have been wanted down since."""
+    return (s, []) if s.wanted else (s.replace(wanted=True, why=e.reason), [])
+
+
+def stop_planned(s: ReplicaState, e: ev.StopPlanned, now: float) -> Outcome:
+    """Of a run that stays up for a while: what depends on it ends first."""
+    return s.replace(wanted=False, why=e.reason), []
