@@ -136,7 +136,7 @@ else:
                 from procession.process.tree import Trees
                 from procession.supervisor.engine import Engine
 
-                make_room(DESCRIPTORS * len(project.tasks))
+                make_room(DESCRIPTORS * len(project.replicas()))
                 trees = Trees(link.groups)
                 trees.prepare()
                 return Engine(
@@ -317,7 +317,7 @@ def _output(options: UpOptions, project: Project, drained: Callable[[Hashable], 
 
     return Output(
         project.name,
-        [task.name for task in project.tasks],
+        [replica.name for replica in project.replicas()],
         drained,
         quiet=options.quiet,
         log_dir=options.log_dir,

@@ -88,6 +88,17 @@ def resolve(task: Task, folder: str, environ: Mapping[str, str]) -> Launch:
     return Lookup(environ).resolve(task, folder)
 
 
+def program_of(name: str, env: Mapping[str, str], cwd: str) -> str:
+    """The file that a command means which runs in this environment and folder (absolute).
+
+    Raises LookupProblem.
+    """
+    file, trouble = Lookup(env).program(name, env.get("PATH", os.defpath), cwd)
+    if trouble is not None:
+        raise LookupProblem(name, (trouble,), _CANNOT_RUN if file else _NOT_FOUND)
+    return file
+
+
 class Lookup:
     """Looks tasks up, remembering what it saw: folders, env-files, programs by PATH and name.
 
@@ -133,6 +144,10 @@ class Lookup:
             if trouble is not None:
                 troubles.append(trouble)
         return cwd, env, executable, troubles
+
+    def program(self, name: str, path: str, cwd: str) -> tuple[str, Trouble | None]:
+        """The absolute path of a program, and what is wrong with it. Empty: it is not there."""
+        return self._program(name, path, cwd, cwd)
 
     def _folder(self, path: str) -> Trouble | None:
         if path not in self._folders:

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from procession.core import begin, parts, restart, running, stop, stopping, table
 from procession.core import events as ev
 from procession.core import fleet as fleet_module
-from procession.core import begin, parts, restart, running, stop, stopping, table
 from procession.core.states import Phase, Running, Skipped, Stopped, Stopping
 from tests.support.world import World
 from tests.support.world_draw import draw_history

@@ -89,6 +89,12 @@ def ids(
     return entry.uid, gid, more
 
 
+def login(uid: int) -> dict[str, str]:
+    """The variables that a login as this user would set; none where no table knows them."""
+    entry = _found(uid)
+    return {} if entry is None else dict(_variables(entry))
+
+
 def _number(group: str | int) -> int:
     if isinstance(group, int):
         return group

@@ -14,12 +14,14 @@ from procession.core import actions as act
 from procession.core import events as ev
 from procession.core.fleet import Fleet
 from procession.core.view import tell_check, waiting
+from procession.supervisor.beside import Beside
 from procession.supervisor.perform import Performer
 from procession.supervisor.timers import Timers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Mapping
+    from typing import TypeVar
 
     from procession.core.fleet import Happening
     from procession.lookup import Launch
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
     from procession.supervisor.perform import Told, Watcher
     from procession.supervisor.runs import LiveRun
     from procession.supervisor.steering import Steering
+
+    T = TypeVar("T")
 
 LONGEST_SLEEP = 86_400.0  # seconds: what counts milliseconds in an int takes no month
 REMINDER = ""  # a timer's key; no replica is called so
@@ -61,7 +65,8 @@ class Course:
         self._project = project
         self._fleet = Fleet(project, chance)
         self._inbox: deque[Happening] = deque()
-        self._questions: deque[Callable[[], object]] = deque()
+        self._todo: deque[Callable[[], object]] = deque()  # from any thread
+        self._questions: deque[Callable[[], object]] = deque()  # the same, about the state
         self._timers = Timers()
         # What is done when one of our own is due; every other key is a replica's.
         self._own_timers: dict[str, Callable[[], object]] = {REMINDER: self._remind}
@@ -81,7 +86,9 @@ class Course:
             environ=environ,
             post=self._inbox.append,
             watcher=watcher,
+            equip=lambda task, uid: self._beside.equip(task, uid),
         )
+        self._beside = Beside(self, self._performer, link.makes)
 
     # --- for any thread ----------------------------------------------------------------------
 
@@ -90,9 +97,15 @@ class Course:
         self._inbox.append(happening)
         self._wake()
 
-    def call(self, function: Callable[[], object]) -> None:
-        """Have it called in the loop's thread, soon. Any thread; never waits. It must not raise."""
-        self._questions.append(function)
+    def call(self, action: Callable[[], object]) -> None:
+        """Have it done in the loop's thread, soon, in order. Any thread; never waits."""
+        self._todo.append(action)
+        self._wake()
+
+    def ask(self, question: Callable[[], object]) -> None:
+        """Have it called in the loop's thread, once all that was posted before has gone through
+        the core: it sees what came of that. Any thread; never waits. It must not raise."""
+        self._questions.append(question)
         self._wake()
 
     def _wake(self) -> None:
@@ -102,7 +115,46 @@ class Course:
     def _drained(self, run: Hashable) -> None:
         """From the capture thread: the run's output has been read to its end."""
         assert isinstance(run, tuple)
-        self.post(ev.TreeEmpty(*run))
+        if len(run) == 2:
+            self.post(ev.TreeEmpty(*run))
+        else:
+            self.call(lambda: self._beside.drained(run))
+
+    # --- for who works in the loop's thread (`loop.Loop`) --------------------------------------
+
+    def tell(self, event: ev.Event) -> None:
+        self._inbox.append(event)
+
+    def note(self, text: str) -> None:
+        self._output.event(text)
+
+    def say(self, text: str) -> None:
+        """For people: on the terminal and in the event log."""
+        self._output.say(text)
+
+    def alarm(self, key: str, seconds: float, action: Callable[[], object]) -> None:
+        def once() -> None:
+            del self._own_timers[key]
+            action()
+
+        self._own_timers[key] = once
+        self._timers.set(key, 0, self._clock() + seconds)
+
+    def disarm(self, key: str) -> None:
+        if self._own_timers.pop(key, None) is not None:
+            self._timers.drop(key)
+
+    def listen(self, fd: int, readable: Callable[[], object]) -> None:
+        raise NotImplementedError
+
+    def unlisten(self, fd: int) -> None:
+        raise NotImplementedError
+
+    def put(self, places: Mapping[int, int], spawn: Callable[[], T]) -> T:
+        raise NotImplementedError
+
+    def killed(self) -> None:
+        """Something was killed: its end may have to be asked for."""
 
     # --- the loop ----------------------------------------------------------------------------
 
@@ -141,10 +193,11 @@ class Course:
 
     def _settle(self) -> None:
         """Empty the inbox: each happening through the core, its actions carried out at once."""
+        while self._todo:
+            self._todo.popleft()()
         while self._inbox:
             for action in self._fleet.handle(self._inbox.popleft(), self._clock()):
                 self._perform(action)
-        # after the inbox: who asks sees what comes of all that was wished before
         while self._questions:
             self._questions.popleft()()
         if blind := self._performer.watch():
@@ -171,7 +224,7 @@ class Course:
             self._changed()
         elif isinstance(action, act.Finish):
             self._finish = action
-        else:
+        elif not self._beside.perform(action):
             self._performer.perform(action)
 
     # --- for those who steer, in the loop's thread -------------------------------------------
@@ -189,10 +242,6 @@ class Course:
         """The clock that the core is told its events with."""
         return self._clock()
 
-    def say(self, text: str) -> None:
-        """For people: on the terminal and in the event log."""
-        self._output.say(text)
-
     def _changed(self) -> None:
         if self._steering is not None:
             self._steering.changed()
@@ -204,15 +253,30 @@ class Course:
         status = live.handle.poll_exit()
         assert status is not None
         live.leader_told = True
+        if live.owner is not None:
+            self._beside.leader_ended(live)
+            return
         left = 0 if live.tree.is_empty() else len(live.tree.members())
         self._inbox.append(ev.LeaderExited(live.replica, live.number, status, left))
 
+    def _grew(self, key: Hashable) -> None:
+        """Processes of that run came to light that did not hear the last signal to its tree."""
+        assert isinstance(key, tuple)
+        if len(key) == 2:  # an errand's are killed with it, or when its leader has ended
+            self._inbox.append(ev.TreeGrew(*key))
+
     def _end_if_empty(self, live: LiveRun) -> None:
-        """The run is over when nothing of its tree lives."""
-        if live.leader_told and live.tree.is_empty():
-            self._performer.over(live)
+        """The run is over when nothing of its tree lives, and of its errands."""
+        if not live.leader_told or live.ending or not live.tree.is_empty():
+            return
+        if live.owner is None and self._beside.hurry(live):
+            return
+        self._performer.over(live)
+        if live.owner is None:
             # nothing is left to be killed: the reading of the output has a bound of its own
             self._timers.drop(live.replica)
+        elif live.owner.key in self._performer.live:
+            self._end_if_empty(live.owner)
 
     def _stop(self, reason: str) -> None:
         if not self._fleet.stopping:
@@ -245,6 +309,7 @@ class Course:
         assert self._finish is not None
         if self._steering is not None:
             self._steering.end()
+        self._beside.close()
         found = False
         for name in survivors:
             found = True

@@ -22,18 +22,23 @@ from procession.core.stop import KILL_WAIT
 from procession.process.exits import ExitWatcher
 from procession.process.link import GuardianGone
 from procession.process.spawn import clean_signals
+from procession.spec import FdProbe
 from procession.supervisor.course import Course
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Mapping
+    from typing import TypeVar
 
     from procession.lookup import Launch
+    from procession.process._places_posix import Places
     from procession.process.link import Link
     from procession.process.tree import Trees
     from procession.spec import Project
     from procession.supervisor.output import Output
     from procession.supervisor.runs import LiveRun
+
+    T = TypeVar("T")
 
 STOP_SIGNALS = ("SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT")
 SWEEP_GRACE = 1.0  # seconds for what belongs to no run to end after its SIGTERM
@@ -55,6 +60,7 @@ class Engine(Course):
         make_output: Callable[[Callable[[Hashable], None]], Output],
         environ: Mapping[str, str],
     ) -> None:
+        self._places = _places(project)
         self._selector = selectors.DefaultSelector()
         self._wake_r, self._wake_w = os.pipe()
         os.set_blocking(self._wake_r, False)
@@ -85,6 +91,8 @@ class Engine(Course):
         status = self._end()
         self._wait_for_terminal()
         self._output.close()
+        if self._places is not None:
+            self._places.close()
         return status
 
     # --- the world, as it comes in -----------------------------------------------------------
@@ -190,8 +198,7 @@ class Engine(Course):
         for live in ended:
             self._leader_ended(live)
         for run in grown:
-            assert isinstance(run, tuple)
-            self._inbox.append(ev.TreeGrew(*run))
+            self._grew(run)
         for live in list(self._performer.live.values()):
             self._end_if_empty(live)
         # Of a killed orphan's end its tracer hears first, and we by nothing but asking.
@@ -207,12 +214,26 @@ class Engine(Course):
     def _perform(self, action: act.Action) -> None:
         super()._perform(action)
         if isinstance(action, act.KillTree):
-            self._timers.set(HELD, 0, self._clock() + HELD_PAUSE)
+            self.killed()
+
+    def killed(self) -> None:
+        self._timers.set(HELD, 0, self._clock() + HELD_PAUSE)
+
+    def listen(self, fd: int, readable: Callable[[], object]) -> None:
+        self._selector.register(fd, selectors.EVENT_READ, readable)
+
+    def unlisten(self, fd: int) -> None:
+        try:
+            self._selector.unregister(fd)
+        except KeyError:
+            pass  # it is not listened to now
+
+    def put(self, places: Mapping[int, int], spawn: Callable[[], T]) -> T:
+        return self._places.put(places, spawn) if self._places is not None else spawn()
 
     def _stop_begins(self) -> None:
         for run in self._trees.scan():  # daemons that came to us while nobody died
-            assert isinstance(run, tuple)
-            self._inbox.append(ev.TreeGrew(*run))
+            self._grew(run)
         self._signal_unclaimed(signal.SIGTERM)
 
     def _remind(self) -> None:
@@ -272,3 +293,16 @@ class Engine(Course):
             self._output.event(
                 f"{signal.Signals(number).name} to {name}: nothing ties it to a task"
             )
+
+
+def _places(project: Project) -> Places | None:
+    """The numbers of descriptors that tasks are to be given, kept free while we are alone."""
+    checks = [c for r in project.replicas() for c in (r.task.ready, r.task.health) if c is not None]
+    numbers = {p.fd for check in checks for p in check.probes if isinstance(p, FdProbe)}
+    if not numbers:
+        return None
+    from procession.process._places_posix import Places
+
+    places = Places()
+    places.reserve(sorted(numbers))
+    return places

@@ -25,8 +25,10 @@ if TYPE_CHECKING:
     from procession.logs.capture import Capture
     from procession.logs.console import Console
     from procession.logs.files import LogFolder
+    from procession.logs.pipes import Tap
+    from procession.supervisor.runs import RunKey
 
-    RunKey = tuple[str, int]
+    Taps = tuple[Tap, Tap] | None  # who listens to stdout, and to stderr
 
 STREAMS = ("stdout", "stderr")
 LOGS = len(STREAMS)  # files that a task's first run opens, in another thread, a moment later
@@ -68,7 +70,7 @@ class Output:
         self._limit = limits.descriptors()
         self._project_stops = False
         self._muted = False
-        self._waiting: list[tuple[RunKey, tuple[int, int]]] = []
+        self._waiting: list[tuple[RunKey, tuple[int, int], Taps, bool]] = []
         # Where a replica's latest run began in its log files, for who may have to show its end.
         self._began: dict[str, tuple[int, ...]] = {}
         # What was said and not written yet: (when, text, for the log, for the terminal). A wave of
@@ -115,8 +117,8 @@ class Output:
         if self._folder is not None:
             self._folder.write_through(self._capture.post)
             self._capture.call(self._folder.clean)
-        for run, fds in self._waiting:
-            self._attach(self._capture, run, fds)
+        for run, fds, taps, kept in self._waiting:
+            self._attach(self._capture, run, fds, taps, kept)
         self._waiting.clear()
         self.flush()
 
@@ -147,12 +149,15 @@ class Output:
             raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
         return fds
 
-    def attach(self, run: RunKey, reads: tuple[int, int]) -> None:
-        """Take over the read ends of a run that was started."""
+    def attach(
+        self, run: RunKey, reads: tuple[int, int], taps: Taps = None, *, kept: bool = True
+    ) -> None:
+        """Take over the read ends of a run, or an errand, that was started. `taps` listen to it;
+        `kept`: it goes to the logs and the terminal."""
         if self._capture is not None:
-            self._attach(self._capture, run, reads)
+            self._attach(self._capture, run, reads, taps, kept)
         else:
-            self._waiting.append((run, reads))
+            self._waiting.append((run, reads, taps, kept))
 
     def drain(self, run: RunKey) -> None:
         """The run's tree is empty: read to the end, then call `on_drained(run)`.
@@ -293,18 +298,23 @@ class Output:
         if self._console is not None:
             self._console.say(text)
 
-    def _attach(self, capture: Capture, run: RunKey, reads: tuple[int, int]) -> None:
+    def _attach(
+        self, capture: Capture, run: RunKey, reads: tuple[int, int], taps: Taps, kept: bool
+    ) -> None:
         replica = run[0]
-        if self._quiet and self._folder is not None and run[1] > 1:
+        folder = self._folder if kept else None
+        console = self._console if kept and not self._quiet else None
+        if self._quiet and folder is not None and run[1] > 1 and len(run) == 2:
             self._began[replica] = tuple(_size(self._path_of(replica, w)) for w in STREAMS)
-        for which, fd in zip(STREAMS, reads, strict=True):
+        for number, (which, fd) in enumerate(zip(STREAMS, reads, strict=True)):
             sink = path = stream = None
-            if self._folder is not None:
-                sink = self._folder.sink(replica, which)
+            if folder is not None:
+                sink = folder.sink(replica, which)
                 path = self._path_of(replica, which)
-            if self._console is not None and not self._quiet:
-                stream = self._console.stream(replica, which, path)
-            capture.add(run, fd, log=sink, console=stream, name=f"{replica} {which}")
+            if console is not None:
+                stream = console.stream(replica, which, path)
+            tap = taps[number] if taps is not None else None
+            capture.add(run, fd, log=sink, console=stream, name=f"{replica} {which}", tap=tap)
 
 
 def _size(path: str) -> int:

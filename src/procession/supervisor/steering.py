@@ -64,7 +64,7 @@ class Steering:
             done.set()
 
         if not self._ended:
-            self._course.call(look)
+            self._course.ask(look)
             with self._asking:
                 self._asked.add(done)
             if self._ended:  # it may have ended before it saw the question
