@@ -46,7 +46,6 @@ def starts_after(project: Project, puppet: Puppet, check: Check, line: str, **ke
         ({"file": "made"}, "touch('made')"),
         ({"unix": "sock"}, "listen('sock')"),
         ({"notify": True}, "notify.ready()"),
-        ({"notify": True}, "os.system('systemd-notify --ready')"),
         ({"fd": 3}, "os.write(3, b'\\n')"),
         ({"fd": 77}, "os.write(77, b'up\\nmore')"),
         ({"exec": ["test", "-e", "made"], "interval": "20ms"}, "touch('made')"),

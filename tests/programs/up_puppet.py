@@ -33,7 +33,19 @@ def touch(path: str) -> None:
     pathlib.Path(path).touch()
 
 
-known = {"os": os, "sys": sys, "time": time, "notify": notify, "listen": listen, "touch": touch}
+def close() -> None:
+    KEPT.pop().close()
+
+
+known = {
+    "close": close,
+    "os": os,
+    "sys": sys,
+    "time": time,
+    "notify": notify,
+    "listen": listen,
+    "touch": touch,
+}
 up_stage.ready()
 with open(sys.argv[2]) as lines:
     for line in iter(lines.readline, ""):
