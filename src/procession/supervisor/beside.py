@@ -33,6 +33,7 @@ class Beside:
         self._makes = makes
         self._errands: Errands | None = None
         self._probes: Probes | None = None
+        self._waiting: set[tuple[str, int]] = set()  # runs that are over but for their errands
 
     def equip(self, task: spec.Task, uid: int | None) -> Outfit | None:
         """What a run of the task, as that user, needs for its checks before it is started. Raises
@@ -81,18 +82,28 @@ class Beside:
 
     # --- what the loop sees ------------------------------------------------------------------
 
-    def hurry(self, live: LiveRun) -> bool:
-        """All of the run's tree has ended. True: something beside it has not yet."""
+    def over(self, live: LiveRun) -> None:
+        """All of the run's tree has ended: so does what is beside it."""
         self._end_checks(live.run)
-        return self._errands is not None and self._errands.hurry(live.run)
+        if self._errands is not None:
+            self._errands.hurry(live.run)
 
     def leader_ended(self, live: LiveRun) -> None:
         """Of an errand."""
         self._get_errands().leader_ended(live)
 
     def drained(self, key: RunKey) -> None:
-        """The output of an errand, of which nothing lives, was read to the end."""
-        self._get_errands().drained(key)
+        """The output of a run or an errand, of which nothing lives, was read to the end."""
+        if len(key) == 3:
+            self._get_errands().drained(key)
+            if key[:2] not in self._waiting:
+                return
+        run = key[0], key[1]
+        if self._errands is not None and self._errands.are_beside(run):
+            self._waiting.add(run)
+        else:
+            self._waiting.discard(run)
+            self._loop.tell(ev.TreeEmpty(*run))
 
     def close(self) -> None:
         """Nothing lives any more: give back what is left. Idempotent."""

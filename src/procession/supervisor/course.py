@@ -13,7 +13,7 @@ from collections import deque
 from procession.core import actions as act
 from procession.core import events as ev
 from procession.core.fleet import Fleet
-from procession.core.view import tell_check, waiting
+from procession.core.view import waiting
 from procession.supervisor.beside import Beside
 from procession.supervisor.perform import Performer
 from procession.supervisor.timers import Timers
@@ -115,10 +115,7 @@ class Course:
     def _drained(self, run: Hashable) -> None:
         """From the capture thread: the run's output has been read to its end."""
         assert isinstance(run, tuple)
-        if len(run) == 2:
-            self.post(ev.TreeEmpty(*run))
-        else:
-            self.call(lambda: self._beside.drained(run))
+        self.call(lambda: self._beside.drained(run))
 
     # --- for who works in the loop's thread (`loop.Loop`) --------------------------------------
 
@@ -220,7 +217,9 @@ class Course:
                 self._stop_begins()
             self._output.stop_began(action.reason, forced=action.forced)
         elif isinstance(action, act.ReadyChanged | act.HealthChanged):
-            self._output.event(tell_check(action))
+            # where it is brought down for it, that was told with the same words
+            told = self._fleet.replicas[action.replica].phase.name == "stopping"
+            self._output.checked(action, show=not told)
             self._changed()
         elif isinstance(action, act.Finish):
             self._finish = action
@@ -266,17 +265,14 @@ class Course:
             self._inbox.append(ev.TreeGrew(*key))
 
     def _end_if_empty(self, live: LiveRun) -> None:
-        """The run is over when nothing of its tree lives, and of its errands."""
-        if not live.leader_told or live.ending or not live.tree.is_empty():
-            return
-        if live.owner is None and self._beside.hurry(live):
-            return
-        self._performer.over(live)
-        if live.owner is None:
-            # nothing is left to be killed: the reading of the output has a bound of its own
-            self._timers.drop(live.replica)
-        elif live.owner.key in self._performer.live:
-            self._end_if_empty(live.owner)
+        """The run is over when nothing of its tree lives, and what is beside it has ended too."""
+        if live.leader_told and live.tree.is_empty():
+            self._performer.over(live)
+            if live.owner is None:
+                # nothing is left to be killed: the reading of the output has a bound of its own,
+                # and so have the errands
+                self._timers.drop(live.replica)
+                self._beside.over(live)
 
     def _stop(self, reason: str) -> None:
         if not self._fleet.stopping:

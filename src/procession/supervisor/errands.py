@@ -36,7 +36,6 @@ class Errand:
         self.why = ""  # what it failed of, other than by its status
         self.words = words
         self.stuck = False  # it could not be killed
-        self.hurried = False
         self._errands = errands
 
     def cancel(self) -> None:
@@ -148,20 +147,20 @@ class Errands:
         self._performer.abandon(live)
         self._loop.killed()  # its run may be over by now
 
-    def hurry(self, run: RunKey) -> bool:
-        """All of that run has ended: its errands are to end. True: there are some."""
-        lives = [
-            (errand, errand.live)
-            for errand in self._all.values()
-            if errand.live is not None and errand.live.run == run and self._lives(errand.live)
-        ]
-        for errand, live in lives:
+    def are_beside(self, run: RunKey) -> bool:
+        """Is anything of that run's errands not over?"""
+        return any(key[:2] == run for key in self._all)
+
+    def hurry(self, run: RunKey) -> None:
+        """All of that run has ended: its errands are to end. The command of its stop may wait for
+        just that, and tidy up: it has a moment."""
+        for errand in [errand for key, errand in self._all.items() if key[:2] == run]:
+            live = errand.live
+            assert live is not None
             if errand is not self._commands.get(run):
                 self.kill(errand)
-            elif not errand.hurried:
-                errand.hurried = True
+            elif not live.killed and self._lives(live):
                 self._loop.alarm(_key(live), COMMAND_GRACE, errand.outlives)
-        return bool(lives)
 
     def leader_ended(self, live: LiveRun) -> None:
         """Of an errand: what it left is killed."""

@@ -13,8 +13,8 @@ import os
 import select
 import time
 
-from procession.core.actions import Changed
-from procession.core.view import tell, worth_telling
+from procession.core.actions import Changed, HealthChanged, ReadyChanged
+from procession.core.view import tell, tell_check, worth_telling
 from procession.errors import HostError, UsageError
 from procession.process import limits
 
@@ -174,6 +174,12 @@ class Output:
             self._tell(tell(change), log=False)
         if self._quiet and change.new in ("failed", "backoff") and change.old != "starting":
             self._show_end(change.replica)
+
+    def checked(self, change: ReadyChanged | HealthChanged, *, show: bool) -> None:
+        """A run is ready, or healthy, or no longer: the bad news also where quiet was asked for.
+        `show`: it is news on the terminal."""
+        bad = not (change.ready if isinstance(change, ReadyChanged) else change.healthy)
+        self._tell(tell_check(change), show=show and (bad or not self._quiet))
 
     def stop_began(self, reason: str, *, forced: bool) -> None:
         """The whole project goes down."""

@@ -71,6 +71,8 @@ class Watch:
                 elif not self._over:
                     self._tried(number, f"{named(probe)}: not yet", counts=False)
             elif not self._over:
+                if self._which == ev.READY:  # for who asks before the first try has ended
+                    self._tried(number, f"{named(probe)}: not tried yet", counts=False)
                 # a sign is looked for in the time between two looks
                 delay = self._check.initial_delay + (
                     self._check.interval if sign is not None else 0
