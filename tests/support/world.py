@@ -101,7 +101,7 @@ class World:
             self.rules.action(action)
             self._perform(action)
         self.actions += actions
-        self.rules.settled()
+        self.rules.settled(actions)
         # a birth seen twice is no contradiction, nor is what somebody says more than once
         once = isinstance(event, ev.RunEvent | ev.TimerFired) and not isinstance(event, REPEATABLE)
         if once and not echoed and self.history.echo is not None:

@@ -43,6 +43,8 @@ class Book:
         self.said_stopping = False
         self.due: float | None = None  # when it has to be ready, or to have ended as it said
         self.latest = 0.0
+        self.words = ""  # of the probe that failed last
+        self.late = False  # it was not ready in time
         self.healthy: bool | None = None
         self.status_text = ""
         self.told_ready = False
@@ -59,9 +61,9 @@ class Book:
     def begins_run(self) -> None:
         """A spawn was asked for."""
         self.start_due = self.restart_due = self.forced = self.failing = False
-        self.passed = self.said_stopping = False
+        self.passed = self.said_stopping = self.late = False
         self.due = self.stop_due = self.healthy = self.told_health = self.rungs = None
-        self.status_text = ""
+        self.status_text = self.words = ""
         self.given, self.owed = 0.0, 0
 
     def stop_begins(self, now: float, *, leader_told: bool) -> None:

@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from tests.support.world_model import Tree
 
 
+EVERYBODY = 16  # every so many events all replicas are looked at, not those alone that changed
+
+
 class Rules:
     def __init__(self, world: World) -> None:
         self.world = world
@@ -48,6 +51,7 @@ class Rules:
         self._event: Happening = ev.BeginAll()
         self._not_begun = True
         self._stale = False
+        self._seen: dict[str, ReplicaState] = dict(world.fleet.replicas)
         self._old: ReplicaState | None = None
         self._verdict: int | None = None
         self._failures: dict[str, int] = {}
@@ -255,6 +259,8 @@ class Rules:
         if was in ENDS:
             self._failures.pop(change.replica, None)
         if change.new == "stopping":
+            told = not book.late or book.words in change.why
+            self.check(told, f"does not say that {book.words}", change)
             if tree is not None and tree.answered:
                 book.stop_begins(self.world.now, leader_told=tree.leader_told)
         elif change.new == "stopped":
@@ -371,17 +377,33 @@ class Rules:
 
     # --- and the world is at rest again --------------------------------------------------------
 
-    def settled(self) -> None:
+    def settled(self, actions: list[act.Action]) -> None:
         if self.finish is not None:
             return
-        for name, book in self.books.items():
+        touched = self._touched(actions)
+        for name in touched:
             self._settled(name)
-            tree = self._tree(name)
+            book, tree = self.books[name], self._tree(name)
             self._checks.settled(book, tree)
             self._ladders.settled(book, tree)
-        self.order.settled(self._event)
+        self.order.settled(touched)
         if isinstance(self._event, ev.RunEvent):
             self._leftovers(self._event)
+
+    def _touched(self, actions: list[act.Action]) -> list[str]:
+        """Whose state is another than when it was looked at last; now and then everybody."""
+        replicas = self.world.fleet.replicas
+        if self.world.events % EVERYBODY == 0 or not isinstance(self._event, ev.Event):
+            touched = list(replicas)
+        else:
+            named = {getattr(action, "replica", None) for action in actions}
+            named.add(self._event.replica)
+            touched = [
+                n for n, state in replicas.items() if n in named or self._seen[n] is not state
+            ]
+        for name in touched:
+            self._seen[name] = replicas[name]
+        return touched
 
     def _settled(self, replica: str) -> None:
         state, book, tree = self.world.fleet.replicas[replica], self.books[replica], None

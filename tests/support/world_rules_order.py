@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from procession.core import actions as act
 from procession.core import events as ev
-from procession.core.fleet import Happening
 from procession.core.states import (
     ORDER,
     Completed,
@@ -63,6 +62,10 @@ class OrderRules:
                     self.above[under].update(self.of_task[task.name])
                     below += needs[under]
         self.depending = [name for name, book in self.books.items() if book.task.depends_on]
+        self.on_task: dict[str, set[str]] = {task: set() for task in needs}
+        for name in self.depending:
+            for dependency in self.books[name].task.depends_on:
+                self.on_task[dependency.task].add(name)
         self.first: dict[str, set[str]] = {task: set() for task in needs}
         self.unmet_since: dict[tuple[str, int], float] = {
             (name, n): 0.0
@@ -146,7 +149,7 @@ class OrderRules:
 
     # --- at rest again -----------------------------------------------------------------------
 
-    def settled(self, event: Happening) -> None:
+    def settled(self, touched: list[str]) -> None:
         spawned, self.spawned = self.spawned, []
         if self.rules.stop_all_at is not None:
             if not self.rules.forced_all:
@@ -155,7 +158,11 @@ class OrderRules:
         for name in spawned:
             unmet = self._unmet(name, False) | self._unmet(name, None)
             self.rules.check(not unmet, f"{name} began, and {unmet} do not hold")
-        for name in self.depending:
+        tasks = {self.books[name].task.name for name in touched}
+        concerned = set(touched).intersection(self.depending)
+        for task in tasks:
+            concerned.update(self.on_task[task])
+        for name in sorted(concerned):
             self._waits(name)
 
     def _unmet(self, name: str, which: bool | None) -> set[int]:
@@ -207,6 +214,8 @@ class OrderRules:
 
     def _stops_in_turn(self) -> None:
         for name, book in self.books.items():
+            if book.state in ("pending", "backoff"):
+                self.rules.check(False, f"{name} is {book.state}, and will never begin")
             turn = all(self.books[n].state in ENDS for n in self.above[book.task.name])
             if turn and book.state in ("starting", "running"):
                 self.rules.check(False, f"{name} is {book.state}, and it is its turn to stop")

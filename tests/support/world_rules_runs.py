@@ -42,6 +42,8 @@ class CheckRules:
             marks = event.which == ev.HEALTH and health is not None and not health.restarts
             if book.wanted and not marks:
                 book.failing, book.exit_at, book.due = True, now, None
+        elif isinstance(event, ev.CheckTold) and runs and event.which == ev.READY:
+            book.words = event.why
         elif isinstance(event, ev.StatusTold) and book.state in ("running", "stopping"):
             book.status_text = event.text
         elif isinstance(event, ev.StoppingTold) and runs and not book.said_stopping:
@@ -55,6 +57,7 @@ class CheckRules:
         """A timer fires: is it the run's own, that it is not ready or has not ended?"""
         if book.state == "running" and book.wanted and book.due is not None:
             self.rules.check(self.world.now >= book.due, f"{book.name}: it has until {book.due}")
+            book.late = not book.said_stopping
             book.failing, book.exit_at, book.due = True, self.world.now, None
 
     def action(self, action: act.Action, book: Book, tree: Tree) -> None:

@@ -147,11 +147,6 @@ def restart_starting(s: ReplicaState, e: ev.RestartAsked | ev.RestartWith, now: 
     return s.replace(phase=Stopping(None, now, None, True, again=e.reason), why=e.reason), []
 
 
-def up_already(s: ReplicaState, e: ev.StartAsked, now: float) -> Outcome:
-    """It is what was wished for; but it may have been wanted down since."""
-    return (s, []) if s.wanted else (s.replace(wanted=True, why=e.reason), [])
-
-
 def stop_planned(s: ReplicaState, e: ev.StopPlanned, now: float) -> Outcome:
     """Of a run that stays up for a while: what depends on it ends first."""
     return s.replace(wanted=False, why=e.reason), []
