@@ -35,7 +35,9 @@ def run_and_stop(project: Project, task: Task) -> str:
 
 @pytest.mark.quick
 def test_a_command_comes_before_the_signal_and_knows_whom_it_stops(project: Project) -> None:
-    script = "echo asks $PROCESSION_PID in $PWD as $PROCESSION_TASK $OWN; kill -s USR1 $PROCESSION_PID"
+    script = (
+        "echo asks $PROCESSION_PID in $PWD as $PROCESSION_TASK $OWN; kill -s USR1 $PROCESSION_PID"
+    )
     stop = command("sh", "-c", script, timeout=FOREVER)
     said = run_and_stop(
         project, actor("hears_once", "a", os.devnull, stop=stop, environment={"OWN": "own"})
