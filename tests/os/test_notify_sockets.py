@@ -16,7 +16,8 @@ from pathlib import Path
 import pytest
 
 from procession.supervisor import notify_socket
-from procession.supervisor.notify_socket import Heard, NotifySocket, Sockets
+from procession.supervisor.notify_socket import NotifySocket, Sockets
+from procession.supervisor.talk import Heard
 from tests.support.programs import BOUND
 
 
