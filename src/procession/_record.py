@@ -32,6 +32,7 @@ class Record:
     """
 
     _fields: ClassVar[tuple[str, ...]] = ()
+    _names: ClassVar[frozenset[str]] = frozenset()  # the same, to look into
     _defaults: ClassVar[dict[str, object]] = {}
     _hidden: ClassVar[frozenset[str]] = frozenset()  # fields that repr shows as "..."
 
@@ -50,25 +51,36 @@ class Record:
                 raise TypeError(f"{cls.__name__}.{name}: a mutable default would be shared")
             defaults[name] = value
         cls._fields = cls._fields + tuple(n for n in own if n not in cls._fields)
+        cls._names = frozenset(cls._fields)
         cls._defaults = defaults
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        cls = type(self)
+        fields, values = self._fields, self.__dict__
+        if len(args) < len(fields):
+            values.update(self._defaults)
+        for name, value in zip(fields, args):  # noqa: B905 - `strict` is a third of what this costs
+            values[name] = value
+        if kwargs:
+            values.update(kwargs)
+            known = kwargs.keys() <= self._names
+            if not known or not kwargs.keys().isdisjoint(fields[: len(args)]):
+                self._refuse(args, kwargs)
+        if len(values) != len(fields) or len(args) > len(fields):
+            self._refuse(args, kwargs)
+
+    @classmethod
+    def _refuse(cls, args: tuple[object, ...], kwargs: dict[str, object]) -> None:
+        """Say what is wrong with these; apart from `__init__`, where nearly nothing ever is."""
         fields = cls._fields
         if len(args) > len(fields):
             raise TypeError(f"{cls.__name__} takes {len(fields)} values, {len(args)} given")
-        values = dict(cls._defaults)
-        values.update(zip(fields, args, strict=False))
         for name in kwargs:
             if name not in fields:
                 raise TypeError(f"{cls.__name__} has no field {name!r}")
             if name in fields[: len(args)]:
                 raise TypeError(f"{cls.__name__}: {name!r} is given twice")
-        values.update(kwargs)
-        if len(values) != len(fields):
-            missing = [n for n in fields if n not in values]
-            raise TypeError(f"{cls.__name__} lacks {', '.join(missing)}")
-        self.__dict__.update(values)
+        missing = [n for n in fields[len(args) :] if n not in cls._defaults and n not in kwargs]
+        raise TypeError(f"{cls.__name__} lacks {', '.join(missing)}")
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"{type(self).__name__}.{name} cannot be changed: it is a value")
@@ -92,10 +104,11 @@ class Record:
 
     def replace(self, **changes: Any) -> Self:
         """A copy with these fields changed. TypeError for a name that is no field."""
-        for name in changes:
-            if name not in self._fields:
-                raise TypeError(f"{type(self).__name__} has no field {name!r}")
-        new = object.__new__(type(self))
-        new.__dict__.update(self.__dict__)
-        new.__dict__.update(changes)
+        cls = type(self)
+        values = {**self.__dict__, **changes}
+        if len(values) != len(cls._fields):
+            name = next(n for n in changes if n not in cls._names)
+            raise TypeError(f"{cls.__name__} has no field {name!r}")
+        new = object.__new__(cls)
+        object.__setattr__(new, "__dict__", values)
         return new

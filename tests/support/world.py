@@ -13,85 +13,28 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable
 
-from procession._record import Record
 from procession.core import actions as act
 from procession.core import events as ev
 from procession.core.fleet import Fleet, Happening
 from procession.core.status import ExitStatus
-from procession.spec import Project
+from tests.support.world_model import Behaviour, Descendant, History, Process, Tree
 from tests.support.world_rules import Rules
 
+__all__ = ["Behaviour", "Descendant", "History", "World"]
+
+REPEATABLE = (
+    ev.TreeGrew,
+    ev.CheckPassed,
+    ev.CheckFailed,
+    ev.CheckTold,
+    ev.StatusTold,
+    ev.ExtendAsked,
+)
+TO_RUNS = (
+    act.SignalTree, act.KillTree, act.Release, act.BeginCheck, act.EndChecks, act.RunCommand,
+    act.EndCommand,
+)  # fmt: skip
 FACT, REPORT, TIMER, ASK = range(4)  # kinds of happenings; a history says who is first in a tie
-
-
-class Descendant(Record):
-    """A process of a tree that is not its leader. Times are seconds; None means never."""
-
-    after: float = 0.0  # when it comes to be, counted from the spawn, if anybody is left to fork
-    lives: float | None = None  # ends by itself after this long
-    heeds: float | None = None  # ends this long after the stop signal; None: deaf
-    in_group: bool = True
-
-
-class Behaviour(Record):
-    """What one run does. Reports of a run keep their order, however long each takes."""
-
-    spawn_takes: float = 0.0
-    spawn_fails: int = 0  # 127, 126: no process comes to be
-    lives: float | None = None
-    exit: ExitStatus = ExitStatus(0)
-    heeds: float | None = 0.0
-    exit_heeded: ExitStatus = ExitStatus(signal=15)
-    descendants: tuple[Descendant, ...] = ()
-    helpers: tuple[Descendant, ...] = ()  # what the leader starts when it hears the stop signal
-    dies_in: float = 0.0  # from SIGKILL to the end of each process
-    unkillable: bool = False
-    report_takes: float = 0.0  # until an end or a birth is seen
-    drain_takes: float = 0.0  # until the output has been read to the end
-
-
-class History(Record):
-    """Everything that makes one play differ from another."""
-
-    project: Project
-    scripts: tuple[tuple[Behaviour, ...], ...]  # one a task; run n plays n-1, over and over
-    asks: tuple[tuple[float, Happening], ...] = ()  # beside BeginAll at 0
-    horizon: float = 20.0  # a stop of all is asked for then
-    ties: tuple[int, int, int, int] = (0, 1, 2, 3)
-    echo: float | None = None  # every event of a run, and every timer, comes again so much later
-    late_timers: bool = False  # timers that were replaced fire all the same
-
-
-class Process:
-    __slots__ = ("alive", "heard", "heeds", "in_group", "is_leader", "sentenced")
-
-    def __init__(self, *, leader: bool, heeds: float | None, in_group: bool) -> None:
-        self.alive = True
-        self.is_leader = leader
-        self.heeds = heeds
-        self.in_group = in_group
-        self.heard = False
-        self.sentenced = False  # SIGKILL was sent
-
-
-class Tree:
-    """One run as it is (`processes`) and as far as the core was told (the flags)."""
-
-    def __init__(self, replica: str, number: int, behaviour: Behaviour) -> None:
-        self.replica = replica
-        self.number = number
-        self.behaviour = behaviour
-        self.processes: list[Process] = []
-        self.exit: ExitStatus | None = None
-        self.report_due = 0.0
-        self.answered = False  # Spawned or SpawnFailed was told
-        self.leader_told = False
-        self.over = False  # TreeEmpty or SpawnFailed was told
-        self.released = False
-        self.killed = False
-
-    def alive(self) -> list[Process]:
-        return [p for p in self.processes if p.alive]
 
 
 class World:
@@ -99,15 +42,14 @@ class World:
 
     def __init__(self, history: History, *, budget: int = 4000) -> None:
         self.history = history
-        self.fleet = Fleet(history.project)
+        self.fleet = Fleet(history.project, lambda: history.chance)
         self.now = 0.0
         self.events = 0
         self.actions: list[act.Action] = []
-        self.trees: dict[str, list[Tree]] = {t.name: [] for t in history.project.tasks}
+        self.trees: dict[str, list[Tree]] = {name: [] for name in self.fleet.replicas}
         self.timers: dict[str, tuple[int, float]] = {}
-        self._scripts = {
-            t.name: s for t, s in zip(history.project.tasks, history.scripts, strict=True)
-        }
+        scripts = dict(zip((t.name for t in history.project.tasks), history.scripts, strict=True))
+        self._scripts = {r.name: scripts[r.task.name] for r in history.project.replicas()}
         self._budget = budget
         self._heap: list[tuple[float, int, int, Callable[[], None]]] = []
         self._count = 0
@@ -159,9 +101,9 @@ class World:
             self.rules.action(action)
             self._perform(action)
         self.actions += actions
-        self.rules.settled()
-        # a birth seen twice is no contradiction: whoever it was is told, or killed, again
-        once = isinstance(event, ev.RunEvent | ev.TimerFired) and not isinstance(event, ev.TreeGrew)
+        self.rules.settled(actions)
+        # a birth seen twice is no contradiction, nor is what somebody says more than once
+        once = isinstance(event, ev.RunEvent | ev.TimerFired) and not isinstance(event, REPEATABLE)
         if once and not echoed and self.history.echo is not None:
             later = self.now + self.history.echo
             self._at(later, REPORT, lambda: self.tell(event, echoed=True))
@@ -171,10 +113,14 @@ class World:
         if isinstance(event, ev.TimerFired):
             current = self.timers.get(event.replica)
             return current is None or current[0] != event.timer
-        if isinstance(event, ev.RunEvent):
-            tree = self.trees[event.replica][event.run - 1]
-            return tree.over or tree.released or tree is not self.trees[event.replica][-1]
-        return False
+        if not isinstance(event, ev.RunEvent):
+            return False
+        tree = self.trees[event.replica][event.run - 1]
+        if tree.over or tree.released or tree is not self.trees[event.replica][-1]:
+            return True
+        if isinstance(event, ev.CheckPassed | ev.CheckFailed | ev.CheckTold):
+            return event.which not in tree.checking
+        return isinstance(event, ev.CommandEnded) and event.rung != tree.command
 
     def _note(self, event: Happening) -> None:
         if isinstance(event, ev.TimerFired):
@@ -184,6 +130,10 @@ class World:
             tree.answered = True
             tree.leader_told = tree.leader_told or isinstance(event, ev.LeaderExited)
             tree.over = isinstance(event, ev.TreeEmpty | ev.SpawnFailed)
+            if isinstance(event, ev.CheckPassed | ev.CheckFailed) and event.which == ev.READY:
+                del tree.checking[ev.READY]
+            elif isinstance(event, ev.CommandEnded):
+                tree.command = None
 
     # --- carrying out --------------------------------------------------------------------------
 
@@ -192,14 +142,22 @@ class World:
             self._spawn(action)
         elif isinstance(action, act.SetTimer):
             self._set_timer(action)
-        elif isinstance(action, act.SignalTree | act.KillTree | act.Release):
+        elif isinstance(action, TO_RUNS):
             tree = self.trees[action.replica][action.run - 1]
             if isinstance(action, act.SignalTree):
                 self._signal(tree, action)
             elif isinstance(action, act.KillTree):
                 self._kill(tree)
-            else:
+            elif isinstance(action, act.Release):
                 tree.released = True
+            elif isinstance(action, act.BeginCheck):
+                self._begin_check(tree, action.which)
+            elif isinstance(action, act.EndChecks):
+                tree.checking.clear()
+            elif isinstance(action, act.RunCommand):
+                self._run_command(tree, action.rung)
+            else:
+                tree.command = None
 
     def _spawn(self, action: act.Spawn) -> None:
         script = self._scripts[action.replica]
@@ -220,6 +178,9 @@ class World:
                 self._born(tree, child)
             else:
                 self._at(self.now + child.after, FACT, lambda child=child: self._comes(tree, child))
+
+        for after, said in behaviour.says:
+            self._at(self.now + after, FACT, lambda said=said: self._says(tree, said))
 
     def _set_timer(self, action: act.SetTimer) -> None:
         self.timers[action.replica] = (action.timer, action.at)
@@ -252,6 +213,60 @@ class World:
             process.sentenced = True
             if not tree.behaviour.unkillable:
                 self._dies_after(tree.behaviour.dies_in, tree, process, ExitStatus(signal=9))
+
+    # --- checks and commands -------------------------------------------------------------------
+
+    def _begin_check(self, tree: Tree, which: str) -> None:
+        self._count += 1
+        number = tree.checking[which] = self._count
+        answers = tree.behaviour.ready if which == ev.READY else tree.behaviour.health
+        for after, answer in answers:
+            self._at(
+                self.now + after,
+                REPORT,
+                lambda answer=answer: self._answer(tree, which, number, answer),
+            )
+
+    def _answer(self, tree: Tree, which: str, number: int, answer: bool | str) -> None:
+        if tree.checking.get(which) != number and not self.history.late_timers:
+            return
+        names = (tree.replica, tree.number, which)
+        if answer is True:
+            self.tell(ev.CheckPassed(*names))
+        elif answer is False:
+            self.tell(ev.CheckFailed(*names, "tcp 8000: refused"))
+        else:
+            self.tell(ev.CheckTold(*names, answer))
+
+    def _run_command(self, tree: Tree, rung: int) -> None:
+        tree.command = rung
+        takes, ok = tree.behaviour.command_takes, tree.behaviour.command_ok
+        if takes is None:
+            return
+
+        def ended() -> None:
+            if tree.command != rung and not self.history.late_timers:
+                return
+            if ok and tree.behaviour.command_stops and tree.command == rung:
+                for process in tree.alive():
+                    if process.is_leader:
+                        status = tree.behaviour.exit_heeded
+                        self._dies_after(process.heeds, tree, process, status)
+            self.tell(ev.CommandEnded(tree.replica, tree.number, rung, ok, "exited with 1"))
+
+        self._at(self.now + takes, REPORT, ended)
+
+    def _says(self, tree: Tree, said: str | float | None) -> None:
+        """What the leader says of itself by sd_notify(3), if it lives and was seen to be there."""
+        if not tree.answered or not any(p.is_leader for p in tree.alive()):
+            return
+        names = (tree.replica, tree.number)
+        if said is None:
+            self._report(tree, 0.0, lambda: ev.StoppingTold(*names))
+        elif isinstance(said, str):
+            self._report(tree, 0.0, lambda: ev.StatusTold(*names, said))
+        else:
+            self._report(tree, 0.0, lambda: ev.ExtendAsked(*names, said))
 
     # --- what happens by itself ----------------------------------------------------------------
 

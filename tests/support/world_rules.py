@@ -11,68 +11,61 @@ from procession.core import actions as act
 from procession.core import events as ev
 from procession.core.fleet import Happening
 from procession.core.states import (
+    ORDER,
     Backoff,
     End,
     Pending,
     ReplicaState,
     Running,
+    Skipped,
     Starting,
     Stopping,
 )
 from procession.core.status import ExitStatus
-from procession.core.stop import KILL_WAIT
-from procession.spec import Task
+from procession.core.stop import KILL_WAIT, ladder_of
+from tests.support.world_book import ASKED_ALL_DOWN, ASKED_DOWN, ENDS, UP, Book
+from tests.support.world_rules_order import OrderRules
+from tests.support.world_rules_runs import CheckRules, LadderRules
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from tests.support.world import Tree, World
-
-ENDS = ("stopped", "completed", "failed", "skipped")
-ASKED_DOWN = (ev.StopAsked, ev.ForceAsked)
-ASKED_ALL_DOWN = (ev.StopAllAsked, ev.ForceAllAsked)
+    from tests.support.world import World
+    from tests.support.world_model import Tree
 
 
-class Book:
-    """What is known of one replica without asking the core."""
-
-    def __init__(self, task: Task) -> None:
-        self.task = task
-        self.state = "pending"  # as told by Changed
-        self.wanted = True  # what was asked last
-        self.start_due = False  # a start was asked for, and no run has begun since
-        self.forced = False  # this run may be killed before its grace is over
-        self.signalled = False  # this run was asked to end
-        self.gave_up = False
-        self.timer = 0
-        self.quick = 0  # ends in a row of runs that lasted less than 10 s
-        self.pause: float | None = None  # what the next timer has to say
-        self.spawned_at = self.exit_at = 0.0
-        self.asked_at: float | None = None  # when this run was first asked to end
-        self.stop_due: float | None = None  # when the stop under way has to be over
+EVERYBODY = 16  # every so many events all replicas are looked at, not those alone that changed
 
 
 class Rules:
     def __init__(self, world: World) -> None:
         self.world = world
-        self.books = {t.name: Book(t) for t in world.history.project.tasks}
+        self.project = world.history.project
+        self.books = {r.name: Book(r.name, r.task) for r in self.project.replicas()}
         self.transitions: set[tuple[str, str]] = set()
         self.finish: act.Finish | None = None
         self.finished_at = 0.0
         self.stop_all_at: float | None = None
+        self.forced_all = False
+        self.forced_at: float | None = None
+        self.wordless = any(getattr(e, "reason", "-") == "" for _, e in world.history.asks)
         self._event: Happening = ev.BeginAll()
         self._not_begun = True
         self._stale = False
-        self._all_touched = True  # by this event, and not one replica alone
+        self._seen: dict[str, ReplicaState] = dict(world.fleet.replicas)
         self._old: ReplicaState | None = None
         self._verdict: int | None = None
         self._failures: dict[str, int] = {}
-        self._forced_all = False
-        self._wordless = any(getattr(e, "reason", "-") == "" for _, e in world.history.asks)
+        self.order = OrderRules(self)
+        self._checks = CheckRules(self)
+        self._ladders = LadderRules(self)
 
-    def _check(self, holds: object, rule: str, about: object = None) -> None:
+    def check(self, holds: object, rule: str, about: object = None) -> None:
         if not holds:  # words are made for the broken rule only: nearly all are kept
             shown = rule if about is None else f"{about!r}: {rule}"
             raise AssertionError(f"at {self.world.now:g} s, {self._event!r}: {shown}")
+
+    def is_timer_of(self, replica: str) -> bool:
+        return isinstance(self._event, ev.TimerFired) and self._event.replica == replica
 
     def _tree(self, replica: str) -> Tree | None:
         trees = self.world.trees[replica]
@@ -82,280 +75,403 @@ class Rules:
 
     def before(self, event: Happening, stale: bool) -> None:
         self._event, self._stale = event, stale
-        self._all_touched = not isinstance(event, ev.Event)
         self._old = None
-        if isinstance(event, ev.Event):
+        if isinstance(event, ev.Event) and event.replica != ev.PROJECT:
             self._old = self.world.fleet.replicas[event.replica]
-        if isinstance(event, ev.BeginAll):
-            self._not_begun = False
         if self.finish is not None:
             return
-        if isinstance(event, ASKED_ALL_DOWN):
+        if isinstance(event, ev.BeginAll):
+            if self._not_begun and self._verdict is None:
+                self._begins()
+            self._not_begun = False
+        elif isinstance(event, ASKED_ALL_DOWN):
             self._all_asked_down(forced=isinstance(event, ev.ForceAllAsked), status=0)
-        elif isinstance(event, ev.Event):
+        elif not isinstance(event, ev.Event) or stale:
+            pass
+        elif event.replica == ev.PROJECT:
+            self._all_asked_down(forced=True, status=0)
+        elif isinstance(event, ASKED_DOWN):
             book = self.books[event.replica]
-            if isinstance(event, ASKED_DOWN):
-                self._asked_down(book, forced=isinstance(event, ev.ForceAsked))
-            elif isinstance(event, ev.StartAsked) and self._verdict is None and not book.gave_up:
-                book.wanted = True
-                tree = self._tree(event.replica)
-                up = book.state == "starting" or (
-                    book.state == "running" and tree is not None and not tree.leader_told
-                )
-                book.start_due = not up
-                book.quick = book.quick if up else 0
-            elif isinstance(event, ev.RunEvent) and not stale:
-                self._told(book, event)
+            self._asked_down(book, forced=isinstance(event, ev.ForceAsked))
+        elif isinstance(event, ev.StartAsked | ev.RestartAsked):
+            if self._verdict is None:
+                self._wanted_up(event)
+        else:
+            self._told(self.books[event.replica], event)
 
-    def _told(self, book: Book, event: ev.RunEvent) -> None:
+    def _begins(self) -> None:
+        needs = {t.name: [d.task for d in t.depends_on] for t in self.project.tasks}
+        needed: set[str] = set()
+        more = [t.name for t in self.project.tasks if t.autostart]
+        while more:
+            name = more.pop()
+            if name not in needed:
+                needed.add(name)
+                more += needs[name]
+        for name, book in self.books.items():
+            untouched = self.world.fleet.replicas[name].phase == Pending()
+            if book.task.name not in needed and untouched:
+                book.wanted = False
+
+    def _wanted_up(self, event: ev.StartAsked | ev.RestartAsked) -> None:
+        book = self.books[event.replica]
+        self.order.asked(event)
+        if book.gave_up:
+            return
+        again = isinstance(event, ev.RestartAsked)
+        self.asked_up(book, again=again)
+
+    def asked_up(self, book: Book, *, again: bool = False) -> None:
+        tree = self._tree(book.name)
+        book.wanted = True
+        up = book.state == "starting" or (
+            book.state == "running" and tree is not None and not tree.leader_told
+        )
+        book.start_due = again or not up or book.start_due
+        if again or not up:
+            book.quick, book.restarts, book.owed = 0, [], 0
+
+    def _told(self, book: Book, event: ev.Event) -> None:
+        if isinstance(event, ev.TimerFired):
+            self._checks.too_late(book)
+            return
+        assert isinstance(event, ev.RunEvent)
+        tree = self._tree(event.replica)
+        assert tree is not None
+        self._checks.told(book, event, tree)
+        self._ladders.told(book, event, tree)
         if isinstance(event, ev.Spawned | ev.SpawnFailed):
             book.spawned_at = book.exit_at = self.world.now
             if isinstance(event, ev.Spawned) and book.state == "stopping":
-                self._stop_is_bounded(book)
-        elif isinstance(event, ev.LeaderExited):
+                book.stop_begins(self.world.now, leader_told=False)
+        elif isinstance(event, ev.LeaderExited) and not book.failing:
             book.exit_at = self.world.now
 
     def _all_asked_down(self, *, forced: bool, status: int) -> None:
-        self._all_touched = True
         if self._verdict is None:
             self._verdict = status
             self.stop_all_at = self.world.now
-        self._forced_all = self._forced_all or forced
+        if forced and self.forced_at is None:
+            self.forced_at = self.world.now
+        self.forced_all = self.forced_all or forced
         for book in self.books.values():
             self._asked_down(book, forced=forced)
 
     def _asked_down(self, book: Book, *, forced: bool) -> None:
-        book.wanted = book.start_due = False
-        if book.asked_at is None:
-            book.asked_at = self.world.now
+        book.wanted = book.start_due = book.restart_due = False
+        book.owed = 0
         if forced:
             book.forced = True
             if book.state == "stopping" and book.stop_due is not None:
                 book.stop_due = min(book.stop_due, self.world.now + KILL_WAIT)
 
-    def _stop_is_bounded(self, book: Book) -> None:
-        grace = 0.0 if book.forced else book.task.stop.timeout
-        book.stop_due = self.world.now + grace + KILL_WAIT
-        book.asked_at = self.world.now
-
     # --- actions come out ----------------------------------------------------------------------
 
     def answered(self, actions: list[act.Action]) -> None:
-        self._check(self.finish is None or not actions, "something came after Finish", actions)
+        self.check(self.finish is None or not actions, "something came after Finish", actions)
         if self._stale and self._old is not None:
-            self._check(not actions, "a late or doubled event was answered", actions)
-            self._check(
+            self.check(not actions, "a late or doubled event was answered", actions)
+            self.check(
                 self.world.fleet.replicas[self._old.replica] == self._old,
                 "a late or doubled event changed the state",
             )
         finishes = [a for a in actions if isinstance(a, act.Finish)]
-        self._check(finishes in ([], actions[-1:]), "Finish is not the last", actions)
+        self.check(finishes in ([], actions[-1:]), "Finish is not the last", actions)
 
     def action(self, action: act.Action) -> None:
+        if isinstance(action, act.StopBegan):
+            self.check(action.forced == self.forced_all, "forced, or not, and says otherwise")
+            return
+        if isinstance(action, act.Finish):
+            self._finish(action)
+            return
+        name = action.replica  # type: ignore[attr-defined]
+        if name == ev.PROJECT:
+            self.check(self.project.stop_timeout is not None, "it has no time limit", action)
+            return
+        book, tree = self.books[name], self._tree(name)
         if isinstance(action, act.Changed):
-            self._changed(action)
+            self._changed(action, book)
         elif isinstance(action, act.Spawn):
-            self._spawn(action)
+            self._spawn(action, book)
         elif isinstance(action, act.SetTimer):
             self._set_timer(action)
-        elif isinstance(action, act.SignalTree | act.KillTree | act.Release):
-            self._to_tree(action)
-        elif isinstance(action, act.StopBegan):
-            self._check(action.forced == self._forced_all, "forced, or not, and says otherwise")
-        elif isinstance(action, act.Finish):
-            self._finish(action)
+        elif isinstance(action, act.ReadyChanged | act.HealthChanged | act.BeginCheck):
+            self._checks.action(action, book, tree)
+        elif not isinstance(action, act.EndChecks):
+            self.check(tree is not None, "there is no run", action)
+            self._ladders.action(action, book, tree)
 
-    def _spawn(self, action: act.Spawn) -> None:
-        book, tree = self.books[action.replica], self._tree(action.replica)
-        self._check(book.wanted, "a run began that nobody wants")
-        self._check(not book.gave_up, "a run began beside what could not be killed")
+    def _spawn(self, action: act.Spawn, book: Book) -> None:
+        tree = self._tree(action.replica)
+        self.check(book.wanted, "a run began that nobody wants")
+        self.check(not book.gave_up, "a run began beside what could not be killed")
         number = 0 if tree is None else tree.number
-        self._check(action.run == number + 1, f"run {action.run} follows run {number}")
+        self.check(action.run == number + 1, f"run {action.run} follows run {number}")
         if tree is not None and not tree.released:
-            self._check(tree.over, "a run began before the end of the last was known")
-            self._check(not tree.alive(), "a run began while one lives")
-        asked = book.start_due or isinstance(
-            self._event, ev.StartAsked | ev.BeginAll | ev.TimerFired
-        )
-        if tree is not None and not asked:
-            self._check(self._pause(book, tree) == 0, "a run began without its pause")
-        book.start_due = book.forced = book.signalled = False
-        book.asked_at = book.stop_due = None
+            self.check(tree.over, "a run began before the end of the last was known")
+            self.check(not tree.alive(), "a run began while one lives")
+        self.order.spawn(action.replica)
+        book.begins_run()
 
     def _set_timer(self, action: act.SetTimer) -> None:
         book = self.books[action.replica]
-        self._check(action.timer > book.timer, "a timer's number was used before")
-        self._check(action.at >= self.world.now, "a timer was set for the past")
+        self.check(action.timer > book.timer, "a timer's number was used before")
+        self.check(action.at >= self.world.now, "a timer was set for the past")
         book.timer = action.timer
         if book.pause is not None:
             after = action.at - self.world.now
-            self._check(after == book.pause, f"the pause is {after:g} s, not {book.pause:g} s")
+            right = abs(after - book.pause) < 1e-9
+            self.check(right, f"the pause is {after:g} s, not {book.pause:g} s")
             book.pause = None
-
-    def _to_tree(self, action: act.SignalTree | act.KillTree | act.Release) -> None:
-        book, tree = self.books[action.replica], self._tree(action.replica)
-        self._check(tree is not None and tree.number == action.run, "not this run's", action)
-        self._check(tree.answered, "the spawn has not been answered", action)
-        self._check(not tree.over and not tree.released, "the run is over", action)
-        if isinstance(action, act.KillTree):
-            asked_at = self.world.now if book.asked_at is None else book.asked_at
-            early = self.world.now < asked_at + book.task.stop.timeout
-            self._check(book.forced or not early, "killed before its grace was over")
-            self._check(book.forced or book.signalled, "killed without being asked to end")
-        elif isinstance(action, act.SignalTree):
-            allowed = tree.leader_told or action.to == book.task.stop.to
-            self._check(allowed, "its leader lives, and only that should hear", action)
-            book.signalled = True
-        elif action.survivors:
-            self._check(tree.killed, "gave up without killing", action)
-            book.gave_up = True
-            book.start_due = False
-        else:
-            self._check(book.task.leftover == "leave", "the task says otherwise", action)
 
     def _finish(self, action: act.Finish) -> None:
         self.finish, self.finished_at = action, self.world.now
         for name, book in self.books.items():
-            self._check(book.state in ENDS, f"finished, and {name} is {book.state}")
+            self.check(book.state in ENDS, f"finished, and {name} is {book.state}")
             tree = self._tree(name)
             if tree is not None and not tree.released:
-                self._check(tree.over and not tree.alive(), f"finished, and {name} lives")
+                self.check(tree.over and not tree.alive(), f"finished, and {name} lives")
         expected = self._verdict
         if expected is None:
             expected = next(iter(self._failures.values()), 0)
-        self._check(action.status == expected, f"the status should be {expected}", action)
+        self.check(action.status == expected, f"the status should be {expected}", action)
 
     # --- a state is told -----------------------------------------------------------------------
 
-    def _changed(self, change: act.Changed) -> None:
-        book = self.books[change.replica]
-        self._check(change.old == book.state, f"it was {book.state}", change)
+    def _changed(self, change: act.Changed, book: Book) -> None:
+        self.check(change.old == book.state, f"it was {book.state}", change)
+        self.check(change.why or self.wordless, "does not say why", change)
+        tree = self._tree(change.replica)
         if change.new == change.old:  # the reason alone is new
-            tree = change.old == "running" and "waits for" in change.why
-            delay = change.old == "pending" and change.why.startswith("waits ")
-            self._check(tree or delay, "that is no change", change)
+            words = {
+                "running": ("waits for", "stopping"),
+                "pending": ("waits ",),
+                "stopping": ("failed",),
+                "skipped": ("",),
+            }.get(change.new, ())
+            self.check(any(w in change.why for w in words), "that is no change", change)
+            self.order.changed(change, book)
             return
-        self._check(change.why or self._wordless, "does not say why", change)
         self.transitions.add((change.old, change.new))
-        book.state = change.new
-        if change.new == "starting":
+        was, book.state, book.since = book.state, change.new, self.world.now
+        self.order.changed(change, book)
+        if was in ENDS:
             self._failures.pop(change.replica, None)
-            self._check(
-                change.old not in ENDS or isinstance(self._event, ev.StartAsked),
-                "nobody asked for it",
-                change,
-            )
-        elif change.new == "stopping":
-            tree = self._tree(change.replica)
-            book.asked_at = self.world.now
+        if change.new == "stopping":
+            told = not book.late or book.words in change.why
+            self.check(told, f"does not say that {book.words}", change)
             if tree is not None and tree.answered:
-                self._stop_is_bounded(book)
+                book.stop_begins(self.world.now, leader_told=tree.leader_told)
         elif change.new == "stopped":
-            self._check(not book.wanted, "it is wanted", change)
+            self.check(not book.wanted, "it is wanted", change)
         elif change.new in ("backoff", "completed", "failed"):
             self._ended_by_itself(book, change)
-        if change.new in ENDS or change.new == "backoff":
-            book.stop_due = None
+        elif was in UP and change.new != "stopping":
+            self._goes_on(book, change)
+        if change.new == "skipped":
+            self._skipped(book, change)
+        if change.new not in UP:
+            book.stop_due = book.rungs = book.due = None
+
+    def _goes_on(self, book: Book, change: act.Changed) -> None:
+        """From one run to the next without an end between the two."""
+        if change.new == "running" or book.start_due or book.restart_due:
+            return
+        status, good, again = self._outcome(book)
+        self.check(again, "its policy says otherwise", change)
+        self.check(self._pause(book) == 0, "a run began without its pause", change)
+        book.owed = 0 if good else status or 1
 
     def _ended_by_itself(self, book: Book, change: act.Changed) -> None:
-        self._check(book.wanted, "its end was asked for", change)
-        tree = self._tree(change.replica)
-        status, good = _outcome(tree, book.task)
-        policy = book.task.restart.policy
-        again = policy == "always" or (policy == "on-failure" and not good)
-        state = self.world.fleet.replicas[change.replica]
+        self.check(book.wanted, "its end was asked for", change)
+        status, good, again = self._outcome(book)
+        state = self.world.fleet.replicas[book.name]
         if state.survivors:
-            self._check(change.new == "failed", "what it left could not be killed", change)
+            self.check(change.new == "failed", "what it left could not be killed", change)
             status = status or 1
         else:
-            self._check(not book.start_due, "a new run was asked for", change)
+            due = book.start_due or book.restart_due
+            self.check(not due, "a new run was asked for", change)
+            self._keep_count(book)
+            gives_up = again and self._spent(book)
             expected = "backoff" if again else "completed" if good else "failed"
-            self._check(change.new == expected, f"{expected} by its policy", change)
+            expected = "failed" if gives_up else expected
+            self.check(change.new == expected, f"{expected} by its policy", change)
+            self.check(not gives_up or "gave up" in change.why, "does not say why", change)
         if change.new == "backoff":
-            book.pause = self._pause(book, tree)
-        if change.new == "backoff" or self._verdict is not None:
-            return
-        if change.new == "failed":
-            status = status or 1
-        if book.task.quit_on_terminate:
-            self._all_asked_down(forced=False, status=status)
-        elif change.new == "failed":
-            self._failures[change.replica] = status
+            book.restarts.append(self.world.now)
+            book.pause = self._next_pause(book)
+            book.owed = 0 if good else status or 1
+        elif self._verdict is None:
+            self._over(book, status or 1 if change.new == "failed" else status)
 
-    def _pause(self, book: Book, tree: Tree) -> float:
-        """How long the next run has to wait; to be asked once for each run that ended."""
-        until = self.world.now if book.task.leftover == "wait" else book.exit_at
-        book.quick = 1 if until - book.spawned_at >= 10 else book.quick + 1
-        fixed = book.task.restart.delay
-        if fixed is None:
-            return float(min(30, 2 ** (book.quick - 1)))
-        return 1.0 if fixed == 0 and tree.behaviour.spawn_fails else fixed
+    def _skipped(self, book: Book, change: act.Changed) -> None:
+        status = book.owed
+        if self.order.skipped[book.name] == "late":
+            status = status or 1
+        if self._verdict is None:
+            self._over(book, status, skipped=True)
+
+    def _over(self, book: Book, status: int, *, skipped: bool = False) -> None:
+        """It ended for good; what that means for the project."""
+        task, failed = book.task, book.state == "failed" or (skipped and status != 0)
+        if task.quit_on_terminate or task.name == self.project.exit_code_from:
+            if skipped and status == 0:
+                status = next(iter(self._failures.values()), 1)
+            self._all_asked_down(forced=False, status=status)
+        elif failed:
+            self._failures[book.name] = status
+            if self.project.abort_on_failure:
+                self._all_asked_down(forced=False, status=status)
+
+    def _outcome(self, book: Book) -> tuple[int, bool, bool]:
+        """What a shell would say of the run, whether that is success, and whether another is to
+        follow; from the world's truth."""
+        tree, restart = self._tree(book.name), book.task.restart
+        assert tree is not None
+        exit_: ExitStatus | None = None
+        if book.failing or tree.behaviour.spawn_fails:
+            status, good = 1 if book.failing else tree.behaviour.spawn_fails, False
+        else:
+            exit_ = tree.exit if tree.leader_told and tree.exit is not None else ExitStatus()
+            status, good = exit_.shell_status, exit_.code in book.task.success_exit_codes
+        again = restart.policy == "always" or (restart.policy == "on-failure" and not good)
+        for rule in restart.rules if exit_ is not None else ():
+            if exit_.code == rule.code and exit_.signal == rule.signal:
+                again = rule.again
+                break
+        return status, good, again
+
+    def _keep_count(self, book: Book) -> None:
+        """To be called once for each run that ended by itself."""
+        wait = book.task.leftover == "wait" and not book.failing
+        lasted = (self.world.now if wait else book.exit_at) - book.spawned_at
+        stable = lasted >= book.task.restart.stable_after
+        book.quick = 1 if stable else book.quick + 1
+
+    def _spent(self, book: Book) -> bool:
+        """Its restarts are used up."""
+        limit, window = book.task.restart.limit, book.task.restart.window
+        if limit is None:
+            return False
+        recent = [at for at in book.restarts if at > self.world.now - window]
+        return len(recent) >= limit
+
+    def _pause(self, book: Book) -> float:
+        """As `_next_pause`, of a run whose end was not told."""
+        self._keep_count(book)
+        self.check(not self._spent(book), "its restarts are used up")
+        book.restarts.append(self.world.now)
+        return self._next_pause(book)
+
+    def _next_pause(self, book: Book) -> float:
+        restart, tree = book.task.restart, self._tree(book.name)
+        assert tree is not None
+        pause = restart.delay
+        if pause is None:
+            grown = restart.first * restart.factor ** min(book.quick - 1, 50)
+            pause = min(restart.longest, grown)
+            pause += pause * restart.jitter * self.world.history.chance
+        return 1.0 if pause == 0 and tree.behaviour.spawn_fails else pause
 
     # --- and the world is at rest again --------------------------------------------------------
 
-    def settled(self) -> None:
-        if isinstance(self._event, ev.Event):
-            self._settled(self._event.replica)
+    def settled(self, actions: list[act.Action]) -> None:
+        if self.finish is not None:
+            return
+        touched = self._touched(actions)
+        for name in touched:
+            self._settled(name)
+            book, tree = self.books[name], self._tree(name)
+            self._checks.settled(book, tree)
+            self._ladders.settled(book, tree)
+        self.order.settled(touched)
+        if isinstance(self._event, ev.RunEvent):
             self._leftovers(self._event)
-        if self._all_touched:
-            for name in self.books:
-                self._settled(name)
+
+    def _touched(self, actions: list[act.Action]) -> list[str]:
+        """Whose state is another than when it was looked at last; now and then everybody."""
+        replicas = self.world.fleet.replicas
+        if self.world.events % EVERYBODY == 0 or not isinstance(self._event, ev.Event):
+            touched = list(replicas)
+        else:
+            named = {getattr(action, "replica", None) for action in actions}
+            named.add(self._event.replica)
+            touched = [
+                n for n, state in replicas.items() if n in named or self._seen[n] is not state
+            ]
+        for name in touched:
+            self._seen[name] = replicas[name]
+        return touched
 
     def _settled(self, replica: str) -> None:
         state, book, tree = self.world.fleet.replicas[replica], self.books[replica], None
         phase, tree, now = state.phase, self._tree(replica), self.world.now
-        self._check(phase.name == book.state, f"{replica} is {phase.name}, told was {book.state}")
-        if not book.wanted:
+        self.check(phase.name == book.state, f"{replica} is {phase.name}, told was {book.state}")
+        self.check(state.wanted is book.wanted, f"{replica} is wanted, or not", state.wanted)
+        if not book.wanted and self.stop_all_at is None:
             down = isinstance(phase, Stopping | End)
-            self._check(down, f"{replica} is {phase.name} and should be on its way down")
-            self._check(not state.wanted, f"{replica} was asked to end and says it is wanted")
+            self.check(down, f"{replica} is {phase.name} and should be on its way down")
         if book.start_due:
-            waits = isinstance(phase, Running | Stopping)
-            self._check(waits, f"{replica} is {phase.name}: the start asked for was lost")
+            planned = isinstance(phase, Running) and (
+                phase.planned is not None or phase.again is not None
+            )
+            waits = isinstance(phase, Stopping | Skipped) or planned
+            waits = waits or (isinstance(phase, Pending) and phase.for_ == ORDER)
+            self.check(waits, f"{replica} is {phase.name}: the start asked for was lost")
+        if book.restart_due and isinstance(phase, Running):
+            planned = phase.planned is not None or phase.again is not None
+            self.check(planned, f"{replica} should restart with another")
+        timer = self.world.timers.get(replica)
+        live = timer is not None and timer[0] == state.timer and timer[1] >= now
         if isinstance(phase, Starting):
-            self._check(tree is not None and not tree.answered, f"{replica} waits for nothing")
+            self.check(tree is not None and not tree.answered, f"{replica} waits for nothing")
         elif isinstance(phase, Running):
-            self._check(tree is not None and not tree.over, f"{replica} waits for nothing")
-        elif isinstance(phase, Backoff | Pending) or (
+            self.check(tree is not None and not tree.over, f"{replica} waits for nothing")
+        elif isinstance(phase, Pending):
+            waits = live or phase.for_ == ORDER or self._not_begun
+            self.check(waits, f"{replica} is pending without a timer")
+        elif isinstance(phase, Backoff) or (
             isinstance(phase, Stopping) and phase.climb is not None
         ):
-            timer = self.world.timers.get(replica)
-            live = timer is not None and timer[0] == state.timer and timer[1] >= now
-            self._check(live or self._not_begun, f"{replica} is {phase.name} without a timer")
+            self.check(live, f"{replica} is {phase.name} without a timer")
         elif isinstance(phase, Stopping):
-            self._check(tree is not None and not tree.answered, f"{replica} waits for nothing")
-        if book.stop_due is not None:
-            self._check(now <= book.stop_due, f"{replica} should have been down by {book.stop_due}")
+            self.check(tree is not None and not tree.answered, f"{replica} waits for nothing")
 
-    def _leftovers(self, event: ev.Event) -> None:
+    def _leftovers(self, event: ev.RunEvent) -> None:
         """Who was just seen to be left, or to have come, hears of a stop; or one begins."""
         seen = isinstance(event, ev.TreeGrew) or (isinstance(event, ev.LeaderExited) and event.left)
         book, tree = self.books[event.replica], self._tree(event.replica)
         if not seen or self._stale or tree is None or tree.released:
             return
-        if book.state == "stopping" and (tree.leader_told or book.task.stop.to == "tree"):
-            told = all(p.heard or p.sentenced for p in tree.alive())
-            self._check(told, f"{event.replica}: somebody was left out of the stop")
+        if book.state == "stopping" and book.rungs is not None:
+            told = [s for s in book.rungs.steps[: book.rung + 1] if hasattr(s, "signal")]
+            killing = book.rung >= len(book.rungs.steps)
+            if killing or (told and (tree.leader_told or told[-1].to == "tree")):
+                heard = all(p.heard or p.sentenced for p in tree.alive())
+                self.check(heard, f"{event.replica}: somebody was left out of the stop")
         elif tree.leader_told and book.state == "running":
             waits = book.task.leftover == "wait"
-            self._check(waits, f"{event.replica} outlives its leader, and nobody minds")
+            self.check(waits, f"{event.replica} outlives its leader, and nobody minds")
 
     def at_end(self) -> None:
-        self._check(self.finish is not None, "the project never finished")
+        self.check(self.finish is not None, "the project never finished")
         if self.stop_all_at is None:
             return
         spawn = max(
             (t.behaviour.spawn_takes for ts in self.world.trees.values() for t in ts), default=0.0
         )
-        timeout = max((b.task.stop.timeout for b in self.books.values()), default=0.0)
-        bound = self.stop_all_at + spawn + timeout + KILL_WAIT
-        self._check(self.finished_at <= bound, f"finished only at {self.finished_at:g} s")
-
-
-def _outcome(tree: Tree | None, task: Task) -> tuple[int, bool]:
-    """What a shell would say of the run, and whether that is success; from the world's truth."""
-    assert tree is not None
-    if tree.behaviour.spawn_fails:
-        return tree.behaviour.spawn_fails, False
-    exit_ = tree.exit if tree.leader_told and tree.exit is not None else ExitStatus()
-    return exit_.shell_status, exit_.code in task.success_exit_codes
+        longest = 0.0
+        for book in self.books.values():
+            ladder = ladder_of(book.task.stop)
+            most = sum(step.wait for step in ladder.steps) + book.task.stop.extend
+            longest = max(longest, most)
+        waves = 1 + max((len(above) for above in self.order.above.values()), default=0)
+        bound = self.stop_all_at + waves * (spawn + longest + KILL_WAIT)
+        if self.project.stop_timeout is not None:
+            limit = self.stop_all_at + self.project.stop_timeout + spawn + KILL_WAIT
+            bound = min(bound, limit)
+        if self.forced_at is not None:
+            bound = min(bound, self.forced_at + spawn + KILL_WAIT)
+        self.check(self.finished_at <= bound, f"finished only at {self.finished_at:g} s")

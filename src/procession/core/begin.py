@@ -5,7 +5,7 @@ from __future__ import annotations
 from procession.core import events as ev
 from procession.core.actions import Action, BeginCheck
 from procession.core.follow import go, run_ended, spawn, too_late, unheld, wait
-from procession.core.parts import alarm, duration
+from procession.core.parts import alarm, duration, with_phase
 from procession.core.states import (
     DELAY,
     ORDER,
@@ -65,7 +65,7 @@ def pending_over(s: ReplicaState, e: ev.TimerFired, now: float) -> Outcome:
     turn = s.phase
     assert isinstance(turn, Pending)
     if turn.for_ == DELAY:
-        return spawn(s, turn.cause or "started after its delay")
+        return spawn(s, turn.cause or "started after its delay", now)
     return too_late(s) if turn.late is not None else (s, [])
 
 
@@ -107,17 +107,19 @@ def held_skipped(s: ReplicaState, e: ev.Held, now: float) -> Outcome:
 def spawned(s: ReplicaState, e: ev.Spawned, now: float) -> Outcome:
     task = s.task
     ready = task.ready is None and not task.completes
+    running = Running(e.pid, now)
+    why = f"{s.why}, pid {e.pid}"
+    s = s.replace(phase=running, why=why, ready=ready, been_ready=ready, since=now)
     which = "" if task.health is None and task.watchdog is None else ev.HEALTH
     if task.ready is not None and not task.completes:
         which = ev.READY
-    running = Running(e.pid, now, checked=bool(which) and s.wanted)
-    s = s.replace(phase=running, why=f"{s.why}, pid {e.pid}", ready=ready, been_ready=ready)
-    if not running.checked:
+    if not which or not s.wanted:
         return s, []
+    s = with_phase(s, checked=True)
     actions: list[Action] = [BeginCheck(s.replica, s.run, which)]
     if which == ev.READY:
         by = now + task.ready_timeout
-        s = s.replace(phase=running.replace(ready_by=by, latest=by + task.stop.extend))
+        s = with_phase(s, ready_by=by, latest=by + task.stop.extend)
         s, timer = alarm(s, by)
         actions += timer
     return s, actions
@@ -143,11 +145,6 @@ def restart_starting(s: ReplicaState, e: ev.RestartAsked | ev.RestartWith, now: 
     elif not s.wanted:
         return s, []
     return s.replace(phase=Stopping(None, now, None, True, again=e.reason), why=e.reason), []
-
-
-def up_already(s: ReplicaState, e: ev.StartAsked, now: float) -> Outcome:
-    """It is what was wished for; but it may have been wanted down since."""
-    return (s, []) if s.wanted else (s.replace(wanted=True, why=e.reason), [])
 
 
 def stop_planned(s: ReplicaState, e: ev.StopPlanned, now: float) -> Outcome:

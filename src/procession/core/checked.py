@@ -47,8 +47,10 @@ def check_failed(s: ReplicaState, e: ev.CheckFailed, now: float) -> Outcome:
     if not running.checked:
         return s, []
     if e.which == ev.READY:
-        if running.ready_by is None or not s.wanted:
+        if running.ready_by is None:
             return s, []
+        if not s.wanted:  # its stop comes, and is bounded
+            return with_phase(s, ready_by=None, told="", checked=False), []
         return _fails(s, f"not ready: {e.why}", now)
     if s.healthy is False:
         return s, []

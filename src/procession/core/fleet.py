@@ -91,7 +91,8 @@ class Fleet:
             self._time_is_up(now, actions)
         else:
             self._happens(event, now, actions)
-        self._go_on(now, actions)
+        if self._next:
+            self._go_on(now, actions)
         if self._open == 0:
             self._finished = True
             first_failure = next(iter(self._failures.values()), None)
@@ -121,22 +122,24 @@ class Fleet:
         if self._order is None or self.stopping:
             self._step(event, now, actions)
             return
-        if isinstance(event, ev.StartAsked):
+        if isinstance(event, ev.StartAsked | ev.RestartAsked):
             self._start_missing(self._order, event, now, actions)
-        elif isinstance(event, ev.RestartAsked | ev.RestartWith):
+        if isinstance(event, ev.RestartAsked | ev.RestartWith):
             self._restart_with(self._order, event, now, actions)
         self._step(event, now, actions)
 
     def _start_missing(
-        self, order: Order, event: ev.StartAsked, now: float, actions: list[Action]
+        self,
+        order: Order,
+        event: ev.StartAsked | ev.RestartAsked,
+        now: float,
+        actions: list[Action],
     ) -> None:
         """Who wants a task up wants up what it needs."""
         reason = f"{event.replica} needs it: {event.reason}"
-        missing = order.missing(event.replica)
-        for name in missing:
+        for name in order.missing(event.replica):
             self._step(ev.StartAsked(name, reason), now, actions)
-        if missing:
-            self._go_on(now, actions)  # what holds it has changed
+            self._go_on(now, actions)  # what holds the next has changed
 
     def _restart_with(
         self,

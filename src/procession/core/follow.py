@@ -45,6 +45,8 @@ def go(
 ) -> Outcome:
     """A run is wanted, because of `cause` in words (empty: the project begins). `again`: it is a
     restart that nobody asked for; `status`: of the run before it, where that failed."""
+    if s.hold is None and delay <= 0:  # as nearly always: nothing has to be noted down
+        return _spawn_turn(s, cause, again, now)
     turn = Pending(ORDER, cause, now, delay, again, status)
     if s.hold is None:
         return unheld(s, turn, now)
@@ -63,7 +65,7 @@ def wait(s: ReplicaState, turn: Pending, now: float, *, begins: bool = False) ->
     why = f"{turn.cause}; {why}" if turn.cause else why
     phase = turn.replace(due=due, late=limit)
     told = begins and isinstance(s.phase, Pending)
-    s = s.replace(phase=phase, wanted=True, why=why)
+    s = s.replace(phase=phase, wanted=True, why=why, ready=False)
     actions: list[Action] = []
     if due is not None and (begins or due != turn.due):
         s, actions = alarm(s, due)
@@ -83,17 +85,21 @@ def unheld(s: ReplicaState, turn: Pending, now: float, waited: str = "") -> Outc
     if turn.delay > 0:
         why = f"waits {seconds(turn.delay)} before its start"
         told = isinstance(s.phase, Pending)
-        s = s.replace(phase=turn.replace(for_=DELAY, due=None), wanted=True, why=why)
+        s = s.replace(phase=turn.replace(for_=DELAY, due=None), wanted=True, why=why, ready=False)
         s, actions = alarm(s, now + turn.delay)
         if told:
             actions = [Changed(s.replica, s.run, "pending", "pending", why), *actions]
         return s, actions
-    if turn.again:
-        return spawn(s.replace(restarts=s.restarts + 1), f"restarted: {turn.cause}")
-    return spawn(s, turn.cause or waited or "started with the project")
+    return _spawn_turn(s, turn.cause or waited, turn.again, now)
 
 
-def spawn(s: ReplicaState, why: str) -> Outcome:
+def _spawn_turn(s: ReplicaState, cause: str, again: bool, now: float) -> Outcome:
+    if again:
+        return spawn(s.replace(restarts=s.restarts + 1), f"restarted: {cause}", now)
+    return spawn(s, cause or "started with the project", now)
+
+
+def spawn(s: ReplicaState, why: str, now: float) -> Outcome:
     # a new timer number makes every timer still under way stale
     s = s.replace(
         phase=Starting(),
@@ -101,6 +107,7 @@ def spawn(s: ReplicaState, why: str) -> Outcome:
         why=why,
         run=s.run + 1,
         timer=s.timer + 1,
+        since=now,
         ready=False,
         been_ready=False,
         healthy=None,

@@ -115,7 +115,7 @@ class Order:
         self._nodes = {task.name: _Node(task) for task in tasks}
         self._of: dict[str, _Node] = {}
         self._edges = graph.edges_of(node.task for node in self._nodes.values())
-        self._turns = graph.order(self._edges)
+        self._turn = {name: n for n, name in enumerate(graph.order(self._edges))}
         # Of each replica that depends on something: what does not hold, by its place in
         # `depends_on`, and since when; and of these what never will, why, and by which path.
         self._unmet: dict[str, dict[int, float]] = {}
@@ -232,20 +232,13 @@ class Order:
         """Replicas that have to be started for this one to be, each after those that it needs
         itself: what is down, or on its way there, and not for having done its part."""
         found: dict[str, None] = {}
-        seen = {name}
-        stack = [(name, iter(self._down_for(name)))]
-        while stack:
-            here, needs = stack[-1]
-            for need in needs:
-                if need not in seen:
-                    seen.add(need)
-                    stack.append((need, iter(self._down_for(need))))
-                    break
-            else:
-                stack.pop()
-                if here != name:
-                    found[here] = None
-        return list(found)
+        more = [name]
+        while more:
+            for need in self._down_for(more.pop()):
+                if need not in found:
+                    found[need] = None
+                    more.append(need)
+        return sorted(found, key=lambda need: self._turn[self._of[need].task.name])
 
     def _down_for(self, name: str) -> Iterable[str]:
         for dependency in self._replicas[name].task.depends_on:
@@ -277,7 +270,7 @@ class Order:
             node.live = sum(not self._replicas[name].ended for name in node.replicas)
             node.unfinished = 0
         waiting: set[str] = set()
-        for task in reversed(self._turns):  # dependants first
+        for task in reversed(self._turn):  # dependants first
             node = self._nodes[task]
             if node.unfinished:
                 waiting.update(node.replicas)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from procession.core import events as ev
 from procession.core import stop
 from procession.core.actions import Action, Changed, EndChecks, Release
-from procession.core.begin import up_already
 from procession.core.follow import run_over as follow_run
 from procession.core.parts import climb_on, processes, with_phase
 from procession.core.states import ReplicaState, Running, Stopping
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
 
 def start_running(s: ReplicaState, e: ev.StartAsked, now: float) -> Outcome:
     if running_of(s).exit is None:
-        return up_already(s, e, now)
+        return s, []  # it is up
     s = s.replace(wanted=True, quick=0, times=(), why=f"{e.reason}, once its tree is empty")
     return with_phase(s, again=e.reason), []
 
@@ -61,7 +60,9 @@ def leader_exited(s: ReplicaState, e: ev.LeaderExited, now: float) -> Outcome:
     running = running_of(s)
     if running.exit is not None:
         return s, []  # how a leader ended is told once
-    ended = running.replace(exit=e.status, exit_at=now, checked=False)
+    ended = running.replace(
+        exit=e.status, exit_at=now, checked=False, ready_by=None, told="", ends_by=None
+    )
     s = s.replace(phase=ended, why=str(e.status), exit=e.status, ready=False, healthy=None)
     actions: list[Action] = []
     if running.checked:
@@ -127,7 +128,8 @@ def bring_down(
         again=again,
         failing=failing,
     )
-    s = s.replace(phase=phase, ready=False, healthy=s.healthy if failing else None)
+    healthy = s.healthy if failing else None
+    s = s.replace(phase=phase, ready=False, healthy=healthy, since=now)
     s, actions = climb_on(s, climb, move, now)
     if running.checked:
         actions.insert(0, EndChecks(s.replica, s.run))

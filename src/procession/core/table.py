@@ -44,7 +44,8 @@ def step(state: ReplicaState, event: ev.Event, now: float) -> tuple[ReplicaState
     if state.ready and not new.ready and (state.task.ready is not None or state.task.completes):
         actions.insert(0, ReadyChanged(state.replica, state.run, False, new.why))
     if type(new.phase) is not type(state.phase):
-        new = new.replace(since=now)
+        if new.since != now:
+            new = new.replace(since=now)
         changed = Changed(new.replica, new.run, state.phase.name, new.phase.name, new.why)
         actions.insert(0, changed)
     return new, actions
@@ -95,7 +96,7 @@ ROWS: dict[type[Phase], dict[type[ev.Event], Handler]] = {
     Starting: {
         **_NO_RUN,
         ev.Begin: ignore,
-        ev.StartAsked: begin.up_already,
+        ev.StartAsked: ignore,
         ev.StopAsked: begin.cancel_starting,
         ev.ForceAsked: begin.cancel_starting,
         ev.RestartAsked: begin.restart_starting,
