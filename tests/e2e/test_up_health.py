@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.listeners import Listener, says
+from tests.support.listeners import Listener, says_the_last
 from tests.support.puppets import Puppets
 from tests.support.up import Project, actor
 
@@ -100,7 +100,7 @@ def test_a_task_can_wait_until_another_is_healthy(project: Project) -> None:
 
 def test_a_server_that_answers_badly(project: Project) -> None:
     answers = [b"HTTP/1.1 200 OK\r\n\r\nfine"]
-    with Listener(lambda connection: says(answers[-1])(connection)) as server:
+    with Listener(says_the_last(answers)) as server:
         check = {"http": f"http://127.0.0.1:{server.port}/", **QUICK}
         project.tasks({"a": actor("obedient", "a", health=check)})
         up = project.up()

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.listeners import Listener, says
+from tests.support.listeners import Listener, says_the_last
 from tests.support.puppets import Puppet, Puppets
 from tests.support.up import Project, actor, children, sh
 
@@ -69,7 +69,7 @@ def test_a_task_is_ready_when_somebody_listens(
 @pytest.mark.quick
 def test_a_task_is_ready_when_its_server_answers_well(project: Project, puppets: Puppets) -> None:
     answers = [b"HTTP/1.1 503 Not yet\r\n\r\n"]
-    with Listener(lambda connection: says(answers[-1])(connection)) as server:
+    with Listener(says_the_last(answers)) as server:
         check = {
             "http": {
                 "url": f"http://127.0.0.1:{server.port}/health",

@@ -107,6 +107,11 @@ def says(answer: bytes) -> Callable[[socket.socket], None]:
     return serve
 
 
+def says_the_last(answers: list[bytes]) -> Callable[[socket.socket], None]:
+    """As `says`, of whatever is the last of them when a request comes."""
+    return lambda connection: says(answers[-1])(connection)  # noqa: PLW0108 - not yet known
+
+
 def until_it_goes(connection: socket.socket) -> None:
     """Says nothing, until the client has gone."""
     while connection.recv(4096):

@@ -110,7 +110,8 @@ class Capture:
 
         `log`: where the bytes go: a `Sink`, which is opened here if need be, or a descriptor;
         both stay the caller's. `console`: a `ConsoleStream` that shows the lines. `tap` is
-        given a copy of all of it, in the thread. `name` is what messages call it. RuntimeError, and `fd` closed, after `close`.
+        given a copy of all of it, in the thread. `name` is what messages call it.
+        RuntimeError, and `fd` closed, after `close`.
         """
         os.set_inheritable(fd, False)
         sink = Sink(name or "log file", fd=log) if isinstance(log, int) else log

@@ -26,9 +26,10 @@ if TYPE_CHECKING:
     from procession.core.fleet import Happening
     from procession.lookup import Launch
     from procession.process.tree import Trees
-    from procession.spec import Project
+    from procession.spec import Project, Task
     from procession.supervisor.output import Output
     from procession.supervisor.perform import Told, Watcher
+    from procession.supervisor.probes.outfit import Outfit
     from procession.supervisor.runs import LiveRun
     from procession.supervisor.steering import Steering
 
@@ -86,9 +87,12 @@ class Course:
             environ=environ,
             post=self._inbox.append,
             watcher=watcher,
-            equip=lambda task, uid: self._beside.equip(task, uid),
+            equip=self._equip,
         )
         self._beside = Beside(self, self._performer, link.makes)
+
+    def _equip(self, task: Task, uid: int | None) -> Outfit | None:
+        return self._beside.equip(task, uid)
 
     # --- for any thread ----------------------------------------------------------------------
 

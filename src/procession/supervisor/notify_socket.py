@@ -27,39 +27,23 @@ import stat
 import struct
 
 from procession.supervisor.notify_message import LONGEST
+from procession.supervisor.talk import Heard
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_ON_LINUX = sys.platform == "linux"
 _PASSPIDFD = 76  # SO_PASSPIDFD; Python has no name for it yet
 _SCM_PIDFD = 4
 _FDS = 253  # that one message may bring (SCM_MAX_FD)
 _CREDENTIALS = struct.Struct("3i")
 _SUN_PATH = 107  # bytes of a path, without the NUL after it
 _NAME = len("/procession-0123456789abcdef/12345")
+if sys.platform == "linux":
+    _FLAGS = int(socket.MSG_CMSG_CLOEXEC)
+else:
+    _FLAGS = 0
 _ROOM = socket.CMSG_SPACE(_CREDENTIALS.size) + socket.CMSG_SPACE(4 * _FDS) + socket.CMSG_SPACE(4)
-
-
-class Heard:
-    """One message. `pid`: who sent it, None where this host cannot tell, 0 for who is in a pid
-    namespace that we cannot see. `pidfd` holds on to it; `fds` came with it. `close` it."""
-
-    __slots__ = ("data", "fds", "pid", "pidfd")
-
-    def __init__(self, data: bytes) -> None:
-        self.data = data
-        self.pid: int | None = None
-        self.pidfd: int | None = None
-        self.fds: list[int] = []
-
-    def close(self) -> None:
-        """Give back what came with it: that is what a BARRIER waits for."""
-        fds, self.fds = self.fds, []
-        for fd in fds if self.pidfd is None else [*fds, self.pidfd]:
-            os.close(fd)
-        self.pidfd = None
 
 
 class NotifySocket:
@@ -70,7 +54,7 @@ class NotifySocket:
         self._sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         try:
             self._sock.setblocking(False)
-            if _ON_LINUX:
+            if sys.platform == "linux":
                 self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
                 try:
                     self._sock.setsockopt(socket.SOL_SOCKET, _PASSPIDFD, 1)
@@ -89,9 +73,8 @@ class NotifySocket:
 
     def read(self) -> Heard | None:
         """The next message, None: there is none now. Longer ones come with a byte too much."""
-        flags = socket.MSG_CMSG_CLOEXEC if _ON_LINUX else 0
         try:
-            data, control, _, _ = self._sock.recvmsg(LONGEST + 1, _ROOM, flags)
+            data, control, _, _ = self._sock.recvmsg(LONGEST + 1, _ROOM, _FLAGS)
         except (BlockingIOError, InterruptedError):
             return None
         heard = Heard(data)
@@ -101,9 +84,9 @@ class NotifySocket:
             if kind == socket.SCM_RIGHTS:
                 count = len(value) // 4
                 heard.fds += struct.unpack(f"{count}i", value[: 4 * count])
-            elif _ON_LINUX and kind == socket.SCM_CREDENTIALS:
+            elif sys.platform == "linux" and kind == socket.SCM_CREDENTIALS:
                 heard.pid = _CREDENTIALS.unpack(value)[0]
-            elif _ON_LINUX and kind == _SCM_PIDFD:
+            elif sys.platform == "linux" and kind == _SCM_PIDFD:
                 (heard.pidfd,) = struct.unpack("i", value)
         return heard
 

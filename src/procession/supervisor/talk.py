@@ -15,13 +15,9 @@ where there was a choice:
 
 from __future__ import annotations
 
-import sys
-
-if sys.platform == "win32":
-    raise ImportError("for POSIX only")
-
 import os
 import signal
+import sys
 
 from procession.core import events as ev
 from procession.supervisor.notify_message import Message, parsed
@@ -32,9 +28,17 @@ if TYPE_CHECKING:
     from typing import Protocol
 
     from procession.supervisor.loop import Loop
-    from procession.supervisor.notify_socket import Heard, NotifySocket
     from procession.supervisor.probes.throttle import Ears
     from procession.supervisor.runs import LiveRun
+
+    class Socket(Protocol):
+        """`notify_socket.NotifySocket`."""
+
+        path: str
+
+        def fileno(self) -> int: ...
+        def read(self) -> Heard | None: ...
+        def close(self) -> None: ...
 
     class Dog(Protocol):
         """What a watchdog hears."""
@@ -47,6 +51,26 @@ if TYPE_CHECKING:
 NOTES = 16  # different ones of a run; more of them would be a flood of their own
 
 
+class Heard:
+    """One message. `pid`: who sent it, None where this host cannot tell, 0 for who is in a pid
+    namespace that we cannot see. `pidfd` holds on to it; `fds` came with it. `close` it."""
+
+    __slots__ = ("data", "fds", "pid", "pidfd")
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+        self.pid: int | None = None
+        self.pidfd: int | None = None
+        self.fds: list[int] = []
+
+    def close(self) -> None:
+        """Give back what came with it: that is what a BARRIER waits for."""
+        fds, self.fds = self.fds, []
+        for fd in fds if self.pidfd is None else [*fds, self.pidfd]:
+            os.close(fd)
+        self.pidfd = None
+
+
 class ReadySign(Sign):
     """READY=1. Whether it still holds is asked, not taken."""
 
@@ -57,7 +81,7 @@ class ReadySign(Sign):
 class Talk:
     """One run's side of it. The loop's thread."""
 
-    def __init__(self, sock: NotifySocket, ears: Ears, loop: Loop) -> None:
+    def __init__(self, sock: Socket, ears: Ears, loop: Loop) -> None:
         self.ready = ReadySign()
         self.dog: Dog | None = None  # while a watchdog is about
         self.watchdog: float | None = None  # another time than the file says, in seconds

@@ -37,7 +37,6 @@ class Probes:
         self.ears = Ears(loop)
         self.aside = Aside(loop.call)
         self._makes = makes
-        self._sockets: Sockets | None = None
         self._prober: Prober | None = None
         self._running: dict[tuple[tuple[str, int], str], Ready | Health] = {}
 
@@ -50,6 +49,7 @@ class Probes:
         return self._prober
 
     if sys.platform != "win32":
+        _sockets: Sockets | None = None
 
         @property
         def sockets(self) -> Sockets:
@@ -88,7 +88,7 @@ class Probes:
             self.end(run)
         if self._prober is not None:
             self._prober.close()
-        if self._sockets is not None:
+        if sys.platform != "win32" and self._sockets is not None:
             self._sockets.close()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 
 from procession.supervisor.probes.sign import Sign
 
@@ -21,7 +22,8 @@ class FdSign(Sign):
         super().__init__()
         self.number = number
         self._reads, self._writes = os.pipe()
-        os.set_blocking(self._reads, False)
+        if sys.platform != "win32":  # where no run can be given one
+            os.set_blocking(self._reads, False)
         self._ears: Ears | None = None
 
     @property
