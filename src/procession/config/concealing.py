@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 
-from procession import spec
+from procession import keys
 from procession.config.scalars import NULLS
 from procession.config.suggest import closest
 from procession.config.yaml import Mapping, Scalar, Sequence
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 _END = 2**31  # as a column: to the end of the line
 _WORDS = frozenset("env envs environ environment environments envvars vars variables".split())
-_KNOWN = frozenset(f.key for f in spec.TASK_FIELDS) | frozenset(f.key for f in spec.PROJECT_FIELDS)
+_KNOWN = frozenset(f.key for f in keys.TASK_FIELDS) | frozenset(f.key for f in keys.PROJECT_FIELDS)
 # A variable's name as it may be shown; what follows it in a key that is no name may be its value.
 _NAME = re.compile(r"[\"']?[A-Za-z_][A-Za-z0-9_.-]{0,100}")
 _KEY = re.compile(
