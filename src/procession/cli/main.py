@@ -9,7 +9,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-VERBS = ("up", "run", "check", "schema", "init", "doctor")
+VERBS = ("up", "run", "check", "graph", "schema", "init", "doctor")
 
 HELP = """\
 usage: procession [up] [options]
@@ -36,6 +36,7 @@ verbs:
   up           run a project; the same as no verb at all (procession up --help)
   run          run one command, and leave nothing of it behind
   check        tell every problem of the file, or (--show) what the file means
+  graph        draw who needs whom: text, Graphviz, Mermaid
   schema       print the file's JSON Schema, for editors
   init         write a project file to begin with, or make one of a Procfile
   doctor       what this host gives, what it cannot catch, how to get better
@@ -99,6 +100,8 @@ def _main_of(verb: str) -> Callable[[Sequence[str]], int]:
         from procession.cli.run import main as begin
     elif verb == "doctor":
         from procession.cli.doctor import main as begin
+    elif verb == "graph":
+        from procession.cli.graph import main as begin
     elif verb == "schema":
         from procession.cli.schema import main as begin
     elif verb == "init":

@@ -41,3 +41,33 @@ def files_of(
     if files and config_j2 is not None:
         parser.error("one file is read with --config-j2: name several by -f, as NAME.j2")
     return tuple(files) if config_j2 is None else (config_j2,)
+
+
+def add_choice_options(parser: argparse.ArgumentParser) -> None:
+    """Which tasks: `--only`, `--except`, `--no-deps`."""
+    add = parser.add_argument
+    add(
+        "--only",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help="just these tasks, by name, replica or tag (again, or comma-separated, for more), and "
+        "what they depend on",
+    )
+    add(
+        "--except",
+        dest="without",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help="without these, by name, replica or tag; what depends on them does not wait for them",
+    )
+    add("--no-deps", action="store_true", help="with --only: these alone, whatever they depend on")
+
+
+def names_of(parser: argparse.ArgumentParser, option: str, given: Sequence[str]) -> tuple[str, ...]:
+    """The names that an option gives; ends with a usage error where it gives none."""
+    names = tuple(word for part in given for word in part.split(",") if word)
+    if given and not names:  # an unset variable in a script must not start everything
+        parser.error(f"{option} names nothing: give names or tags of tasks, with commas between")
+    return names

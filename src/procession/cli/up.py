@@ -8,7 +8,7 @@ import os
 
 from procession.app import UpOptions, up
 from procession.cli.parser import Parser
-from procession.cli.reading import add_file_options, files_of
+from procession.cli.reading import add_choice_options, add_file_options, files_of, names_of
 from procession.cli.templates import with_plain_vars
 
 TYPE_CHECKING = False
@@ -35,8 +35,8 @@ def parse(words: Sequence[str]) -> UpOptions:
         cwd=given.cwd,
         name=given.name,
         quiet=given.quiet,
-        only=_names(parser, "--only", given.only),
-        without=_names(parser, "--except", given.without),
+        only=names_of(parser, "--only", given.only),
+        without=names_of(parser, "--except", given.without),
         needed=not given.no_deps,
         exit_code_from=given.exit_code_from,
         abort_on_failure=given.abort_on_failure,
@@ -51,13 +51,6 @@ def parse(words: Sequence[str]) -> UpOptions:
     )
 
 
-def _names(parser: argparse.ArgumentParser, option: str, given: Sequence[str]) -> tuple[str, ...]:
-    names = tuple(word for part in given for word in part.split(",") if word)
-    if given and not names:  # an unset variable in a script must not start everything
-        parser.error(f"{option} names nothing: give names or tags of tasks, with commas between")
-    return names
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = Parser(
         prog="procession up",
@@ -68,23 +61,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add_file_options(parser)
-    add(
-        "--only",
-        metavar="NAME",
-        action="append",
-        default=[],
-        help="just these tasks, by name, replica or tag (again, or comma-separated, for more), and "
-        "what they depend on",
-    )
-    add(
-        "--except",
-        dest="without",
-        metavar="NAME",
-        action="append",
-        default=[],
-        help="without these, by name, replica or tag; what depends on them does not wait for them",
-    )
-    add("--no-deps", action="store_true", help="with --only: these alone, whatever they depend on")
+    add_choice_options(parser)
     add(
         "--exit-code-from",
         metavar="TASK",

@@ -36,8 +36,9 @@ def check(
         return None
     nodes: Nodes = {}
     table = _READY if field.kind == "ready" else _HEALTH
-    values = below(report, node, table, folder, nodes)
-    if values is None or len(values) < len(nodes):
+    meant: set[str] = set()
+    values = below(report, node, table, folder, nodes, meant=meant)
+    if values is None or len(values) < len(nodes) or not meant.isdisjoint(keys.PROBES):
         return None
     probes = tuple(_probe(key, values.pop(key)) for key in nodes if key in keys.PROBES)
     if not probes:

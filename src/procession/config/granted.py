@@ -139,7 +139,7 @@ def limits(
                 report.bad(key, what, "each limit once", tail=f".{key.value}")
                 good = False
         else:
-            limit = _limit(report, value, f".{key.value}")
+            limit = _limit(report, value, f".{key.value}", key)
             good = good and limit is not None
             found[key.value] = limit or (None, None)
     return tuple(found.items()) if good else None
@@ -154,7 +154,7 @@ def _unknown_limit(report: Report, key: Scalar, known: tuple[str, ...]) -> None:
     report.bad(key, what, "one of " + ", ".join(known), meant, tail=f".{key.value}")
 
 
-def _limit(report: Report, node: Node, tail: str) -> Limit | None:
+def _limit(report: Report, node: Node, tail: str, key: Node) -> Limit | None:
     expected = "a number, a size, `unlimited`, or a list of soft and hard limit"
     parts = node.items if type(node) is Sequence else [node, node]
     if len(parts) != 2:
@@ -167,7 +167,7 @@ def _limit(report: Report, node: Node, tail: str) -> Limit | None:
             continue
         value = written_size(part)
         if value is None or value >= 2**63:
-            report.bad(part, described(part), expected, tail=tail)
+            report.bad(part, described(part), expected, tail=tail, key=key)
             return None
         values.append(value)
     soft, hard = values

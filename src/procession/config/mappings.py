@@ -112,6 +112,7 @@ def below(
     nodes: Nodes | None = None,
     *,
     tail: str = "",
+    meant: set[str] | None = None,
 ) -> dict[str, Any] | None:
     """`read` for a mapping that is the value of the reader's key, or `tail` below it. None where it
     is no mapping, which is told."""
@@ -121,7 +122,7 @@ def below(
         return None
     outer = report.prefix, report.key, report.key_node
     report.prefix, report.key = report.path(tail), ""
-    values = read(report, node, table, folder, {} if nodes is None else nodes)
+    values = read(report, node, table, folder, {} if nodes is None else nodes, meant=meant)
     report.prefix, report.key, report.key_node = outer
     return values
 

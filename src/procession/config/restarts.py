@@ -29,8 +29,9 @@ GROWS = frozenset(field.key for field in keys.BACKOFF_FIELDS)
 def restart_mapping(report: Report, node: Mapping, folder: str) -> dict[str, Any] | None:
     """The parts of `spec.Restart` that the mapping says."""
     nodes: Nodes = {}
-    values = below(report, node, _RESTART, folder, nodes)
-    if values is None:
+    meant: set[str] = set()
+    values = below(report, node, _RESTART, folder, nodes, meant=meant)
+    if values is None or (nodes.keys() | meant) - values.keys() >= {"policy"}:
         return None
     if "delay" in nodes and "backoff" in nodes:
         what = "`backoff` beside a fixed `delay`, which never grows"

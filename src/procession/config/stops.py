@@ -63,8 +63,9 @@ def _step(report: Report, node: Node, folder: str, tail: str) -> spec.StopStep |
         report.bad(node, described(node), "a mapping with a `signal` or a `command`", tail=tail)
         return None
     nodes: Nodes = {}
-    values = below(report, node, _STEP, folder, nodes, tail=tail)
-    if values is None or len(values) < len(nodes):
+    meant: set[str] = set()
+    values = below(report, node, _STEP, folder, nodes, tail=tail, meant=meant)
+    if values is None or len(values) < len(nodes) or not meant.isdisjoint(("signal", "command")):
         return None
     if ("signal" in values) == ("command" in values):
         what = "both a signal and a command" if "signal" in values else "no `signal`, no `command`"
