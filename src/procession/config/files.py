@@ -149,19 +149,20 @@ class Files:
             wrong = f"more than {MAX_FILES} files by now"
         else:
             try:
-                data = _bytes(path, called)
-            except UsageError as error:
-                wrong = f"{quoted(called)} {error.happened}".replace("there is no such file", _GONE)
-                meant = _similar(path)
+                with open(path, "rb") as file:
+                    data = file.read(MAX_BYTES + 1)
+            except FileNotFoundError:
+                wrong, meant = f"{quoted(called)} does not exist", _similar(path)
+            except IsADirectoryError:
+                wrong = f"{quoted(called)} is a folder"
+            except (OSError, ValueError) as error:
+                wrong = f"{quoted(called)} cannot be read: {_reason(error)}"
             else:
                 self._add(identity, called, data, plain(os.path.dirname(path)))
                 return
         self.whole = False
         part.report.key = "include"
         part.report.bad(node, wrong, "a file to include", meant, tail=tail)
-
-
-_GONE = "does not exist"
 
 
 class _Renderer:
@@ -202,7 +203,7 @@ def _standard_input() -> bytes:
 
 
 def _bytes(path: str, shown: str) -> bytes:
-    """A file's first `MAX_BYTES`, and one more. Raises UsageError with `shown` as its subject."""
+    """The first `MAX_BYTES` of a file that was named, and one more. Raises UsageError."""
     try:
         with open(path, "rb") as file:
             return file.read(MAX_BYTES + 1)
@@ -213,8 +214,11 @@ def _bytes(path: str, shown: str) -> bytes:
         hint = f"It holds one: -f {os.path.join(shown, inside[0])}" if inside else ""
         raise UsageError(one_line(shown), "is a folder", "a file", hint) from None
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise UsageError(one_line(shown), f"cannot be read: {reason}", "a file") from None
+        raise UsageError(one_line(shown), f"cannot be read: {_reason(error)}", "a file") from None
+
+
+def _reason(error: OSError | ValueError) -> str:
+    return getattr(error, "strerror", None) or str(error)
 
 
 def plain(folder: str) -> str:
