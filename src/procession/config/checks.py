@@ -29,10 +29,10 @@ def check(
     if is_null(node):
         return NOTHING
     if not isinstance(node, Mapping):
-        meant = ""
+        hint = ""
         if isinstance(node, Scalar) and node.value in ("notify", "sd_notify", "sd-notify"):
-            meant = f"{field.key}: {{notify: true}}"
-        report.bad(node, described(node), f"a mapping with a probe: {_ONE_OF}", meant)
+            hint = f"{field.key}: {{notify: true}}"
+        report.bad(node, described(node), f"a mapping with a probe: {_ONE_OF}", hint)
         return None
     nodes: Nodes = {}
     table = _READY if field.kind == "ready" else _HEALTH

@@ -28,13 +28,19 @@ def make_each(entries: list[Entry], folder: str, defaults: spec.Defaults | None)
     for entry, count in zip(entries, counts, strict=True):
         made: list[spec.Task] = []
         for replica in range(1, count + 1):
-            values = merged(_values(layer, replica, count, texts) for layer in entry.layers)
-            make(entry, values, folder, defaults)
-            if entry.task is None or entry.wrong:
+            layers = [_values(layer, replica, count, texts) for layer in entry.layers]
+            make(entry, merged(layers), folder, defaults)
+            if entry.task is None or entry.wrong or not all(map(_whole, entry.layers, layers)):
                 break  # the others are wrong in the same way
             made.append(entry.task)
         if entry.task is not None and len(made) == count > 1:
             entry.task = made[0].replace(variants=tuple(made))
+
+
+def _whole(layer: Layer, values: dict[str, Any]) -> bool:
+    """Could all that differs be read?"""
+    delay = "delay" in values.get("restart", {})
+    return all(key in values or (key == "restart-backoff" and delay) for key in layer.held)
 
 
 def _texts(entries: list[Entry], counts: list[int]) -> Texts:
