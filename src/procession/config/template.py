@@ -96,6 +96,7 @@ class _Renderer:
         self._own: dict[str, str] = {}  # what is rendered, by the name it has here
         self._texts: dict[str, str] = {}  # all that was read, by the name it has in a traceback
         self._size = 0
+        self._more: dict[str, int] = {}  # what the text that is being rendered knows besides
         self._env = SandboxedEnvironment(
             loader=jinja2.FunctionLoader(self._load),
             undefined=_Strict,
@@ -109,10 +110,11 @@ class _Renderer:
         """`{"text": ...}`, or the problem: see `_problem`. `more`: values besides those of the job.
         `late`: what asks for one of `LATE` gives `{"late": True}`."""
         self._own[name] = text
+        self._more = more
         try:
             if late and self._is_late(text):
                 return {"late": True}
-            return {"text": "".join(self._parts(self._env.get_template(name), more))}
+            return {"text": "".join(self._parts(self._env.get_template(name)))}
         except jinja2.TemplateSyntaxError as e:
             return self._problem(e, e.filename or name, e.lineno)
         except (Exception, _Bound) as e:  # noqa: BLE001 - whatever a template's expression raises
@@ -123,8 +125,8 @@ class _Renderer:
             return False
         return not LATE.isdisjoint(find_undeclared_variables(self._env.parse(text)))
 
-    def _parts(self, template: jinja2.Template, more: dict[str, int]) -> Iterator[str]:
-        running = template.generate(**self._values, **more)
+    def _parts(self, template: jinja2.Template) -> Iterator[str]:
+        running = template.generate(**self._values, **self._more)
         for part in running:
             yield part
             self._size += len(part)
@@ -186,7 +188,7 @@ class _Renderer:
         if error.owner is jinja2.utils.missing:
             if name in LATE:
                 return f"{quoted(name)} is not known to a file that is rendered as a whole", *_LOOP
-            known = sorted(self._values)
+            known = sorted({*self._values, *self._more})
             what = f"{quoted(name)} is not defined" if error.name else str(error)
             ours = ", ".join(f"`{word}`" for word in known)
             return what, f"{ours}, or what the template sets", closest(name, known)
