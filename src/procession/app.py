@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from procession.lookup import Launch
     from procession.process.link import Link
-    from procession.spec import Defaults, Project, Task
+    from procession.spec import Defaults, Project
     from procession.supervisor.command import RunOptions
     from procession.supervisor.course import Course
     from procession.supervisor.output import Output
@@ -46,17 +46,22 @@ if TYPE_CHECKING:
 
 FAILED = 1  # exit status for what is not the user's doing
 USAGE = 2  # exit status for the user's mistakes
-DESCRIPTORS = 6  # that a task may take: two pipes, two logs, a pidfd, and one while it starts
+DESCRIPTORS = 6  # that a replica may take: two pipes, two logs, a pidfd, and one while it starts
 
 
 class UpOptions(Record):
     """What the command line of `up` says."""
 
-    file: str | None = None
+    files: tuple[str, ...] = ()  # each laid over those before it; empty: the one that is found
     cwd: str | None = None
     name: str | None = None
     quiet: bool = False
     only: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
+    needed: bool = True  # what the chosen tasks need runs too
+    exit_code_from: str | None = None  # None, here and below: as the files say
+    abort_on_failure: bool = False
+    stop_timeout: float | None = None
     log_dir: str | None = None
     color: bool | None = None  # None: as the terminal and the environment say
     timestamps: bool = False
@@ -179,7 +184,7 @@ def supervise(
 
     try:
         loaded = load(
-            options.file,
+            options.files or None,
             cwd=current_folder(),
             base=options.cwd,
             name=options.name,
@@ -190,7 +195,7 @@ def supervise(
         )
         for note in loaded.notes:
             sys.stderr.write(f"procession: {note}\n")
-        project = pick(loaded.project, options.only)
+        project = wanted(loaded.project, options)
         door = _door(project, loaded.file)
         engine = make(project, loaded.launches)
     except ConfigError as e:
@@ -289,27 +294,22 @@ def current_folder() -> str:
         ) from e
 
 
-def pick(project: Project, only: tuple[str, ...]) -> Project:
-    """The project with just the tasks that `only` names, by name or tag, in the file's order.
+def wanted(project: Project, options: UpOptions) -> Project:
+    """The project as the command line wants it. Raises UsageError for names that mean nothing."""
+    if options.only or options.without:
+        from procession.core.selection import select
 
-    Raises UsageError for a word that is neither.
-    """
-    if not only:
-        return project
-    chosen = [t for t in project.tasks if any(_answers_to(t, word) for word in only)]
-    for word in only:
-        if not any(_answers_to(task, word) for task in project.tasks):
-            names = sorted({*(t.name for t in project.tasks), *_tags(project)})
-            raise UsageError("--only", f"no task has the name or tag {word!r}", ", ".join(names))
-    return project.replace(tasks=tuple(chosen))
+        project = select(project, options.only, options.without, needed=options.needed)
+    if options.exit_code_from is not None:
+        from procession.core.selection import task_called
 
-
-def _answers_to(task: Task, word: str) -> bool:
-    return task.name.lower() == word.lower() or word in task.tags
-
-
-def _tags(project: Project) -> set[str]:
-    return {tag for task in project.tasks for tag in task.tags}
+        name = task_called(project, options.exit_code_from, "--exit-code-from")
+        project = project.replace(exit_code_from=name)
+    if options.abort_on_failure:
+        project = project.replace(abort_on_failure=True)
+    if options.stop_timeout is not None:
+        project = project.replace(stop_timeout=options.stop_timeout)
+    return project
 
 
 def _output(options: UpOptions, project: Project, drained: Callable[[Hashable], None]) -> Output:

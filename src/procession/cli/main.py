@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 VERBS = (
     "up", "run", "ps", "start", "stop", "restart", "down", "why", "logs", "wait",
-    "check", "schema", "init", "doctor",
+    "check", "graph", "schema", "init", "doctor",
 )  # fmt: skip
 
 HELP = """\
@@ -46,6 +46,7 @@ verbs:
   logs         print what tasks wrote; -f goes on with what comes
   wait         wait until tasks are ready, or have ended
   check        tell every problem of the file, or (--show) what the file means
+  graph        draw who needs whom: text, Graphviz, Mermaid
   schema       print the file's JSON Schema, for editors
   init         write a project file to begin with, or make one of a Procfile
   doctor       what this host gives, what it cannot catch, how to get better
@@ -109,6 +110,8 @@ def _main_of(verb: str) -> Callable[[Sequence[str]], int]:
         from procession.cli.run import main as begin
     elif verb == "doctor":
         from procession.cli.doctor import main as begin
+    elif verb == "graph":
+        from procession.cli.graph import main as begin
     elif verb == "schema":
         from procession.cli.schema import main as begin
     elif verb == "ps":

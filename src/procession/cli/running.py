@@ -100,7 +100,7 @@ else:
 
     def _here() -> str:
         from procession.app import current_folder
-        from procession.config.load import find
+        from procession.config.files import find
 
         return find(current_folder())
 
