@@ -1,7 +1,8 @@
 """Every end-to-end test may ask for a project in a folder, a terminal, and a shell on it."""
 
 from tests.support.groups import group
+from tests.support.puppets import puppets
 from tests.support.shell import shell
 from tests.support.up import project, terminal
 
-__all__ = ["group", "project", "shell", "terminal"]
+__all__ = ["group", "project", "puppets", "shell", "terminal"]

@@ -35,6 +35,9 @@ def test_a_task_begins_on_clean_ground(project: Project) -> None:
     assert found["files"]["1"] != found["files"]["2"]
     assert found["group"] == found["session"] == found["pid"], "a task leads a session of its own"
     assert found["environment"].pop("PROCESSION_RUN")
+    ours = {"PROJECT": "demo", "TASK": "a", "REPLICA": "1", "RUN_NUMBER": "1"}
+    for name, value in ours.items():
+        assert found["environment"].pop(f"PROCESSION_{name}") == value
     for made_by_a_shell in ("_", "PWD", "OLDPWD", "SHLVL"):
         found["environment"].pop(made_by_a_shell, None)
     wanted = project.environment()

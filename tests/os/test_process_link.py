@@ -69,6 +69,13 @@ def test_a_run_that_is_left_is_not_swept(pair: Pair) -> None:
     assert pair.posts.spared == {(8, 200)}
 
 
+def test_folders_that_the_supervisor_makes_may_have_any_name(pair: Pair) -> None:
+    pair.link.makes("/run/a b\n\udcff")
+    pair.link.makes("/tmp/c")
+    assert pair.posts.read()
+    assert pair.posts.folders == ["/run/a b\n\udcff", "/tmp/c"]
+
+
 def test_the_log_folder_may_have_any_name(pair: Pair) -> None:
     assert pair.posts.log_folder is None
     pair.link.logs_in("/a b/c\nd/\udcff")

@@ -72,6 +72,29 @@ def test_members_of_a_live_tree_with_their_names(forest: Forest) -> None:
     assert str(members[0]) == f"{members[0].name} (pid {pid['leader']})"
 
 
+@pytest.mark.quick
+def test_a_tree_holds_its_members_and_nobody_else(forest: Forest) -> None:
+    tree = forest.plant("run", "tree_family", "child=obeys", "daemon=obeys")
+    pid = forest.lines.expect("leader", "child", "daemon")
+    forest.until_adopted(pid["daemon"])
+    assert tree.holds(pid["leader"])
+    assert tree.holds(pid["child"])
+    assert tree.holds(pid["daemon"]), "it came to us, and nobody has scanned since"
+    other = forest.plant("other", "/bin/sleep", "1000")
+    assert other.holds(forest.handles["other"].pid)
+    for stranger in (forest.handles["other"].pid, os.getpid(), 1, 0, 2**22 + 1):
+        assert not tree.holds(stranger)
+
+
+def test_a_tree_holds_who_has_ended_and_was_not_reaped(forest: Forest) -> None:
+    """Who says a word and ends is told by its parent, which has not asked for it yet."""
+    tree = forest.plant("run", "/bin/sh", "-c", "true & echo zombie $!; exec sleep 1000")
+    pid = forest.lines.expect("zombie")["zombie"]
+    while not _linux.stat(pid).dead:
+        os.sched_yield()
+    assert tree.holds(pid)
+
+
 def test_is_empty_looks_for_itself_when_no_scan_came_after_the_end(forest: Forest) -> None:
     tree = forest.plant("run", "tree_family", "leader=leaves", "daemon=obeys")
     pid = forest.lines.expect("leader", "daemon")

@@ -82,11 +82,12 @@ def worth_telling(change: Changed, *, quiet: bool, project_stops: bool = False) 
     """Is this for the terminal? The event log has all of it.
 
     `starting` lasts for microseconds; that each task begins to stop is no news once it was told
-    that the project does.
+    that the project does, but what goes wrong with it is.
     """
     if quiet:
         return change.new in LOUD
-    return change.new != "starting" and not (project_stops and change.new == "stopping")
+    begins = change.new == "stopping" != change.old
+    return change.new != "starting" and not (project_stops and begins)
 
 
 def waiting(replicas: Iterable[ReplicaState], now: float) -> str | None:

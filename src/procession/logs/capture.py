@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
     from procession.logs.feed import Destination
+    from procession.logs.pipes import Tap
 
 IDLE_GRACE = 0.25  # seconds of silence after which a pipe held by an outsider is given up
 DRAIN_CAP = 5.0  # seconds after which it is given up though it is not silent
@@ -103,16 +104,18 @@ class Capture:
         log: Sink | int | None,
         console: Destination | None,
         name: str | None = None,
+        tap: Tap | None = None,
     ) -> None:
         """Read `fd` (a pipe's read end, ours from now on) until its end or the run's `drain`.
 
         `log`: where the bytes go: a `Sink`, which is opened here if need be, or a descriptor;
-        both stay the caller's. `console`: a `ConsoleStream` that shows the lines. `name` is
-        what messages call it. RuntimeError, and `fd` closed, after `close`.
+        both stay the caller's. `console`: a `ConsoleStream` that shows the lines. `tap` is
+        given a copy of all of it, in the thread. `name` is what messages call it.
+        RuntimeError, and `fd` closed, after `close`.
         """
         os.set_inheritable(fd, False)
         sink = Sink(name or "log file", fd=log) if isinstance(log, int) else log
-        pipe = Pipe(fd, sink, name or (sink.name if sink is not None else str(run)))
+        pipe = Pipe(fd, sink, name or (sink.name if sink is not None else str(run)), tap)
         if not self._send(lambda: self._adopt(run, pipe, console)):
             os.close(fd)
             raise RuntimeError(f"{pipe.name}: the capture is closed")
@@ -244,6 +247,9 @@ class Capture:
             pipe.grown = self._budget.grow(pipe.fd)
         if pipe.idle_at is not None:
             pipe.idle_at = now + self._idle_grace
+        if pipe.tap is not None:
+            pipe.tap.take(bytes(block), now)
+            self._follow_tap(pipe, pipe.tap)
         if pipe.feed is not None:
             pipe.feed.take(bytes(block), now)
             self._follow(pipe, pipe.feed)
@@ -259,6 +265,12 @@ class Capture:
         else:
             self._listen(pipe)
         self._arm(pipe)
+
+    def _follow_tap(self, pipe: Pipe, tap: Tap) -> None:
+        if tap.closed:
+            pipe.tap = None
+        else:
+            self._arm(pipe)
 
     def _listen(self, pipe: Pipe) -> None:
         if self._selector is not None and not pipe.listening:
@@ -309,6 +321,9 @@ class Capture:
             if pipe.closed or pipe.wanted_at != at:
                 continue
             pipe.wanted_at = None
+            if pipe.tap is not None:
+                pipe.tap.due(now)
+                self._follow_tap(pipe, pipe.tap)
             if pipe.feed is not None:
                 pipe.feed.due(now)
                 self._follow(pipe, pipe.feed)
@@ -365,6 +380,8 @@ class Capture:
         fds.close_pipe(pipe.fd)
         self._pipes.discard(pipe)
         self._budget.give_back(pipe.grown)
+        if pipe.tap is not None:
+            pipe.tap.end()
         if pipe.feed is not None:
             pipe.feed.end(time.monotonic())
         if pipe.sink is not None:

@@ -7,9 +7,30 @@ import sys
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Hashable
+    from typing import Protocol
 
     from procession.logs.feed import Feed
     from procession.logs.sink import Sink
+
+    class Tap(Protocol):
+        """Who listens to a pipe. Called in the capture's thread, which must not wait for it."""
+
+        @property
+        def closed(self) -> bool:
+            """True once it wants no more."""
+
+        def take(self, block: bytes, now: float) -> None:
+            """What the pipe gave."""
+
+        def deadline(self) -> float | None:
+            """When `due` wants to be called; None while nothing is pending."""
+
+        def due(self, now: float) -> None:
+            """The deadline passed, or something else was due: ask it again."""
+
+        def end(self) -> None:
+            """The pipe came to its end."""
+
 
 # A writer sleeps less often before a larger pipe, but what moves through more memory than the
 # processor's cache holds moves slower: 256 KiB measured 1.4 x `cat`, 64 KiB 1.0 x, 1 MiB 0.9 x.
@@ -44,15 +65,17 @@ class Pipe:
         "name",
         "run",
         "sink",
+        "tap",
         "wanted_at",
     )
 
     run: Run
 
-    def __init__(self, fd: int, sink: Sink | None, name: str) -> None:
+    def __init__(self, fd: int, sink: Sink | None, name: str, tap: Tap | None = None) -> None:
         self.fd = fd
         self.sink = sink
         self.name = name
+        self.tap = tap
         self.feed: Feed | None = None
         self.full_at = 0  # a read of so many bytes found it full; 0: it will not be grown
         self.grown = 0  # bytes that it was grown by
@@ -63,12 +86,20 @@ class Pipe:
 
     def deadline(self) -> float | None:
         """When something has to be done though nothing was written; None: never."""
-        feed = self.feed.deadline() if self.feed is not None else None
+        at = self.feed.deadline() if self.feed is not None else None
+        if self.tap is not None:
+            at = _earlier(at, self.tap.deadline())
         if self.idle_at is None:
-            return feed
+            return at
         # While the terminal holds it back, its silence says nothing.
         drain = min(self.idle_at, self.run.cap_at) if self.listening else self.run.cap_at
-        return drain if feed is None else min(feed, drain)
+        return _earlier(at, drain)
+
+
+def _earlier(one: float | None, other: float | None) -> float | None:
+    if one is None or other is None:
+        return one if other is None else other
+    return min(one, other)
 
 
 class PipeBudget:

@@ -262,6 +262,8 @@ class Guardian:
         swept = sweep(
             self._posts, self._crash_grace, self._ears, spared, self._rescue, self._groups
         )
+        for folder in self._posts.folders:
+            _remove(folder)
         if self._posts.nothing_began and not swept.survivors:
             say("procession: stopped before anything was started\n")
             return 0  # at the most the helper of a template was swept
@@ -281,6 +283,16 @@ class Guardian:
         if self._logs is not None and self._posts.log_folder is not None:
             self._logs.event(self._posts.log_folder, "; ".join(words))
         return self._failed
+
+
+def _remove(folder: str) -> None:
+    """With the files in it. The supervisor did it, unless it was lost."""
+    try:
+        for name in os.listdir(folder):
+            os.unlink(os.path.join(folder, name))
+        os.rmdir(folder)
+    except OSError:
+        pass  # it is gone, as a rule
 
 
 def _stop_here() -> None:

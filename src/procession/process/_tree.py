@@ -56,6 +56,12 @@ class Tree(ABC):
     def members(self) -> list[Member]:
         """What lives, leader first: a snapshot, as of the last scan where orphans are concerned."""
 
+    def holds(self, pid: int) -> bool:
+        """Is the process with this number, which the caller holds on to or has just heard of, of
+        this tree? Also where it has ended and its parent, which is of the tree, has not reaped it.
+        Looks for orphans that came to us where it has to."""
+        return any(member.pid == pid for member in self.members())
+
     @abstractmethod
     def signal(self, number: int, *, to: str = "tree", only_new: bool = False) -> Sent:
         """Send a signal to the `leader`, its process `group` (also after the leader's end) and

@@ -77,6 +77,25 @@ class LinuxTree(Tree):
     def members(self) -> list[Member]:
         return [member_of(stat) for stat in self._living().values()]
 
+    def holds(self, pid: int) -> bool:
+        if self.handle is not None and pid == self.handle.pid:
+            return not self.handle.reaped
+        if self.leaf is not None and self.leaf.has(pid):
+            return True
+        for again in (True, False):
+            found = self._living()
+            if pid in found:
+                return True
+            try:
+                stat = _linux.stat(pid)
+            except ProcessLookupError:
+                return False
+            if stat.dead and stat.ppid in found:
+                return True
+            if again:
+                self._trees.look()  # a daemon that came to us since the last scan
+        return False
+
     def _living(self) -> dict[int, ProcStat]:
         found = self._trees.descend(self.run, self.handle if self.leader_lives else None)
         if self.leaf is not None:

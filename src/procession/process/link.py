@@ -129,6 +129,11 @@ class Link:
         """Where the logs are, for who has to go on with them."""
         self._post("d", "", f" {os.fsencode(folder).hex()}")
 
+    def makes(self, folder: str) -> None:
+        """A folder that we remove, with the files in it, unless we are lost. Said before it is
+        made."""
+        self._post("f", "", f" {os.fsencode(folder).hex()}")
+
     def orderly(self) -> None:
         """The supervisor ends because its work is done. Waits up to 1 s for a guardian that has
         not read for long: unheard, this would be taken for a crash."""
@@ -217,6 +222,7 @@ class Posts:
         self.left: dict[str, Known] = {}  # runs whose processes are not ours to end
         self._spared: dict[str, set[tuple[int, int]]] = {}  # of them: pids and start times
         self.log_folder: str | None = None
+        self.folders: list[str] = []  # that the supervisor removes unless it is lost
         self.orderly = False
         self.listening = False
         self.nothing_began = False
@@ -284,6 +290,8 @@ class Posts:
             self._spared.setdefault(cookie, set()).add((int(words[0]), int(words[1])))
         elif kind == "d":
             self.log_folder = os.fsdecode(bytes.fromhex(words[0]))
+        elif kind == "f":
+            self.folders.append(os.fsdecode(bytes.fromhex(words[0])))
         elif kind == "z":
             self.muted += 1
         elif kind == "o":

@@ -1,9 +1,9 @@
-"""The only loop: what the world says goes into the inbox, through the core, and out as actions.
+"""The loop of `up` on POSIX. Decides nothing: what happens goes through the core, see `course`.
 
-One thread owns the state. It sleeps until a leader ends, the guardian speaks, a timer is due,
-another thread posts, or a signal comes; there is no tick. SIGCHLD is no more than a hint that
-our own children should be looked at (this is our own process, never somebody's application):
-orphans that came to us are seen, and reaped pid by pid, when it comes.
+It sleeps until a leader ends, the guardian speaks, a timer is due, another thread posts, or a
+signal comes; there is no tick. SIGCHLD is no more than a hint that our own children should be
+looked at (this is our own process, never somebody's application): orphans that came to us are
+seen, and reaped pid by pid, when it comes.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ assert sys.platform != "win32", "for POSIX only"
 import os
 import selectors
 import signal
-from collections import deque
 
 from procession.core import actions as act
 from procession.core import events as ev
@@ -23,20 +22,23 @@ from procession.core.stop import KILL_WAIT
 from procession.process.exits import ExitWatcher
 from procession.process.link import GuardianGone
 from procession.process.spawn import clean_signals
-from procession.supervisor.course import REMINDER, Course
-from procession.supervisor.perform import Performer
+from procession.spec import FdProbe
+from procession.supervisor.course import Course
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Mapping
+    from typing import TypeVar
 
-    from procession.core.fleet import Happening
     from procession.lookup import Launch
+    from procession.process._places_posix import Places
     from procession.process.link import Link
     from procession.process.tree import Trees
     from procession.spec import Project
     from procession.supervisor.output import Output
     from procession.supervisor.runs import LiveRun
+
+    T = TypeVar("T")
 
 STOP_SIGNALS = ("SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT")
 SWEEP_GRACE = 1.0  # seconds for what belongs to no run to end after its SIGTERM
@@ -58,54 +60,46 @@ class Engine(Course):
         make_output: Callable[[Callable[[Hashable], None]], Output],
         environ: Mapping[str, str],
     ) -> None:
-        super().__init__(project)
-        self._inbox: deque[Happening] = deque()
+        self._places = _places(project)
         self._selector = selectors.DefaultSelector()
         self._wake_r, self._wake_w = os.pipe()
         os.set_blocking(self._wake_r, False)
         os.set_blocking(self._wake_w, False)
-        self._link = link
-        self._trees = trees
         self._ended: list[LiveRun] = []  # leaders seen to have ended, not told to the core yet
-        self._watcher: ExitWatcher[LiveRun] = ExitWatcher(self._selector, self._ended.append)
-        self._output = make_output(self._drained)
+        super().__init__(
+            project,
+            launches,
+            trees=trees,
+            link=link,
+            watcher=ExitWatcher(self._selector, self._ended.append),
+            make_output=make_output,
+            environ=environ,
+        )
+        self._own_timers[HELD] = self._look_soon
+        self._guardian = link
+        self._trees = trees
         self._held: list[LiveRun] = []  # of these a tracer, their real reaper's rival, knows first
         self._stop_signals: set[int] = set()
         self._look = False
         self._interrupted_at: float | None = None
         self._asked = 0  # how often we were told to stop
-        self._performer = Performer(
-            project,
-            launches,
-            trees=trees,
-            output=self._output,
-            link=link,
-            environ=environ,
-            post=self._inbox.append,
-            watcher=self._watcher,
-        )
 
     def run(self) -> int:
         """The project's exit status. Call in the main thread: it takes the process's signals."""
-        self._listen()
-        self._inbox.append(ev.BeginAll())
-        self._settle()
-        self._output.start()
-        if self._output.folder is not None:
-            self._link.logs_in(self._output.folder)
-        self._output.event(f"{self._project.name}: supervisor {os.getpid()} began")
-        while self._finish is None:
-            self._turn()
+        self._take_signals()
+        self._keep()
         status = self._end()
         self._wait_for_terminal()
         self._output.close()
+        if self._places is not None:
+            self._places.close()
         return status
 
     # --- the world, as it comes in -----------------------------------------------------------
 
-    def _listen(self) -> None:
+    def _take_signals(self) -> None:
         self._selector.register(self._wake_r, selectors.EVENT_READ, self._woken)
-        self._selector.register(self._link.fd, selectors.EVENT_READ, self._guardian_spoke)
+        self._selector.register(self._guardian.fd, selectors.EVENT_READ, self._guardian_spoke)
         signal.set_wakeup_fd(self._wake_w, warn_on_full_buffer=False)
         for name in (*STOP_SIGNALS, "SIGCHLD"):
             number = getattr(signal, name, None)
@@ -114,24 +108,23 @@ class Engine(Course):
                 signal.signal(number, lambda *_: None)
                 if number != signal.SIGCHLD:
                     self._stop_signals.add(number)
-        self._link.listening()
+        self._guardian.listening()
         clean_signals()  # unblocks them, and leaves nothing ignored for the tasks to inherit
 
-    def _turn(self) -> None:
-        self._output.flush()
-        timeout = 0.0 if self._look or self._trees.again else self._sleep()
-        for key, _ in self._selector.select(timeout):
+    def _listen(self, seconds: float | None) -> None:
+        for key, _ in self._selector.select(0.0 if self._look or self._trees.again else seconds):
             key.data()
         if self._look or self._ended or self._trees.again:
             self._look_at_trees()
-        for replica, number in self._timers.due(self._clock()):
-            if replica == REMINDER:
-                self._remind()
-            elif replica == HELD:
-                self._look = True
-            else:
-                self._inbox.append(ev.TimerFired(replica, number))
-        self._settle()
+
+    def _wake(self) -> None:
+        try:
+            os.write(self._wake_w, b"\0")
+        except BlockingIOError:
+            pass  # the pipe is full of wake-ups: one of them will do
+
+    def _look_soon(self) -> None:
+        self._look = True
 
     def _woken(self) -> None:
         try:
@@ -148,14 +141,14 @@ class Engine(Course):
             # that: it means as little to us as before
 
     def _guardian_spoke(self) -> None:
-        for heard in self._link.read():
+        for heard in self._guardian.read():
             if isinstance(heard, GuardianGone):
-                self._selector.unregister(self._link.fd)
+                self._selector.unregister(self._guardian.fd)
                 self._stop("the guardian was killed")
                 continue
             if heard.signal == signal.SIGTSTP:
                 self._output.mute()
-                self._link.muted()
+                self._guardian.muted()
                 continue
             if heard.signal == signal.SIGCONT:
                 self._output.unmute()
@@ -164,11 +157,11 @@ class Engine(Course):
             if heard.signal != signal.SIGINT:
                 self._stop(f"{name} received")
             elif self._forces(heard.typed, heard.time):
-                self._inbox.append(ev.ForceAllAsked("Ctrl-C again"))
-            elif heard.typed and self._fleet.stopping:
-                self._output.say("already stopping; Ctrl-C again kills what is left")
+                self._ctrl_c(again=True)
+            elif heard.typed:
+                self._ctrl_c(again=False)
             else:
-                self._stop("Ctrl-C" if heard.typed else f"{name} received")
+                self._stop(f"{name} received")
 
     def _forces(self, typed: bool | None, at: float) -> bool:
         """Is this SIGINT a second one that a person typed?"""
@@ -181,17 +174,7 @@ class Engine(Course):
 
     def _stop(self, reason: str) -> None:
         self._asked += 1
-        if not self._fleet.stopping:
-            self._inbox.append(ev.StopAllAsked(reason))
-
-    def _drained(self, run: Hashable) -> None:
-        """From the capture thread: the run's output has been read to its end."""
-        assert isinstance(run, tuple)
-        self._inbox.append(ev.TreeEmpty(*run))
-        try:
-            os.write(self._wake_w, b"\0")
-        except BlockingIOError:
-            pass  # the pipe is full of wake-ups: one of them will do
+        super()._stop(reason)
 
     def _look_at_trees(self) -> None:
         """One look for a whole wave of exits: who left what, and whose tree is empty now."""
@@ -213,43 +196,44 @@ class Engine(Course):
             self._timers.set(HELD, 0, self._clock() + HELD_PAUSE)
         grown = self._trees.scan([live.tree for live in ended])
         for live in ended:
-            status = live.handle.poll_exit()
-            assert status is not None
-            live.leader_told = True
-            left = 0 if live.tree.is_empty() else len(live.tree.members())
-            self._inbox.append(ev.LeaderExited(live.replica, live.number, status, left))
+            self._leader_ended(live)
         for run in grown:
-            assert isinstance(run, tuple)
-            self._inbox.append(ev.TreeGrew(*run))
+            self._grew(run)
         for live in list(self._performer.live.values()):
-            if live.leader_told and live.tree.is_empty():
-                self._performer.over(live)
-                # nothing is left to be killed: the reading of the output has a bound of its own
-                self._timers.drop(live.replica)
+            self._end_if_empty(live)
         # Of a killed orphan's end its tracer hears first, and we by nothing but asking.
         if any(live.killed for live in self._performer.live.values()):
             self._timers.set(HELD, 0, self._clock() + HELD_PAUSE)
 
     # --- through the core, and out -----------------------------------------------------------
 
-    def _settle(self) -> None:
-        """Empty the inbox: each event through the core, its actions carried out at once."""
-        while self._inbox:
-            for action in self._fleet.handle(self._inbox.popleft(), self._clock()):
-                self._perform(action)
-        if blind := self._performer.watch():
-            self._held += blind
-            self._timers.set(HELD, 0, self._clock() + HELD_PAUSE)
+    def _ask_again(self, blind: list[LiveRun]) -> None:
+        self._held += blind
+        self._timers.set(HELD, 0, self._clock() + HELD_PAUSE)
 
     def _perform(self, action: act.Action) -> None:
         super()._perform(action)
         if isinstance(action, act.KillTree):
-            self._timers.set(HELD, 0, self._clock() + HELD_PAUSE)
+            self.killed()
+
+    def killed(self) -> None:
+        self._timers.set(HELD, 0, self._clock() + HELD_PAUSE)
+
+    def listen(self, fd: int, readable: Callable[[], object]) -> None:
+        self._selector.register(fd, selectors.EVENT_READ, readable)
+
+    def unlisten(self, fd: int) -> None:
+        try:
+            self._selector.unregister(fd)
+        except KeyError:
+            pass  # it is not listened to now
+
+    def put(self, places: Mapping[int, int], spawn: Callable[[], T]) -> T:
+        return self._places.put(places, spawn) if self._places is not None else spawn()
 
     def _stop_begins(self) -> None:
         for run in self._trees.scan():  # daemons that came to us while nobody died
-            assert isinstance(run, tuple)
-            self._inbox.append(ev.TreeGrew(*run))
+            self._grew(run)
         self._signal_unclaimed(signal.SIGTERM)
 
     def _remind(self) -> None:
@@ -309,3 +293,16 @@ class Engine(Course):
             self._output.event(
                 f"{signal.Signals(number).name} to {name}: nothing ties it to a task"
             )
+
+
+def _places(project: Project) -> Places | None:
+    """The numbers of descriptors that tasks are to be given, kept free while we are alone."""
+    checks = [c for r in project.replicas() for c in (r.task.ready, r.task.health) if c is not None]
+    numbers = {p.fd for check in checks for p in check.probes if isinstance(p, FdProbe)}
+    if not numbers:
+        return None
+    from procession.process._places_posix import Places
+
+    places = Places()
+    places.reserve(sorted(numbers))
+    return places

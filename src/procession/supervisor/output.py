@@ -13,8 +13,8 @@ import os
 import select
 import time
 
-from procession.core.actions import Changed
-from procession.core.view import tell, worth_telling
+from procession.core.actions import Changed, HealthChanged, ReadyChanged
+from procession.core.view import tell, tell_check, worth_telling
 from procession.errors import HostError, UsageError
 from procession.process import limits
 
@@ -25,8 +25,10 @@ if TYPE_CHECKING:
     from procession.logs.capture import Capture
     from procession.logs.console import Console
     from procession.logs.files import LogFolder
+    from procession.logs.pipes import Tap
+    from procession.supervisor.runs import RunKey
 
-    RunKey = tuple[str, int]
+    Taps = tuple[Tap, Tap] | None  # who listens to stdout, and to stderr
 
 STREAMS = ("stdout", "stderr")
 LOGS = len(STREAMS)  # files that a task's first run opens, in another thread, a moment later
@@ -46,6 +48,7 @@ class Output:
         *,
         quiet: bool = False,
         log_dir: str | None = None,
+        log_limits: tuple[int, int, int] | None = None,  # as `logs.bounds.Limits`; None: the usual
         colors: tuple[bool, bool] = (False, False),  # on our stdout, on our stderr
         timestamps: bool = False,
         raw: bool = False,
@@ -60,13 +63,14 @@ class Output:
         self._timestamps = timestamps
         self._raw = raw
         self._fds = out_fd, err_fd
+        self._log_limits = log_limits
         self._console: Console | None = None  # as the capture: both from `start` on
         self._capture: Capture | None = None
         self._folder: LogFolder | None = None
         self._limit = limits.descriptors()
         self._project_stops = False
         self._muted = False
-        self._waiting: list[tuple[RunKey, tuple[int, int]]] = []
+        self._waiting: list[tuple[RunKey, tuple[int, int], Taps, bool]] = []
         # Where a replica's latest run began in its log files, for who may have to show its end.
         self._began: dict[str, tuple[int, ...]] = {}
         # What was said and not written yet: (when, text, for the log, for the terminal). A wave of
@@ -74,7 +78,7 @@ class Output:
         self._said: list[tuple[float, str, bool, bool]] = []
         if log_dir is not None:
             try:
-                self._folder = _make_folder(log_dir, project)
+                self._folder = self._make_folder(log_dir)
             except HostError as e:  # the place was the user's choice
                 raise UsageError("--log-dir", str(e)) from e
 
@@ -101,7 +105,7 @@ class Output:
         self._capture = Capture(self._on_drained, on_trouble=self._trouble)
         if self._folder is None:
             try:
-                self._folder = _make_folder(None, self._project)
+                self._folder = self._make_folder(None)
             except HostError as e:
                 self.say(f"no log files: {e}")
         if self._folder is not None:
@@ -112,8 +116,9 @@ class Output:
         self._capture.start()
         if self._folder is not None:
             self._folder.write_through(self._capture.post)
-        for run, fds in self._waiting:
-            self._attach(self._capture, run, fds)
+            self._capture.call(self._folder.clean)
+        for run, fds, taps, kept in self._waiting:
+            self._attach(self._capture, run, fds, taps, kept)
         self._waiting.clear()
         self.flush()
 
@@ -144,12 +149,15 @@ class Output:
             raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
         return fds
 
-    def attach(self, run: RunKey, reads: tuple[int, int]) -> None:
-        """Take over the read ends of a run that was started."""
+    def attach(
+        self, run: RunKey, reads: tuple[int, int], taps: Taps = None, *, kept: bool = True
+    ) -> None:
+        """Take over the read ends of a run, or an errand, that was started. `taps` listen to it;
+        `kept`: it goes to the logs and the terminal."""
         if self._capture is not None:
-            self._attach(self._capture, run, reads)
+            self._attach(self._capture, run, reads, taps, kept)
         else:
-            self._waiting.append((run, reads))
+            self._waiting.append((run, reads, taps, kept))
 
     def drain(self, run: RunKey) -> None:
         """The run's tree is empty: read to the end, then call `on_drained(run)`.
@@ -166,6 +174,12 @@ class Output:
             self._tell(tell(change), log=False)
         if self._quiet and change.new in ("failed", "backoff") and change.old != "starting":
             self._show_end(change.replica)
+
+    def checked(self, change: ReadyChanged | HealthChanged, *, show: bool) -> None:
+        """A run is ready, or healthy, or no longer: the bad news also where quiet was asked for.
+        `show`: it is news on the terminal."""
+        bad = not (change.ready if isinstance(change, ReadyChanged) else change.healthy)
+        self._tell(tell_check(change), show=show and (bad or not self._quiet))
 
     def stop_began(self, reason: str, *, forced: bool) -> None:
         """The whole project goes down."""
@@ -252,6 +266,14 @@ class Output:
             where = " and ".join([first, *map(os.path.basename, more)])
             self._console.show(replica, "\n".join(lines), f"{replica}: all it wrote is in {where}")
 
+    def _make_folder(self, base: str | None) -> LogFolder:
+        from procession.logs.bounds import Limits
+        from procession.logs.files import LogFolder
+
+        bounds = Limits(*(self._log_limits or ()))
+        files = LOGS * len(self._replicas) + 1
+        return LogFolder.create(base, self._project, time.time(), limits=bounds, files=files)
+
     def _path_of(self, replica: str, which: str) -> str:
         assert self._folder is not None
         return os.path.join(self._folder.path, self._folder.file_of(replica, which))
@@ -282,18 +304,23 @@ class Output:
         if self._console is not None:
             self._console.say(text)
 
-    def _attach(self, capture: Capture, run: RunKey, reads: tuple[int, int]) -> None:
+    def _attach(
+        self, capture: Capture, run: RunKey, reads: tuple[int, int], taps: Taps, kept: bool
+    ) -> None:
         replica = run[0]
-        if self._quiet and self._folder is not None and run[1] > 1:
+        folder = self._folder if kept else None
+        console = self._console if kept and not self._quiet else None
+        if self._quiet and folder is not None and run[1] > 1 and len(run) == 2:
             self._began[replica] = tuple(_size(self._path_of(replica, w)) for w in STREAMS)
-        for which, fd in zip(STREAMS, reads, strict=True):
+        for number, (which, fd) in enumerate(zip(STREAMS, reads, strict=True)):
             sink = path = stream = None
-            if self._folder is not None:
-                sink = self._folder.sink(replica, which)
+            if folder is not None:
+                sink = folder.sink(replica, which)
                 path = self._path_of(replica, which)
-            if self._console is not None and not self._quiet:
-                stream = self._console.stream(replica, which, path)
-            capture.add(run, fd, log=sink, console=stream, name=f"{replica} {which}")
+            if console is not None:
+                stream = console.stream(replica, which, path)
+            tap = taps[number] if taps is not None else None
+            capture.add(run, fd, log=sink, console=stream, name=f"{replica} {which}", tap=tap)
 
 
 def _size(path: str) -> int:
@@ -301,9 +328,3 @@ def _size(path: str) -> int:
         return os.stat(path).st_size
     except OSError:  # it was never opened, or somebody took it away
         return 0
-
-
-def _make_folder(base: str | None, project: str) -> LogFolder:
-    from procession.logs.files import LogFolder
-
-    return LogFolder.create(base, project, time.time())

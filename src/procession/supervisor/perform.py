@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import sys
 
 from procession import lookup
@@ -14,6 +15,8 @@ from procession.process.command import Command
 from procession.process.limits import as_found
 from procession.process.spawn import encoded
 from procession.process.tree import COOKIE
+from procession.supervisor import identity
+from procession.supervisor.injected import MANAGERS, PID, injected
 from procession.supervisor.runs import LiveRun, cookie_of
 
 if sys.platform == "win32":
@@ -26,11 +29,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Mapping, Sequence
     from typing import Protocol
 
+    from procession.logs.pipes import Tap
     from procession.lookup import Launch
     from procession.process.handle import Handle
     from procession.process.tree import Trees
     from procession.spec import Project, Task
     from procession.supervisor.output import Output
+    from procession.supervisor.probes.outfit import Outfit
+    from procession.supervisor.runs import RunKey
 
     class Watcher(Protocol):
         """What tells the loop of ends: `exits.ExitWatcher`."""
@@ -48,6 +54,11 @@ if TYPE_CHECKING:
         def ended(self, cookie: str) -> None: ...
         def leaves(self, cookie: str) -> None: ...
         def spares(self, cookie: str, pid: int, start_time: int) -> None: ...
+        def logs_in(self, folder: str) -> None: ...
+        def makes(self, folder: str) -> None: ...
+
+
+ERRAND_GRACE = 1.0  # seconds that a guardian's sweep leaves to a small process beside a run
 
 
 class Performer:
@@ -64,8 +75,10 @@ class Performer:
         environ: Mapping[str, str],
         post: Callable[[ev.Event], None],
         watcher: Watcher,
+        equip: Callable[[Task, int | None], Outfit | None],
     ) -> None:
-        self._tasks = {replica.name: replica.task for replica in project.replicas()}
+        self._replicas = {replica.name: replica for replica in project.replicas()}
+        self._project = project.name
         self._folder = project.folder
         self._launches = launches
         self._trees = trees
@@ -74,9 +87,10 @@ class Performer:
         self._environ = environ
         self._post = post
         self._watcher = watcher
+        self._equip = equip
         # unguessable, so that no other supervisor's processes are ever taken for ours
         self._token = os.urandom(8).hex()
-        self.live: dict[tuple[str, int], LiveRun] = {}
+        self.live: dict[RunKey, LiveRun] = {}
         self.survivors: list[str] = []  # what could not be killed, by name
         self._entries: dict[tuple[str, str], bytes] = {}  # most of them are the same for all tasks
         self._unwatched: list[LiveRun] = []
@@ -98,8 +112,10 @@ class Performer:
     # --- starting ----------------------------------------------------------------------------
 
     def _start(self, a: act.Spawn) -> None:
-        task = self._tasks[a.replica]
-        launch = self._launches.get(task.name)
+        replica = self._replicas[a.replica]
+        task = replica.task
+        launch = None if task.variants else self._launches.get(task.name)
+        launch = self._launches.get(replica.name, launch)
         try:
             if launch is None:  # the program need not have been there when the file was read
                 launch = lookup.resolve(task, self._folder, self._environ)
@@ -108,25 +124,62 @@ class Performer:
             self._post(ev.SpawnFailed(a.replica, a.run, why, e.status))
             return
         cookie = cookie_of(self._token, a.replica, a.run)
+        command = Command(launch.argv, launch.executable, cwd=launch.cwd, pinned=False)
+        marks = injected(self._project, replica, a.run)
+        plea, grace = outline(ladder_of(task.stop, to="tree"))
+        outfit = None
         try:
-            handle, reads = self._spawn(a, task, launch, cookie)
+            if identity.says_something(task):
+                command, variables = identity.dressed(command, task, launch.env, self._environ)
+                marks |= variables
+            outfit = self._equip(task, command.uid)
+            if outfit is not None:
+                marks |= outfit.environment
+            live = self._begin(
+                (a.replica, a.run),
+                cookie,
+                command,
+                self._inherited(task, launch, marks),
+                marks,
+                last_words=(signal_number(plea or "SIGKILL"), grace),
+                outfit=outfit,
+            )
         except (OSError, ValueError) as e:
             # ValueError: text of the file that the locale's encoding has no bytes for
+            if outfit is not None:
+                outfit.close()
             number = e.errno if isinstance(e, OSError) else None
             status = 127 if number in (errno.ENOENT, errno.ENOTDIR) else 126
-            self._link.ended(cookie)
             self._post(ev.SpawnFailed(a.replica, a.run, _why(e, launch.executable), status))
             return
-        as_found(handle.pid)
-        outputs = [(fd, os.fstat(fd).st_ino) for fd in reads]
-        inodes = [inode for _, inode in outputs]
-        tree = self._trees.plant((a.replica, a.run), self._nested(cookie), handle, inodes)
-        self._output.attach((a.replica, a.run), reads)
-        live = LiveRun(a.replica, a.run, cookie, handle, tree)
-        self.live[live.key] = live
-        self._link.started(cookie, handle.pid, outputs)
-        self._unwatched.append(live)
-        self._post(ev.Spawned(a.replica, a.run, handle.pid))
+        live.task, live.launch = task, launch
+        if outfit is not None:
+            outfit.spawned(live)
+        self._post(ev.Spawned(a.replica, a.run, live.handle.pid))
+
+    def start_errand(
+        self,
+        owner: LiveRun,
+        number: int,
+        argv: tuple[str, ...],
+        executable: str,
+        extra: dict[str, str],
+        tail: Tap | None,
+    ) -> LiveRun:
+        """A small process beside a run, started as that was; `number` is its own. What it writes
+        goes to `tail`, None: to the logs of the run. Raises OSError, ValueError."""
+        replica, run = owner.run
+        return self._begin(
+            (replica, run, number),
+            cookie_of(self._token, replica, f"{run}+{number}"),
+            owner.command.replace(argv=argv, executable=executable),
+            owner.inherited,
+            # but for what the run alone has: nobody listens to an errand
+            {name: value for name, value in owner.marks.items() if name not in MANAGERS} | extra,
+            last_words=(int(signal.SIGTERM), ERRAND_GRACE),
+            owner=owner,
+            tail=tail,
+        )
 
     def watch(self) -> list[LiveRun]:
         """Watch what was started since the last call. Due before anything is waited for, and not
@@ -148,37 +201,67 @@ class Performer:
         outer = self._environ.get(COOKIE)
         return f"{outer}:{cookie}" if outer else cookie
 
-    def _spawn(
-        self, a: act.Spawn, task: Task, launch: Launch, cookie: str
-    ) -> tuple[Handle, tuple[int, int]]:
-        env, mark = launch.env, {COOKIE: self._nested(cookie)}
-        if COOKIE in env:
-            env = {name: value for name, value in env.items() if name != COOKIE}
+    def _begin(
+        self,
+        key: RunKey,
+        cookie: str,
+        command: Command,
+        inherited: list[bytes],
+        marks: dict[str, str],
+        *,
+        last_words: tuple[int, float],
+        outfit: Outfit | None = None,
+        owner: LiveRun | None = None,
+        tail: Tap | None = None,
+    ) -> LiveRun:
+        """Start and plant it. `last_words`: the signal and the grace of a guardian's sweep."""
+        nested = self._nested(cookie)
+        env = [*inherited, *encoded({**marks, COOKIE: nested}, {})]
         reads, writes = self._output.pipes(len(self._unwatched) + 1)  # their pidfds
         try:
             # told before the process exists: the guardian must never meet a stranger
-            plea, grace = outline(ladder_of(task.stop, to="tree"))
-            self._link.begins(cookie, signal_number(plea or "SIGKILL"), grace)
-            handle = self._trees.spawn(
-                mark[COOKIE],
-                Command(
-                    argv=launch.argv,
-                    executable=launch.executable,
-                    cwd=launch.cwd,
-                    env=[*encoded(env, self._entries), *encoded(mark, {})],
-                    pinned=False,
-                    stdout=writes[0],
-                    stderr=writes[1],
-                ),
+            self._link.begins(cookie, *last_words)
+            handle = self._spawn(
+                nested, command.replace(env=env, stdout=writes[0], stderr=writes[1]), outfit
             )
         except BaseException:
+            self._link.ended(cookie)
             for fd in reads:
                 os.close(fd)
             raise
         finally:
             for fd in writes:
                 os.close(fd)
-        return handle, reads
+        as_found(handle.pid)
+        outputs = [(fd, os.fstat(fd).st_ino) for fd in reads]
+        tree = self._trees.plant(key, nested, handle, [inode for _, inode in outputs])
+        taps = (tail, tail) if tail is not None else outfit.taps() if outfit is not None else None
+        self._output.attach(key, reads, taps, kept=tail is None)
+        live = self.live[key] = LiveRun(key, cookie, handle, tree)
+        live.command, live.inherited, live.marks = command, inherited, marks
+        live.outfit, live.owner = outfit, owner
+        # of what is not kept nobody needs the rest
+        self._link.started(cookie, handle.pid, outputs if tail is None else ())
+        self._unwatched.append(live)
+        return live
+
+    def _spawn(self, cookie: str, command: Command, outfit: Outfit | None) -> Handle:
+        if outfit is None or not outfit.places:
+            return self._trees.spawn(cookie, command)
+        command = command.replace(pass_fds=tuple(outfit.places))
+        return outfit.put(lambda: self._trees.spawn(cookie, command))
+
+    def _inherited(self, task: Task, launch: Launch, marks: dict[str, str]) -> list[bytes]:
+        """The task's environment without what is ours to say, and what was said to us alone."""
+        env = launch.env
+        hidden = env.keys() & {COOKIE, PID, *marks}
+        own = [name for name, _ in task.environment]
+        for name in MANAGERS:
+            if name in env and name not in own and env[name] == self._environ.get(name):
+                hidden.add(name)
+        if hidden:
+            env = {name: value for name, value in env.items() if name not in hidden}
+        return encoded(env, self._entries)
 
     # --- signalling --------------------------------------------------------------------------
 
@@ -212,12 +295,23 @@ class Performer:
         if live is None or live.ending:
             return
         if a.survivors:
-            alive = [f"{a.replica}: {member}" for member in live.tree.members()]
-            self.survivors += alive
-            if not alive:
-                self._output.say(
-                    f"{a.replica}: all has ended, but a tracer keeps what we would reap"
-                )
+            self._report(live)
+        self._leave(live)
+
+    def abandon(self, errand: LiveRun) -> None:
+        """It cannot be killed: it is reported by name, and left."""
+        self._report(errand)
+        self._leave(errand)
+
+    def _report(self, live: LiveRun) -> None:
+        alive = [f"{live.replica}: {member}" for member in live.tree.members()]
+        self.survivors += alive
+        if not alive:
+            self._output.say(
+                f"{live.replica}: all has ended, but a tracer keeps what we would reap"
+            )
+
+    def _leave(self, live: LiveRun) -> None:
         self._link.leaves(live.cookie)
         self._watcher.forget(live.handle)
         self._trees.forget(live.key)
@@ -242,6 +336,8 @@ class Performer:
             self._link.spares(self._left[run], member.pid, member.start_time)
 
     def _let_go(self, live: LiveRun) -> None:
+        if live.outfit is not None:
+            live.outfit.close()
         live.handle.close()
         del self.live[live.key]
 
