@@ -162,7 +162,10 @@ def test_a_run_that_is_not_ready_is_not_asked(project: Project, puppets: Puppets
 # --- watchdog ----------------------------------------------------------------------------------
 
 FEEDS = "import threading; stop = threading.Event()"
-FEED = "threading.Thread(target=lambda: [notify.watchdog() for _ in iter(lambda: stop.wait(0.1), True)]).start()"
+FEED = (
+    "threading.Thread(target=lambda: "
+    "[notify.watchdog() for _ in iter(lambda: stop.wait(0.1), True)]).start()"
+)
 
 
 @pytest.mark.quick
