@@ -306,6 +306,24 @@ def test_many_at_a_time_wait_for_one_another_in_nothing(loop: Loop) -> None:
         loop.prober.close()
 
 
+def test_a_defect_of_ours_counts_against_nobody_and_the_next_try_is_made(
+    loop: Loop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: queue.SimpleQueue[object] = queue.SimpleQueue()
+    monkeypatch.setattr(threading, "excepthook", lambda raised: seen.put(raised.exc_value))
+    with Listener(until_it_goes) as mute, Listener() as server:
+        loop.ask(HttpProbe(f"http://127.0.0.1:{mute.port}/"))
+        with monkeypatch.context() as broken:
+            broken.setattr(net, "steps_of", lambda *_: 1 / 0)
+            loop.ask(TcpProbe(server.port))
+            assert isinstance(seen.get(timeout=BOUND), ZeroDivisionError)
+        loop.take()
+        loop.take()
+        assert loop.answers == [("our own part of it broke", True)] * 2
+        loop.answers.clear()
+        assert loop.answer(TcpProbe(server.port)) == ""
+
+
 def test_without_a_try_there_is_no_thread_and_a_second_close_does_nothing() -> None:
     prober = Prober(lambda _: None)
     before = threading.active_count()

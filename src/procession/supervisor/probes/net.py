@@ -63,9 +63,10 @@ class Prober:
         self._selector: selectors.BaseSelector | None = None
         self._wake: tuple[socket.socket, socket.socket] | None = None
         self._thread: threading.Thread | None = None
-        self._closing = False
+        self._closing = self._broken = False
         self._timers: list[tuple[float, int, Try]] = []  # ends, and what is looked at before
         self._count = 0
+        self._tries: set[Try] = set()  # under way
         self._aside = Aside(self._post)
         self._contexts: dict[bool, ssl.SSLContext] = {}
 
@@ -76,7 +77,8 @@ class Prober:
         mean that all is well, `ours` that it could not be tried. Raises OSError where there is no
         descriptor for the thread itself."""
         one = Try(self, probe, timeout, done)
-        if self._thread is None:
+        self._tries.add(one)  # first: a thread that is broken looks at these last
+        if self._thread is None or self._broken:
             self._start()
         self._post(lambda: self._begin(one))
         return one
@@ -103,6 +105,7 @@ class Prober:
         writes.setblocking(False)
         selector.register(reads, READ)
         self._selector, self._wake = selector, (reads, writes)
+        self._broken = False
         self._thread = threading.Thread(target=self._main, name="procession-probes", daemon=True)
         self._thread.start()
 
@@ -133,9 +136,10 @@ class Prober:
                     self._inbox.popleft()()
                 self._expire()
         finally:
-            for key in list(selector.get_map().values()):
-                if isinstance(key.data, Try):
-                    self._end(key.data)
+            # unless we are asked to end, this is a defect of ours, whose traceback is shown
+            self._broken = True
+            for one in list(self._tries):
+                self._answer(one, "our own part of it broke", ours=True)
             selector.close()
             reads.close()
             writes.close()
@@ -163,6 +167,8 @@ class Prober:
         heapq.heappush(self._timers, (at, self._count, one))
 
     def _begin(self, one: Try) -> None:
+        if one.over:
+            return
         one.deadline = time.monotonic() + one.timeout
         self._set_timer(one, one.deadline)
         one.steps = steps_of(one, self._context)
@@ -226,6 +232,7 @@ class Prober:
 
     def _end(self, one: Try) -> None:
         one.over = True
+        self._tries.discard(one)
         self._unlisten(one)
         if one.sock is not None:
             one.sock.close()
