@@ -10,11 +10,14 @@ import itertools
 import sys
 from collections.abc import Iterator
 from functools import cache
+from typing import TYPE_CHECKING
 
 from procession.core import events as ev
 from procession.core import stop
 from procession.core.begin import ignore
 from procession.core.states import (
+    DELAY,
+    ORDER,
     PHASES,
     Backoff,
     Completed,
@@ -25,17 +28,51 @@ from procession.core.states import (
     ReplicaState,
     Running,
     Skipped,
+    Starting,
     Stopped,
     Stopping,
 )
 from procession.core.status import ExitStatus
-from procession.core.parts import Handler
 from procession.core.table import ROWS, TABLE, step
-from procession.spec import LEFTOVERS, POLICIES, TARGETS, Restart, Stop, Task
+from procession.spec import (
+    LEFTOVERS,
+    POLICIES,
+    TARGETS,
+    Check,
+    Dependency,
+    FileProbe,
+    Restart,
+    RestartRule,
+    Stop,
+    StopStep,
+    Task,
+)
 
 NOW = 100.0
 RUN, TIMER = 3, 5  # what the samples are at
 EXITS = (ExitStatus(0), ExitStatus(1))
+
+if TYPE_CHECKING:
+    from procession.core.parts import Handler
+
+REASONED = (
+    ev.StartAsked,
+    ev.StopAsked,
+    ev.ForceAsked,
+    ev.RestartAsked,
+    ev.RestartWith,
+    ev.StopPlanned,
+)
+CHECK = Check((FileProbe("/there"),))
+LIMIT = ev.Limit("db", NOW - 9, 5.0, "db was not ready within 5 s")
+HOLDS = (
+    None,
+    ev.Hold("db to be ready"),
+    ev.Hold("db to be ready", limits=(LIMIT,)),
+    ev.Hold("db to be ready", never="db failed: exited with 1", path=("db",)),
+    ev.Hold("web to be down", first=True),
+)
+COMMANDS = (StopStep(command=("quit",)), StopStep("SIGTERM"), StopStep(command=("ask",), wait=1.0))
 
 
 def tasks() -> Iterator[Task]:
@@ -51,6 +88,19 @@ def tasks() -> Iterator[Task]:
             stop=Stop("SIGTERM", to),
             start_delay=wait,
         )
+    for policy, delay in itertools.product(POLICIES, (None, 0.0)):
+        plain = Task("web", "web", restart=Restart(policy, delay))
+        depends_on = (Dependency("db"),)
+        yield plain.replace(depends_on=depends_on)
+        yield plain.replace(depends_on=depends_on, start_delay=1.0)
+        yield plain.replace(ready=CHECK)
+        yield plain.replace(health=CHECK)
+        yield plain.replace(health=CHECK.replace(restarts=False))
+        yield plain.replace(ready=CHECK, watchdog=5.0)
+        yield plain.replace(completes=True, health=CHECK)
+        yield plain.replace(stop=Stop(steps=COMMANDS))
+        yield plain.replace(restart=plain.restart.replace(limit=0))
+        yield plain.replace(restart=plain.restart.replace(rules=(RestartRule(True, code=1),)))
 
 
 def samples(phase: type[Phase], task: Task) -> Iterator[ReplicaState]:
@@ -60,23 +110,49 @@ def samples(phase: type[Phase], task: Task) -> Iterator[ReplicaState]:
         if isinstance(made, Stopping):
             wanted = not made.asked or made.again is not None
         first = isinstance(made, Pending | Skipped)
+        lives = isinstance(made, Running) and made.exit is None
+        ready = lives and not task.completes and (task.ready is None or made.ready_by is None)
         state = ReplicaState(
-            "web", task, made, wanted, "because", 0 if first else RUN, TIMER, quick=1
+            "web",
+            task,
+            made,
+            wanted,
+            "because",
+            0 if first else RUN,
+            TIMER,
+            quick=1,
+            ready=ready,
+            been_ready=ready,
         )
-        yield state
+        yield from (state.replace(hold=hold) for hold in _holds(made, task))
         if isinstance(made, Stopped | Failed):
             yield state.replace(survivors=True)
+        if isinstance(made, Starting | Running):  # the project stops, and others do first
+            yield state.replace(wanted=False)
+        if isinstance(made, Running | Stopping):
+            yield state.replace(leads=True)
+
+
+def _holds(made: Phase, task: Task) -> Iterator[ev.Hold | None]:
+    if isinstance(made, Pending) and made.for_ == ORDER:
+        yield from (h for h in HOLDS if h is not None and not h.never)
+    elif isinstance(made, Skipped):
+        yield from HOLDS
+    else:
+        yield None
+        if task.depends_on and not (isinstance(made, Pending) and made.for_):
+            yield from HOLDS[1:]
 
 
 def _phases(phase: type[Phase], task: Task) -> Iterator[Phase]:
-    if phase is Running:
-        yield Running(7, NOW - 1)
-        for status, again in itertools.product(EXITS, (None, "asked for")):
-            yield Running(7, NOW - 1, status, NOW, again)
+    if phase is Pending:
+        yield from _pendings(task)
+    elif phase is Running:
+        yield from _runnings(task)
     elif phase is Stopping:
         yield from _stoppings(task)
     elif phase is Backoff:
-        yield Backoff("exited with 1")
+        yield Backoff("exited with 1", 1)
     elif phase is Completed:
         yield Completed(EXITS[0])
     elif phase is Failed:
@@ -85,24 +161,69 @@ def _phases(phase: type[Phase], task: Task) -> Iterator[Phase]:
         yield phase()
 
 
+def _pendings(task: Task) -> Iterator[Phase]:
+    yield Pending()
+    if task.start_delay:
+        yield Pending(DELAY, "", NOW - 1, task.start_delay)
+    if task.depends_on:
+        yield Pending(ORDER, "", NOW - 1, task.start_delay)
+        yield Pending(ORDER, "exited with 1", NOW - 1, again=True, status=1)
+        yield Pending(ORDER, "", NOW - 1, due=NOW, late=LIMIT)
+
+
+def _runnings(task: Task) -> Iterator[Phase]:
+    asked = task.health is not None or task.watchdog is not None
+    lives = Running(7, NOW - 1, checked=asked)
+    yield lives
+    if task.ready is not None:
+        late = lives.replace(checked=True, ready_by=NOW + 5, latest=NOW + 60)
+        yield late
+        yield late.replace(told="tcp 8000: refused")
+    yield lives.replace(checked=False, ends_by=NOW + 9, latest=NOW + 60)
+    if task.depends_on:
+        yield lives.replace(planned="asked for")
+    for status, again in itertools.product(EXITS, (None, "asked for")):
+        yield Running(7, NOW - 1, status, NOW, again)
+
+
 def _stoppings(task: Task) -> Iterator[Phase]:
     for forced, again in itertools.product((False, True), (None, "asked for")):
         yield Stopping(None, NOW, None, True, forced=forced, again=again)
-    asking, _ = stop.begin(stop.ladder_of(task.stop), NOW - 1)
-    killing, _ = stop.expired(asking, NOW)
-    for climb, again in itertools.product((asking, killing), (None, "asked for")):
+    for climb, again in itertools.product(_climbs(task), (None, "asked for")):
         common = {"forced": climb.killing, "again": again}
         yield Stopping(7, NOW - 2, climb, True, **common)
+        yield Stopping(7, NOW - 2, climb, False, exit_at=NOW - 1, failing="unhealthy", **common)
         for status in EXITS:
             yield Stopping(7, NOW - 2, climb, True, status, NOW - 1, **common)
             if again is None:
                 yield Stopping(7, NOW - 2, climb, False, status, NOW - 1, **common)
 
 
+def _climbs(task: Task) -> Iterator[stop.Climb]:
+    """One for each step of the stop."""
+    climb, _ = stop.begin(stop.ladder_of(task.stop), NOW - 1)
+    yield climb
+    while not climb.killing:
+        climb, _ = stop.expired(climb, NOW)
+        yield climb
+
+
 def happenings(event: type[ev.Event], state: ReplicaState) -> Iterator[ev.Event]:
     """Every kind of this event that is not too late for the replica."""
     run = state.run
-    if event in (ev.StartAsked, ev.StopAsked, ev.ForceAsked):
+    if event in (ev.CheckPassed, ev.CheckFailed, ev.CheckTold):
+        words = () if event is ev.CheckPassed else ("tcp 8000: refused",)
+        yield from (event("web", run, which, *words) for which in (ev.READY, ev.HEALTH))
+    elif event is ev.CommandEnded:
+        for rung, ok in itertools.product((0, 1, 2), (True, False)):
+            yield ev.CommandEnded("web", run, rung, ok, "exited with 1")
+    elif event is ev.ExtendAsked:
+        yield from (ev.ExtendAsked("web", run, seconds) for seconds in (0.0, 30.0, 9999.0))
+    elif event is ev.StatusTold:
+        yield ev.StatusTold("web", run, "loading")
+    elif event is ev.Held:
+        yield from (ev.Held("web", hold) for hold in HOLDS)
+    elif event in REASONED:
         yield event("web", "asked for")
     elif event is ev.TimerFired:
         yield ev.TimerFired("web", state.timer)
@@ -149,17 +270,18 @@ HEAD = """\
 <!-- Written by tools/state_diagram.py from core/table.py. Do not edit: change the table. -->
 # The states of a replica
 
-A replica is in one of these states. *Wanted*, *why* and how many quick ends it had stand beside
-the state; the state itself carries what only it knows (a pid, how far a stop has come). Events of
-an earlier run, and timers that were replaced, are dropped before the table is asked.
+A replica is in one of these states. *Wanted*, *ready*, *healthy*, *why* and what keeps it from
+starting stand beside the state; the state itself carries what only it knows (a pid, how far a stop
+has come). Events of an earlier run, and timers that were replaced, are dropped before the table is
+asked.
 
 """
 
 FULL = """
 ## The full table
 
-Which handler of `core/task.py` answers which event in which state. `·` is an explicit `ignore`:
-the event means nothing there.
+Which handler of `core/begin.py`, `running.py`, `checked.py` and `stopping.py` answers which event
+in which state. `·` is an explicit `ignore`: the event means nothing there.
 
 """
 
@@ -167,7 +289,8 @@ CELLS = """
 ## Where each event leads
 
 Every handler was tried with every kind of replica its state can be in: each restart policy,
-leftover, target of a stop, with and without delays, before and after the leader's end.
+leftover, target of a stop, with and without delays, checks, dependencies and commands of a stop,
+before and after the leader's end.
 """
 
 
@@ -185,7 +308,8 @@ def _diagram() -> Iterator[str]:
         if issubclass(phase, End):
             yield f"    {_name(phase)} --> [*]\n"
     yield "```\n\n"
-    yield "The ends lead on only where a person asks for a start.\n"
+    yield "The ends lead on only where a person asks for a start, of this one or of one that it\n"
+    yield "needs.\n"
     unreached = {_name(p) for p in PHASES} - {there for _, there in edges()} - {_name(Pending)}
     for name in sorted(unreached):
         yield f"No event leads to `{name}` yet.\n"

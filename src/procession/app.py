@@ -10,7 +10,13 @@ import os
 import sys
 
 from procession._record import Record
-from procession.errors import ConfigError, HostError, ProcessionError, UsageError
+from procession.errors import (
+    AlreadyRunningError,
+    ConfigError,
+    HostError,
+    ProcessionError,
+    UsageError,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,15 +25,21 @@ if TYPE_CHECKING:
 
     from procession.lookup import Launch
     from procession.process.link import Link
-    from procession.spec import Defaults, Project, Replica, Task
+    from procession.spec import Defaults, Project, Replica
     from procession.supervisor.command import RunOptions
+    from procession.supervisor.course import Course
     from procession.supervisor.output import Output
+    from procession.supervisor.steering import Steering
 
     if sys.platform != "win32":
+        from procession.control.address import Claim
+        from procession.control.door import Door
         from procession.supervisor.engine import Engine
 
     class Loop(Protocol):
         """Either platform's engine."""
+
+        on_started: Callable[[Course], Steering | None]
 
         def run(self) -> int: ...
 
@@ -41,11 +53,16 @@ BESIDE = 6  # for its checks: a socket, a pipe, or a command with its pipes and 
 class UpOptions(Record):
     """What the command line of `up` says."""
 
-    file: str | None = None
+    files: tuple[str, ...] = ()  # each laid over those before it; empty: the one that is found
     cwd: str | None = None
     name: str | None = None
     quiet: bool = False
     only: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
+    needed: bool = True  # what the chosen tasks need runs too
+    exit_code_from: str | None = None  # None, here and below: as the files say
+    abort_on_failure: bool = False
+    stop_timeout: float | None = None
     log_dir: str | None = None
     color: bool | None = None  # None: as the terminal and the environment say
     timestamps: bool = False
@@ -174,7 +191,7 @@ def supervise(
 
     try:
         loaded = load(
-            options.file,
+            options.files or None,
             cwd=current_folder(),
             base=options.cwd,
             name=options.name,
@@ -185,7 +202,8 @@ def supervise(
         )
         for note in loaded.notes:
             sys.stderr.write(f"procession: {note}\n")
-        project = pick(loaded.project, options.only)
+        project = wanted(loaded.project, options)
+        door = _door(project, loaded.file)
         engine = make(project, loaded.launches)
     except ConfigError as e:
         from procession.config.telling import told
@@ -195,11 +213,82 @@ def supervise(
     except ProcessionError as e:
         print(f"procession: {e}", file=sys.stderr)  # noqa: T201 - worded, and no traceback
         return FAILED if isinstance(e, HostError) else USAGE
+    engine.on_started = door.open
     try:
         return engine.run()
     except HostError as e:  # a limit of this host; the guardian ends what was started
         print(f"procession: {e}", file=sys.stderr)  # noqa: T201 - worded, and no traceback
         return FAILED
+    finally:
+        door.close()
+
+
+class _Closed:
+    """A project that nobody steers from outside: `why` not, if that is worth a word."""
+
+    def __init__(self, why: str = "") -> None:
+        self._why = why
+
+    def open(self, course: Course) -> Steering | None:
+        if self._why:
+            course.say(f"it cannot be steered from outside: {self._why}")
+        return None
+
+    def close(self) -> None:
+        """There is nothing to give back."""
+
+
+if sys.platform == "win32":
+
+    def _door(project: Project, file: str) -> _Closed:
+        """Of a running project, for those who want to see and steer it: POSIX hosts only."""
+        return _Closed()
+
+else:
+
+    class _Open:
+        """The project is claimed; it can be seen and steered from when its tasks were started."""
+
+        def __init__(self, claim: Claim, project: Project, file: str) -> None:
+            self._claim = claim
+            self._project = project
+            self._file = file
+            self._door: Door | None = None
+
+        def open(self, course: Course) -> Steering:
+            import time
+
+            from procession.control.address import About
+            from procession.control.door import Door
+            from procession.supervisor.steering import Steering
+
+            steering = Steering(course)
+            about = About(self._project.name, self._file, os.getpid(), time.time(), course.logs)
+            self._door = Door(self._claim)
+            if (trouble := self._door.open(steering, about)) is not None:
+                course.say(trouble)
+            return steering
+
+        def close(self) -> None:
+            if self._door is not None:
+                self._door.close()
+            self._claim.release()
+
+    def _door(project: Project, file: str) -> _Open | _Closed:
+        """Of a running project, for those who want to see and steer it. Raises
+        AlreadyRunningError where another supervisor runs this very project."""
+        from procession.control.address import claim, runtime_folder
+
+        path = os.path.realpath(file)
+        try:
+            runtime = runtime_folder(os.environ, make=True)
+            return _Open(claim(runtime, path, project.name), project, path)
+        except AlreadyRunningError:
+            raise
+        except HostError as e:
+            return _Closed(str(e))
+        except OSError as e:
+            return _Closed(f"{e.filename or 'its folder'}: {e.strerror or e}")
 
 
 def current_folder() -> str:
@@ -212,27 +301,22 @@ def current_folder() -> str:
         ) from e
 
 
-def pick(project: Project, only: tuple[str, ...]) -> Project:
-    """The project with just the tasks that `only` names, by name or tag, in the file's order.
+def wanted(project: Project, options: UpOptions) -> Project:
+    """The project as the command line wants it. Raises UsageError for names that mean nothing."""
+    if options.only or options.without:
+        from procession.core.selection import select
 
-    Raises UsageError for a word that is neither.
-    """
-    if not only:
-        return project
-    chosen = [t for t in project.tasks if any(_answers_to(t, word) for word in only)]
-    for word in only:
-        if not any(_answers_to(task, word) for task in project.tasks):
-            names = sorted({*(t.name for t in project.tasks), *_tags(project)})
-            raise UsageError("--only", f"no task has the name or tag {word!r}", ", ".join(names))
-    return project.replace(tasks=tuple(chosen))
+        project = select(project, options.only, options.without, needed=options.needed)
+    if options.exit_code_from is not None:
+        from procession.core.selection import task_called
 
-
-def _answers_to(task: Task, word: str) -> bool:
-    return task.name.lower() == word.lower() or word in task.tags
-
-
-def _tags(project: Project) -> set[str]:
-    return {tag for task in project.tasks for tag in task.tags}
+        name = task_called(project, options.exit_code_from, "--exit-code-from")
+        project = project.replace(exit_code_from=name)
+    if options.abort_on_failure:
+        project = project.replace(abort_on_failure=True)
+    if options.stop_timeout is not None:
+        project = project.replace(stop_timeout=options.stop_timeout)
+    return project
 
 
 def _output(options: UpOptions, project: Project, drained: Callable[[Hashable], None]) -> Output:
@@ -244,6 +328,7 @@ def _output(options: UpOptions, project: Project, drained: Callable[[Hashable], 
         drained,
         quiet=options.quiet,
         log_dir=options.log_dir,
+        log_limits=(project.log_file_limit, project.log_total, project.log_runs),
         colors=(wants_color(options.color, 1), wants_color(options.color, 2)),
         timestamps=options.timestamps,
         raw=options.raw,

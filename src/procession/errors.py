@@ -84,3 +84,17 @@ class HostError(ProcessionError):
 
     def __init__(self, subject: str, happened: str, expected: str = "", do_next: str = "") -> None:
         super().__init__(_sentence(subject, happened, expected, do_next))
+
+
+class AlreadyRunningError(HostError):
+    """A live supervisor runs this very project."""
+
+    def __init__(self, project: str, pid: int | None) -> None:
+        by = "" if pid is None else f" (supervisor {pid})"
+        super().__init__(
+            project,
+            f"it is running already{by}",
+            "",
+            "`procession ps` shows it, `procession down` stops it; --name NAME runs the file once "
+            "more under another name",
+        )

@@ -7,6 +7,8 @@ Rules (POSIX.1-2017, chapter 8 and `exec`, where it leaves no choice; ours are m
   order; a file that is not executable is passed over.
 - An empty or relative entry of PATH is meant from the task's folder. PATH unset: `os.defpath`.
   * PATH set to nothing: nothing is found (glibc would search the folder; nobody means that).
+- * A `launch-prefix` gets the program's absolute path, and is found as a program is; so are the
+  commands of probes and stops, in the task's own folder and environment.
 - * How env-files are read is said in `procession.envfile`.
 """
 
@@ -19,10 +21,11 @@ import sys
 from procession._record import Record
 from procession.envfile import read_env_file
 from procession.errors import ProcessionError, one_line, quoted
+from procession.spec import ExecProbe
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from procession.envfile import Wrong
     from procession.spec import Task
@@ -48,14 +51,15 @@ class Launch(Record):
 class Trouble(Record):
     """One thing that keeps a task from being launched, and the key it belongs to."""
 
-    key: str  # `program`, `cwd` or `env-file`
+    key: str  # `program`, `cwd`, `env-file`, `ready.exec`, ...
     what: str
     expected: str = ""
     suggestion: str = ""
-    index: int | None = None  # of a list of env-files
+    index: int | None = None  # of a list of env-files, groups or steps
     file: str = ""  # the env-file, if the mistake is inside it
     line: int = 0
     column: int = 1
+    program: bool = False  # it is about one that is missing, which may come
 
     def __str__(self) -> str:
         text = f"{one_line(self.file)}:{self.line}:{self.column}: " if self.file else ""
@@ -120,7 +124,12 @@ class Lookup:
         if troubles:
             missing = troubles[-1].key == "program" and not executable
             raise LookupProblem(task.name, troubles, _NOT_FOUND if missing else _CANNOT_RUN)
-        return Launch((task.program, *task.args), executable, cwd, env)
+        argv = ("sh", "-c", task.program) if task.shell else (task.program, *task.args)
+        if task.launch_prefix:
+            argv = (*task.launch_prefix, executable, *argv[1:])
+            path = env.get("PATH", os.defpath)
+            executable = self._program(task.launch_prefix[0], path, cwd, folder)[0]
+        return Launch(argv, executable, cwd, env)
 
     def troubles(self, task: Task, folder: str, wrong: frozenset[str]) -> list[Trouble]:
         """What is wrong with a task of which the values of some keys are not known."""
@@ -139,8 +148,21 @@ class Lookup:
         executable = ""
         path = env.get("PATH", os.defpath)
         broken = wrong.union(trouble.key for trouble in troubles) if troubles else wrong
-        if not broken or not self._leans_on(task.program, path, broken):
-            executable, trouble = self._program(task.program, path, cwd, folder)
+        if _asks(task):
+            from procession import grants  # resource, pwd and grp, which few files need
+
+            troubles += (
+                Trouble(no.key, no.what, no.expected, no.suggestion, no.index)
+                for no in grants.refused(task)
+            )
+        for key, index, name in _commands(task) if _has_commands(task) else ():
+            if not broken or not self._leans_on(name, path, broken - {"program"}):
+                trouble = self._program(name, path, cwd, folder)[1]
+                if trouble is not None:
+                    troubles.append(trouble.replace(key=key, index=index))
+        program = _SHELL if task.shell else task.program
+        if not broken or not self._leans_on(program, path, broken):
+            executable, trouble = self._program(program, path, cwd, folder)
             if trouble is not None:
                 troubles.append(trouble)
         return cwd, env, executable, troubles
@@ -216,14 +238,14 @@ class Lookup:
             if not wrong:
                 return file, None
         if wrong != _MISSING:
-            return full, Trouble("program", f"{quoted(name)} {wrong}", _EXECUTABLE)
+            return full, _program_trouble(f"{quoted(name)} {wrong}", _EXECUTABLE)
         first, *rest = name.split() or [""]
         if rest:
-            return "", Trouble("program", f"{quoted(name)} does not exist", _ALONE, first)
+            return "", _program_trouble(f"{quoted(name)} does not exist", _ALONE, first)
         what = f"{quoted(name)} does not exist" + (f" in {quoted(cwd)}" if full != name else "")
         beside = os.path.join(folder, name)
         meant = beside if beside != full and not _not_executable(beside) else ""
-        return "", Trouble("program", what, "a path from the task's `cwd`", meant)
+        return "", _program_trouble(what, "a path from the task's `cwd`", meant)
 
     def _by_name(
         self, name: str, path: str, folders: list[str], cwd: str
@@ -241,12 +263,12 @@ class Lookup:
         full, wrong = passed_over
         if full:
             what = f"{quoted(name)} on PATH is {quoted(full)}, which {wrong}"
-            return full, Trouble("program", what, _EXECUTABLE)
+            return full, _program_trouble(what, _EXECUTABLE)
         if not path:
             what = f"{quoted(name)} cannot be found: the task's PATH is empty"
-            return "", Trouble("program", what, "a PATH, or the program's path")
+            return "", _program_trouble(what, "a PATH, or the program's path")
         what = f"{quoted(name)} is not on the task's PATH"
-        return "", Trouble("program", what, *self._instead_of_name(name, path, folders, cwd))
+        return "", _program_trouble(what, *self._instead_of_name(name, path, folders, cwd))
 
     def _instead_of_name(
         self, name: str, path: str, folders: list[str], cwd: str
@@ -266,6 +288,7 @@ class Lookup:
         return expected, _similar(name, self._names[path])
 
 
+_SHELL = "/bin/sh"
 _MISSING = "does not exist"
 _EXECUTABLE = "a file that may be executed"
 _ALONE = "the program alone: arguments belong in `args`"
@@ -284,6 +307,47 @@ def file_names(name: str, pathext: str, windows: bool) -> list[str]:
     if any(name.lower().endswith(e.lower()) for e in endings):
         return [name]
     return [name + e for e in endings]
+
+
+def _program_trouble(what: str, expected: str, suggestion: str = "") -> Trouble:
+    return Trouble("program", what, expected, suggestion, program=True)
+
+
+def _has_commands(task: Task) -> bool:
+    stop = task.stop
+    return bool(
+        task.launch_prefix
+        or task.ready is not None
+        or task.health is not None
+        or stop.command
+        or stop.steps
+    )
+
+
+def _commands(task: Task) -> Iterator[tuple[str, int | None, str]]:
+    """The programs that a task needs besides its own: their keys, and where in a list."""
+    if task.launch_prefix:
+        yield "launch-prefix", None, task.launch_prefix[0]
+    for key, check in (("ready", task.ready), ("health", task.health)):
+        for probe in () if check is None else check.probes:
+            if isinstance(probe, ExecProbe):
+                yield f"{key}.exec", None, probe.command[0]
+    if task.stop.command:
+        yield "stop.command", None, task.stop.command[0]
+    for i, step in enumerate(task.stop.steps):
+        if step.command:
+            yield "stop.steps", i, step.command[0]
+
+
+def _asks(task: Task) -> bool:
+    """Does the task ask for more than a program, that the host may refuse?"""
+    return (
+        task.user is not None
+        or task.group is not None
+        or task.supplementary_groups is not None
+        or task.nice is not None
+        or bool(task.cpus or task.limits)
+    )
 
 
 def _of_env_file(path: str, wrong: Wrong) -> Trouble:

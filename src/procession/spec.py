@@ -1,8 +1,7 @@
-"""The typed model of a configuration file, and the one table of its keys.
+"""The typed model of a configuration file. The tables of its keys are in `procession.keys`.
 
 Pure: no input or output, no clock, no operating system. Times are seconds (float), signals are
-names ("SIGTERM"), paths are text as the file's reader resolved them. `TASK_FIELDS`, `STOP_FIELDS`
-and `PROJECT_FIELDS` describe every key once, for the decoder, the schema and the reference.
+names ("SIGTERM"), paths are text as the file's reader resolved them.
 """
 
 from __future__ import annotations
@@ -180,6 +179,7 @@ class Task(Record):
     watchdog: float | None = None  # seconds within which WATCHDOG=1 has to come (sd_notify(3))
     replicas: int = 1
     variants: tuple[Task, ...] = ()  # one for each replica, where templates make them differ
+    chosen: tuple[int, ...] = ()  # the replicas that are wanted at all; empty: all of them
     port: int | None = None  # PORT of the first replica; the others count on
     autostart: bool = True
     completes: bool = False  # a one-shot: it is meant to end, and ready when it did so well
@@ -223,11 +223,14 @@ class Project(Record):
 
 
 def replicas_of(task: Task) -> tuple[Replica, ...]:
+    """The replicas of a task that are wanted, in the order of their numbers."""
     if task.replicas == 1:
         return (Replica(task.name, task),)
     variants = task.variants or (task,) * task.replicas
     return tuple(
-        Replica(f"{task.name}-{index}", variant, index) for index, variant in enumerate(variants, 1)
+        Replica(f"{task.name}-{index}", variant, index)
+        for index, variant in enumerate(variants, 1)
+        if not task.chosen or index in task.chosen
     )
 
 
@@ -242,126 +245,3 @@ class Defaults(Record):
     forgiving: bool = (
         False  # what that launcher passed over or read otherwise is noted, not refused
     )
-
-
-class Field(Record):
-    """One key of the file: how it is written, what it holds, what it means."""
-
-    key: str  # kebab-case; underscores are accepted in files
-    kind: str  # names the decoder: see `config.decode`
-    doc: str
-    default: object = None
-    required: bool = False
-    choices: tuple[str, ...] = ()
-    fields: tuple[Field, ...] = ()  # of a mapping
-
-
-STOP_FIELDS = (
-    Field("signal", "signal", "The signal that asks for the end.", default="SIGTERM"),
-    Field(
-        "to",
-        "choice",
-        "Who hears it first: the `leader` alone, its process `group` and whoever detached from "
-        "it, or the whole `tree`. What is left after the leader's end hears it too.",
-        default="group",
-        choices=TARGETS,
-    ),
-    Field(
-        "timeout",
-        "duration",
-        "How long after the signal what is left of the tree is killed.",
-        default=10.0,
-    ),
-)
-
-TASK_FIELDS = (
-    Field("name", "name", "Unique, without regard to case.", required=True),
-    Field(
-        "program",
-        "text",
-        "What to run. A bare name is looked up on the task's own PATH; a relative path is meant "
-        "from `cwd`.",
-        required=True,
-    ),
-    Field(
-        "args",
-        "args",
-        "Its arguments: one string (split by shell rules, but no shell is run), a list of "
-        "scalars, or one scalar.",
-        default=(),
-    ),
-    Field("cwd", "path", "Where it runs; relative to the file's folder, which is the default."),
-    Field(
-        "environment", "environment", "Variables laid over the inherited ones and the env-files."
-    ),
-    Field(
-        "env-file",
-        "paths",
-        "A file of NAME=VALUE lines, or a list of them, laid over the inherited environment; "
-        "relative to the file's folder.",
-        default=(),
-    ),
-    Field("start-delay", "duration", "How long to wait before the first start.", default=0.0),
-    Field(
-        "restart",
-        "restart",
-        "When an ended run is followed by another. `true` means `always`, `false` means `no`.",
-        default="no",
-        choices=POLICIES,
-    ),
-    Field(
-        "restart-backoff",
-        "duration",
-        "A fixed time between two runs. Without it the wait starts at 1 s, doubles with each "
-        "quick end up to 30 s, and starts anew after a run of 10 s.",
-    ),
-    Field(
-        "quit-on-terminate",
-        "boolean",
-        "When this task ends for good, the whole project stops and has its status.",
-        default=False,
-    ),
-    Field("tags", "words", "Words to pick tasks by.", default=()),
-    Field("stop", "mapping", "How it is asked to end.", fields=STOP_FIELDS),
-    Field(
-        "leftover",
-        "choice",
-        "When the leader ends by itself and descendants live on: `stop` them at once, `wait` "
-        "for them, or `leave` them.",
-        default="stop",
-        choices=LEFTOVERS,
-    ),
-    Field(
-        "success-exit-codes",
-        "codes",
-        "The exit codes that count as success.",
-        default=(0,),
-    ),
-    Field(
-        "program-must-exist",
-        "boolean",
-        "Whether a missing program is a mistake of the file. `false`: it is looked up at each "
-        "start, for programs that another task builds.",
-        default=True,
-    ),
-)
-
-PROJECT_FIELDS = (
-    Field("name", "name", "The project's name; the folder's name where there is none."),
-    Field(
-        "template",
-        "boolean",
-        "Render each text of the file by Jinja2 after it was read, so that `{{ env.HOME }}` in "
-        "quotes stands for its value. Without it such text means itself. (A file whose name ends "
-        "in `.j2` is rendered as a whole, before it is read.)",
-        default=False,
-    ),
-    Field(
-        "tasks",
-        "tasks",
-        "The tasks, in order of their start: a list of mappings with `name`, or a mapping from "
-        "name to task.",
-        required=True,
-        fields=TASK_FIELDS,
-    ),
-)

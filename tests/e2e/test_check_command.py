@@ -115,7 +115,7 @@ def test_what_is_shown_is_checked_again_and_means_the_same(tmp_path: Path) -> No
     (tmp_path / "procession.yaml").write_text(one_task("args: [a, 'b c']", "restart: always"))
     shown = run(tmp_path, "check", "--show", env={"MY_TOKEN": "hunter2"})
     assert shown.returncode == 0
-    assert re.search("^    restart: always +# procession.yaml:5:14$", shown.stdout, re.M)
+    assert re.search("^      policy: always +# procession.yaml:5:14$", shown.stdout, re.M)
     assert "hunter2" not in shown.stdout
     assert '#   MY_TOKEN: "***"' in shown.stdout
     (tmp_path / "again.yaml").write_text(shown.stdout)

@@ -10,7 +10,7 @@ import pytest
 from procession.cli.init import STARTER
 from procession.config.load import load
 from procession.errors import ProcessionError
-from procession.spec import TASK_FIELDS
+from procession.keys import TASK_FIELDS
 from tests.support.up import Project, Up
 
 
@@ -44,7 +44,10 @@ def test_every_example_in_the_starter_is_good(project: Project) -> None:
     assert (hello.name, worker.name) == ("hello", "worker")
     assert hello.tags == ("web",)
     assert hello.environment == (("PORT", "8000"),)
-    unsaid = {"name", "leftover", "program-must-exist"}
+    assert [need.task for need in worker.depends_on] == ["hello"]
+    unsaid = {"name", "leftover", "program-must-exist", "shell", "launch-prefix", "completes"}
+    unsaid |= {"ready-timeout", "watchdog", "port", "user", "group", "supplementary-groups"}
+    unsaid |= {"umask", "nice", "cpus", "limits"}
     for field in TASK_FIELDS:
         assert (f"{field.key}:" in text) is (field.key not in unsaid or field.key == "name")
 

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from procession.config import load as loading
-from procession.config.load import DEFAULT_NAMES, Loaded, find, load
+from procession.config import files as loading
+from procession.config.files import DEFAULT_NAMES, find
+from procession.config.load import Loaded, load
 from procession.errors import ConfigError, UsageError
 from tests.support.configs import one_task, tasks_file
 

@@ -19,7 +19,7 @@ BROKEN_SHAPE = (
     broken("services for tasks", "services:\n  web: {program: sleep}\n",
         told(1, 1, "services", "unknown key `services`", "did you mean `tasks`?")),
     broken("unknown key at the top", "vresion: 3\n" + one_task(),
-        told(1, 1, "vresion", "unknown key `vresion`", "expected one of name, template, tasks")),
+        told(1, 1, "vresion", "unknown key `vresion`", "expected one of name, include,")),
     broken("project name with a blank", "name: my demo\n" + one_task(),
         told(1, 7, "name", "the name `my demo`", "did you mean `my-demo`?")),
     broken("project name is a list", "name: [demo]\n" + one_task(),

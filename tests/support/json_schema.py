@@ -61,7 +61,7 @@ def _against(
             good = re.search(rule, value) if key == "pattern" else len(value) <= rule
             if not good:
                 yield f"{at}: {value!r} does not keep {key}"
-    elif key in ("items", "minItems"):
+    elif key in ("items", "minItems", "maxItems"):
         if isinstance(value, list):
             yield from _in_list(value, key, rule, root, at)
     elif isinstance(value, dict):
@@ -80,9 +80,9 @@ def _is(value: Any, kind: str) -> bool:
 
 
 def _in_list(value: list[Any], key: str, rule: Any, root: Any, at: str) -> Iterator[str]:
-    if key == "minItems":
-        if len(value) < rule:
-            yield f"{at}: fewer than {rule}"
+    if key in ("minItems", "maxItems"):
+        if len(value) < rule if key == "minItems" else len(value) > rule:
+            yield f"{at}: {len(value)} does not keep {key}"
         return
     for i, item in enumerate(value):
         yield from faults(item, rule, root, f"{at}[{i}]")

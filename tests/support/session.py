@@ -74,7 +74,9 @@ class _Session:
         for name in list(os.environ):
             if name in _SCRUBBED or name.startswith(_SCRUBBED_PREFIXES):
                 del os.environ[name]
-        os.environ.update({"TMPDIR": temporary, "HOME": home})
+        runtime = os.path.join(self.folder, "r")  # short: a socket's path ends at 107 bytes
+        os.mkdir(runtime, 0o700)
+        os.environ.update({"TMPDIR": temporary, "HOME": home, "XDG_RUNTIME_DIR": runtime})
         os.environ[MARK] = os.path.basename(self.folder)
         tempfile.tempdir = None  # computed once: now from TMPDIR
 

@@ -56,6 +56,43 @@ class Story:
     def force(self, reason: str = "Ann forces it") -> Story:
         return self.tell(ev.ForceAsked("web", reason))
 
+    def restart(self, reason: str = "Ann restarts it") -> Story:
+        return self.tell(ev.RestartAsked("web", reason))
+
+    def restarts_with_db(self) -> Story:
+        return self.tell(ev.RestartWith("web", "restarts with db"))
+
+    def stop_planned(self) -> Story:
+        return self.tell(ev.StopPlanned("web", "the project stops"))
+
+    def held(self, by: str = "db to be ready", **hold: object) -> Story:
+        return self.tell(ev.Held("web", ev.Hold(by, **hold)))
+
+    def free(self) -> Story:
+        return self.tell(ev.Held("web", None))
+
+    def passes_check(self, which: str) -> Story:
+        return self.tell(ev.CheckPassed("web", self.state.run, which))
+
+    def fails_check(self, which: str, why: str = "tcp 8000: refused") -> Story:
+        return self.tell(ev.CheckFailed("web", self.state.run, which, why))
+
+    def tells_of(self, which: str, why: str) -> Story:
+        return self.tell(ev.CheckTold("web", self.state.run, which, why))
+
+    def says(self, text: str) -> Story:
+        return self.tell(ev.StatusTold("web", self.state.run, text))
+
+    def needs(self, seconds: float) -> Story:
+        return self.tell(ev.ExtendAsked("web", self.state.run, seconds))
+
+    def says_stopping(self) -> Story:
+        return self.tell(ev.StoppingTold("web", self.state.run))
+
+    def command_ends(self, rung: int = 0, *, ok: bool = True) -> Story:
+        words = "" if ok else "exited with 1"
+        return self.tell(ev.CommandEnded("web", self.state.run, rung, ok, words))
+
     def rings(self) -> Story:
         """The timer set last runs out."""
         assert self.due is not None, "no timer was set"

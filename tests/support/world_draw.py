@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from random import Random
 
 from procession.core import events as ev
@@ -38,18 +39,22 @@ CHECK = Check((FileProbe("/there"),))
 RULES = ((), (), (), (RestartRule(True, code=3), RestartRule(False, signal=11)))
 
 
-def draw_history(rng: Random, *, tasks: int) -> History:
+def draw_history(rng: Random, *, tasks: int, of: Callable[[int], Random] | None = None) -> History:
     """A history of `tasks` tasks; asks, echoes and ties included. Half of them know nothing but
     runs and restarts; in the others tasks depend on each other, are checked, and stop by ladders.
+    `of` gives the chance that makes one task, by its number, where that is another than `rng`.
     """
     rich = rng.choice((False, True))
+    chances = [rng if of is None else of(n) for n in range(tasks)]
     names = [f"t{n}" for n in range(1, tasks + 1)]
     # histories that one task or one person ends early say little of all the others
     quits = rng.choice((False, False, True))
-    made = [_task(rng, name, quits, rich) for name in names]
+    made = [_task(c, name, quits, rich) for c, name in zip(chances, names, strict=True)]
+    scripts = [tuple(_behaviour(c, rich) for _ in range(c.choice((1, 1, 2, 3)))) for c in chances]
     project = Project("p", "/", tuple(made))
     if rich:
         project = _connected(rng, project)
+    of_task = dict(zip(names, scripts, strict=True))
     replicas = [r.name for r in project.replicas()]
     asks = [(_when(rng), _ask(rng, replicas)) for _ in range(rng.choice((0, 2, 4, 8)))]
     for kind in (ev.StopAllAsked, ev.StopAllAsked, ev.ForceAllAsked):
@@ -57,7 +62,7 @@ def draw_history(rng: Random, *, tasks: int) -> History:
             asks.append((_when(rng), kind(_reason(rng))))
     return History(
         project,
-        tuple(tuple(_behaviour(rng, rich) for _ in range(rng.choice((1, 1, 2, 3)))) for _ in names),
+        tuple(of_task[task.name] for task in project.tasks),
         tuple(sorted(asks, key=lambda ask: ask[0])),
         horizon=rng.choice((20.0, 5.0, 60.0)),
         ties=rng.choice(TIES),

@@ -12,11 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from procession import spec
+from procession import keys, spec
 from procession.cli.render import problems_json, project_text
 from procession.config.decode import decode
 from procession.config.explained import Explained, explain
 from procession.config.load import Examined, examine
+from procession.config.origins import Item
 from procession.config.source import Source
 from procession.lookup import Lookup
 from tests.support.configs import one_task, tasks_file
@@ -61,8 +62,9 @@ def values(project: Explained, task: int = 0) -> dict[str, tuple[Any, str]]:
     found: dict[str, tuple[Any, str]] = {}
     for item in project.tasks[task].items:
         found[item.key] = item.value, str(item.origin)
-        if item.kind in ("mapping", "environment") and isinstance(item.value, tuple):
-            for part in item.value:
+        parts = item.value if isinstance(item.value, tuple) else ()
+        for part in parts:
+            if isinstance(part, Item):
                 found[f"{item.key}.{part.key}"] = part.value, str(part.origin)
     return found
 
@@ -87,7 +89,7 @@ def test_every_key_is_shown_with_the_place_it_came_from() -> None:
         ("api", "p.yaml:4:11"),
         ("worker", "p.yaml:14:11"),
     ]
-    assert [i.key for i in project.tasks[0].items] == [f.key for f in spec.TASK_FIELDS[1:]]
+    assert [i.key for i in project.tasks[0].items] == [f.key for f in keys.TASK_FIELDS[1:]]
     assert found["program"] == ("python3", "p.yaml:5:14")
     assert found["restart-backoff"] == (90.0, "p.yaml:10:22")
     assert found["stop.signal"] == ("SIGINT", "p.yaml:11:20")
@@ -160,7 +162,7 @@ def test_as_json_it_says_the_same() -> None:
     assert view["problems"] == []
     api = view["project"]["tasks"][0]
     assert api["from"] == {"kind": "file", "file": "p.yaml", "line": 4, "column": 11}
-    assert set(api["keys"]) == {f.key for f in spec.TASK_FIELDS[1:]}
+    assert set(api["keys"]) == {f.key for f in keys.TASK_FIELDS[1:]}
     assert api["keys"]["stop"]["value"]["timeout"] == {
         "value": 0.25,
         "from": {"kind": "file", "file": "p.yaml", "line": 11, "column": 34},

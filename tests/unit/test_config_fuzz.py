@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from procession import spec
+from procession import keys, spec
 from procession.config.decode import decode
 from procession.config.source import MAX_PROBLEMS, Problem, Source, decode_bytes
 from tests.support.configs import tasks_file
@@ -14,7 +14,7 @@ from tests.support.configs_model import BROKEN_SHAPE, BROKEN_VALUES
 from tests.support.configs_yaml import BROKEN_YAML
 
 CORPUS = [f.text for f in (*BROKEN_YAML, *BROKEN_SHAPE, *BROKEN_VALUES)] + [tasks_file(2)]
-KEYS = [f.key for f in (*spec.PROJECT_FIELDS, *spec.TASK_FIELDS, *spec.STOP_FIELDS)]
+KEYS = [f.key for f in (*keys.PROJECT_FIELDS, *keys.TASK_FIELDS, *keys.STOP_FIELDS)]
 WORDS = (
     *("no", "yes", "true", "~", "null", "", "always", "1", "-1", "1.10", ".inf", ".nan", "1m30s"),
     *("0x1F", "SIGTERM", "a b", "A=1", "web", "procession", "é", "'a", '"a', '"\\0"', "{{ x }}"),

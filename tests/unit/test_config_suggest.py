@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from procession import spec
+from procession import keys, spec
 from procession.config.names import fit_name, is_name
 from procession.config.suggest import closest
 
 pytestmark = pytest.mark.quick
 
-KEYS = tuple(field.key for field in spec.TASK_FIELDS)
+KEYS = tuple(field.key for field in keys.TASK_FIELDS)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import os
 import pytest
 import yaml
 
-from procession import spec
+from procession import keys, spec
 from procession.config import yaml as reader
 from procession.config.decode import Decoded, decode
 from procession.config.source import Source
@@ -157,16 +157,17 @@ def test_a_task_without_more_has_the_defaults_of_the_model() -> None:
 
 
 def test_the_defaults_of_the_table_are_those_of_the_model() -> None:
+    unsaid = {"environment", "cpus", "limits", "steps"}
     records = {
-        "task": (spec.TASK_FIELDS, spec.Task("web", "x")),
-        "stop": (spec.STOP_FIELDS, spec.Stop()),
+        "task": (keys.TASK_FIELDS, spec.Task("web", "x")),
+        "stop": (keys.STOP_FIELDS, spec.Stop()),
     }
     for fields, record in records.values():
         for field in fields:
             if field.required or field.key in ("restart", "restart-backoff", "stop"):
                 continue
             attribute = field.key.replace("-", "_").replace("env_file", "env_files")
-            empty = () if attribute == "environment" else None
+            empty = () if attribute in unsaid else None
             assert getattr(record, attribute) == (empty if field.default is None else field.default)
     assert spec.Restart() == spec.Restart("no", None)
     assert spec.Task("web", "x").restart == spec.Restart()

@@ -135,7 +135,11 @@ PLACES: dict[str, tuple[object, str, object]] = {
     "no back-off": (restart, "delay", lambda *_, **__: 0.0),
     "no growing pause": (restart, "delay", lambda r, q, ran=True, chance=0.0: 1.0),
     "no forgiveness": (restart, "quick_ends", lambda r, before, lasted: before + 1),
-    "restarts what succeeded": (restart, "wanted_again", lambda r, succeeded, ended=None: r.policy != "no"),
+    "restarts what succeeded": (
+        restart,
+        "wanted_again",
+        lambda r, succeeded, ended=None: r.policy != "no",
+    ),
     "never restarts": (restart, "wanted_again", lambda r, succeeded, ended=None: False),
     "disturbs the clean-up": (
         stop,
@@ -145,9 +149,15 @@ PLACES: dict[str, tuple[object, str, object]] = {
     "never gives up": (
         stop,
         "expired",
-        lambda climb, now, leader_lives=True: stop._on(climb.replace(rung=len(climb.ladder.steps)), now),
+        lambda climb, now, leader_lives=True: stop._on(
+            climb.replace(rung=len(climb.ladder.steps)), now
+        ),
     ),
-    "gives up at once": (stop, "expired", lambda climb, now, leader_lives=True: (climb, stop.GiveUp())),
+    "gives up at once": (
+        stop,
+        "expired",
+        lambda climb, now, leader_lives=True: (climb, stop.GiveUp()),
+    ),
 }
 
 

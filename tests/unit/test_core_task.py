@@ -1,5 +1,6 @@
-"""Every handler of `core.task`, as short histories. A test is called by its handler: what it does
-in which case. Stops are in test_core_task_stops; test_core_table looks for forgotten handlers."""
+"""Every handler of a replica, as short histories. A test is called by its handler: what it does in
+which case. Stops, checks and dependencies are in test_core_task_stops, _checks and _order;
+test_core_table looks for forgotten handlers."""
 
 from __future__ import annotations
 

@@ -1,12 +1,12 @@
-"""The handlers of `core.task` for a tree on its way down, as short histories."""
+"""The handlers of a tree on its way down, as short histories."""
 
 from __future__ import annotations
 
 import pytest
 
-from procession.core.actions import Release
+from procession.core.actions import EndCommand, Release, RunCommand
 from procession.core.stop import KILL_WAIT
-from procession.spec import Stop
+from procession.spec import COMMAND_TIMEOUT, Stop, StopStep
 from tests.support.story import Story, kill, signal, spawn, timer
 
 pytestmark = pytest.mark.quick
@@ -230,3 +230,100 @@ def test_cancel_starting__waits_for_the_answer_of_the_spawn(forced: bool) -> Non
     assert web.said == f"starting -> stopping: Ann {'forces' if forced else 'stops'} it"
     first = web.spawned().did[0]
     assert first == (kill() if forced else signal("group"))
+
+
+# --- ladders with commands ---------------------------------------------------------------------
+
+QUIT = ("nginx", "-s", "quit")
+LADDER = Stop(
+    steps=(
+        StopStep(command=QUIT),
+        StopStep("SIGTERM", wait=4.0),
+        StopStep(command=("ask", "it"), wait=3.0),
+    )
+)
+
+
+def run_command(rung: int, *command: str) -> RunCommand:
+    return RunCommand("web", 1, rung, command)
+
+
+def test_command_ended__the_next_step_follows() -> None:
+    web = Story(stop=LADDER).runs().stop()
+    assert web.did == [run_command(0, *QUIT), timer(2, 100 + COMMAND_TIMEOUT)]
+    web.passes(2).command_ends()
+    assert web.did == [signal("group"), timer(3, 106.0)]
+    web.rings()
+    assert web.did == [run_command(2, "ask", "it"), timer(4, 109.0)]
+    assert web.passes(1).command_ends(2).did == [], "what it began may take its time"
+    assert web.rings().did == [kill(), timer(5, 109 + KILL_WAIT)]
+    web.exits(signal=9).is_empty()
+    assert web.said == "stopping -> stopped: Ann stops it, killed by SIGKILL, forced"
+
+
+def test_command_ended__one_that_fails_is_told_and_leads_on() -> None:
+    web = Story(stop=LADDER).runs().stop().command_ends(ok=False)
+    assert web.said == ("stopping -> stopping: nginx, which should stop it, failed: exited with 1")
+    assert web.did == [signal("group"), timer(3, 104.0)]
+    web.rings().passes(1).command_ends(2, ok=False)
+    assert web.did == [kill(), timer(5, 105 + KILL_WAIT)]
+
+
+def test_command_ended__after_its_time_is_of_no_interest() -> None:
+    web = Story(stop=LADDER).runs().stop().rings()
+    assert web.did == [EndCommand("web", 1), signal("group"), timer(3, 114.0)]
+    before = web.state
+    assert web.command_ends().did == []
+    assert web.state == before
+
+
+def test_command_ended__of_a_step_that_lasts_is_told_once() -> None:
+    web = Story(stop=LADDER).runs().stop().command_ends().rings().command_ends(2)
+    before = web.state
+    assert web.command_ends(2, ok=False).did == []
+    assert web.state == before
+
+
+def test_command_ended__not_before_the_spawn_is_answered() -> None:
+    web = Story(stop=LADDER).begins().stop()
+    before = web.state
+    assert web.command_ends().did == []
+    assert web.needs(5.0).did == []
+    assert web.state == before
+
+
+def test_command_ended__the_tree_hears_what_its_leader_cannot() -> None:
+    web = Story(stop=LADDER).runs().stop().exits(0, left=1)
+    assert web.did == [], "nobody was signalled yet"
+    assert web.command_ends().did == [signal("tree"), timer(3, 104.0)]
+
+
+def test_force_stopping__ends_the_command() -> None:
+    web = Story(stop=LADDER).runs().stop().force()
+    assert web.did == [EndCommand("web", 1), kill(), timer(3, 100 + KILL_WAIT)]
+
+
+def test_leader_exited__what_it_left_is_not_asked_by_command() -> None:
+    web = Story(stop=LADDER).runs().exits(0, left=1)
+    assert web.did == [signal("tree"), timer(2, 104.0)]
+
+
+def test_extend_stopping__the_step_under_way_takes_longer() -> None:
+    web = Story(stop=Stop(timeout=5.0, extend=20.0)).runs().stop().passes(4).needs(11.0)
+    assert web.did == [timer(3, 115.0)]
+    assert web.rings().did[0] == kill()
+
+
+def test_extend_stopping__under_a_cap_in_all() -> None:
+    web = Story(stop=Stop(timeout=5.0, extend=20.0)).runs().stop().needs(15.0)
+    assert web.did == [timer(3, 115.0)]
+    assert web.passes(10).needs(100.0).did == [timer(4, 125.0)]
+    before = web.state
+    assert web.passes(10).needs(100.0).did == []
+    assert web.state == before
+
+
+def test_extend_stopping__never_shortens_and_never_puts_off_the_kill() -> None:
+    web = Story().runs().stop().needs(1.0)
+    assert web.did == []
+    assert web.rings().needs(60.0).did == []

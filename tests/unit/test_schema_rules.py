@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from procession import spec
+from procession import keys
+from procession.config import systems
 from procession.config.decode import decode
 from procession.config.schema import schema
+from procession.config.schema_kinds import KINDS
 from procession.config.source import Source
 from procession.config.values import READERS
 from tests.support.configs import Broken, one_task, tasks_file
@@ -52,7 +55,8 @@ def test_the_examples_name_the_schema_and_keep_it(file: Path) -> None:
 
 @pytest.mark.quick
 def test_every_key_of_the_tables_is_in_it_with_its_meaning() -> None:
-    def hold(fields: tuple[spec.Field, ...], made: dict[str, Any]) -> None:
+    def hold(fields: tuple[keys.Field, ...], made: dict[str, Any]) -> None:
+        made = resolved(made)
         assert made["additionalProperties"] is False
         assert list(made["properties"]) == [f.key for f in fields]
         for field in fields:
@@ -60,30 +64,109 @@ def test_every_key_of_the_tables_is_in_it_with_its_meaning() -> None:
             assert part["description"] == field.doc
             if "default" in part:
                 assert faults(part["default"], part, SCHEMA) == []
-            if field.kind == "mapping":
+            if field.kind in ("mapping", "ready", "health", "stop"):
                 hold(field.fields, part)
 
-    hold(spec.PROJECT_FIELDS, SCHEMA)
-    hold(spec.TASK_FIELDS, SCHEMA["definitions"]["task"])
-    hold(spec.TASK_FIELDS, SCHEMA["definitions"]["listed-task"])
+    hold(keys.PROJECT_FIELDS, SCHEMA)
+    hold(keys.TASK_FIELDS, SCHEMA["definitions"]["task"])
+    hold(keys.TASK_FIELDS, SCHEMA["definitions"]["listed-task"])
+    hold(keys.DEFAULT_FIELDS, SCHEMA["definitions"]["defaults"])
+
+
+def resolved(made: dict[str, Any]) -> dict[str, Any]:
+    """The definition that a part refers to, if it does."""
+    for one in made.get("allOf", ()):
+        found: dict[str, Any] = SCHEMA["definitions"][one["$ref"].removeprefix("#/definitions/")]
+        return found
+    return made
 
 
 # What the reader takes. Under each key, values in the forms people write.
 TAKEN = {
     "program": ["sleep", "./a b", "true", "5", "'~x'", "C:\\x"],
     "args": ["a b", "[a, 1, 1.5, true, '']", "8000", "1.10", "false", "", "~", "[]"],
+    "shell": ["false"],
+    "launch-prefix": ["gdb --args", "[nice, -n, 5]", "", "[]"],
     "cwd": [".", "/srv", "5"],
     "environment": ["{A: 1, B: x, C: true, D: ''}", "[A=1, B=, C==]", "", "{}", "[]"],
     "env-file": [".env", "[a, b]", "", "[]"],
+    "depends-on": [
+        "a",
+        "[a, b]",
+        "{a: ready, b: }",
+        "{a: {restart: true}}",
+        "",
+        "[]",
+        "{}",
+        "{a: {condition: completed-successfully, timeout: 5s}, b: started}",
+    ],
     "start-delay": ["0", "1.5", "90", "1m30s", "250ms", "' 1h 5m '", "1.5h", "'90'", "'1e2'"],
-    "restart": ["no", "on-failure", "always", "true", "false", "'no'"],
+    "autostart": ["true", "false"],
+    "completes": ["true", "false"],
+    "ready": [
+        "",
+        "{tcp: 80}",
+        "{tcp: 'db:80'}",
+        "{tcp: '[::1]:80', any: true}",
+        "{http: 'http://x/'}",
+        "{http: {url: 'HTTPS://x:1/a?b', method: HEAD}}",
+        "{http: {url: 'http://x', status: [200, '300-399'], body: ok, headers: {A: 1}}}",
+        "{exec: a b}",
+        "{exec: [a, 1]}",
+        "{log: 'up (on|at)'}",
+        "{file: a/b}",
+        "{tcp: 1, interval: 1s, timeout: 5, initial_delay: 0, successes: 2, failures: 3}",
+    ],
+    "ready-timeout": ["1m", "0.5"],
+    "health": ["~", "{tcp: 80, then: mark}", "{exec: x, failures: 1, interval: 100ms}"],
+    "restart": [
+        "no",
+        "on-failure",
+        "always",
+        "true",
+        "false",
+        "'no'",
+        "{policy: always}",
+        "{policy: true, delay: 5}",
+        "{policy: no, rules: {75: restart, SIGKILL: give-up}}",
+        "{policy: on-failure, backoff: {first: 1, factor: 1.5, longest: 1m, jitter: 0}}",
+        "{policy: always, stable-after: 5s, limit: 5, within: 1m, rules: }",
+    ],
     "restart-backoff": ["5s", "0", "0x10", "'0x10'", "1e1", "'.5'", "'+5'"],
     "quit-on-terminate": ["true", "False"],
     "tags": ["a", "[a, b]", "", "5", "[1, true]"],
-    "stop": ["{}", "", "{signal: INT}", "{to: tree, timeout: 0}", "{signal: sigterm}"],
+    "replicas": ["1", "12", "0x10"],
+    "port": ["1", "8000", "65535"],
+    "stop": [
+        "{}",
+        "",
+        "{signal: INT}",
+        "{to: tree, timeout: 0}",
+        "{signal: sigterm}",
+        "{command: a b, extend: 5m}",
+        "[{signal: INT, to: leader, wait: 5}, {command: [a]}]",
+        "{steps: [{command: a, wait: 1s}], extend: 0}",
+    ],
     "leftover": ["stop", "wait", "leave"],
     "success-exit-codes": ["0", "[0, 255]", "0x10"],
     "program-must-exist": ["true", "false"],
+}
+# What Windows has not.
+TAKEN_BY_POSIX = {
+    "shell": ["true"],
+    "ready": ["{unix: a.sock}", "{notify: true}", "{fd: 3}"],
+    "watchdog": ["10s", "0.5"],
+    "user": ["www-data", "1000"],
+    "group": ["adm", "0"],
+    "supplementary-groups": ["adm", "[adm, 5]", "", "[]"],
+    "umask": ["'022'", "022", "0o27", "7"],
+    "nice": ["-20", "0", "19"],
+    "limits": ["{nofile: 1024}", "{core: 0, as: 1G, stack: [8M, unlimited]}", "", "{}"],
+}
+# What Linux alone has.
+TAKEN_BY_LINUX = {
+    "cpus": ["0", "[0, 1]", "'0-3,6'", "0-3", ""],
+    "limits": ["{rtprio: 5}"],
 }
 SIGNALS = ["SIGTERM", "TERM", "term", "15", "'15'", "SIGRTMIN+1", "RTMAX-1", "SIGINT"]
 
@@ -94,20 +177,70 @@ def in_a_task(key: str, value: str) -> str:
 
 
 def test_the_table_of_values_is_whole() -> None:
-    assert set(TAKEN) == {f.key for f in spec.TASK_FIELDS} - {"name"}
-    kinds = {f.kind for f in (*spec.TASK_FIELDS, *spec.STOP_FIELDS)}
-    assert kinds <= {*READERS, "mapping"}
+    taken = {"name", *TAKEN, *TAKEN_BY_POSIX, *TAKEN_BY_LINUX}
+    assert taken == {f.key for f in keys.TASK_FIELDS}
+    kinds = {f.kind for f in every_field()}
+    assert kinds <= {*READERS, "tasks", "defaults"}
+    assert kinds == set(KINDS)
+
+
+def every_field(fields: tuple[keys.Field, ...] = keys.PROJECT_FIELDS) -> Iterator[keys.Field]:
+    for field in fields:
+        yield field
+        yield from every_field(field.fields)
+
+
+OTHERS = "  a: {program: x}\n  b: {program: x}\n"  # for `depends-on` to name
 
 
 @pytest.mark.quick
 @pytest.mark.parametrize(
-    ("key", "value"), [(k, v) for k, values in TAKEN.items() for v in values], ids=str
+    ("system", "key", "value"),
+    [
+        (system, key, value)
+        for system, table in (
+            ("", TAKEN),
+            ("linux", TAKEN_BY_POSIX),
+            ("darwin", TAKEN_BY_POSIX),
+            ("linux", TAKEN_BY_LINUX),
+        )
+        for key, values in table.items()
+        for value in values
+    ],
+    ids=str,
 )
-def test_it_takes_what_the_reader_takes(key: str, value: str) -> None:
+def test_it_takes_what_the_reader_takes(
+    system: str, key: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if system:
+        monkeypatch.setattr(systems, "SYSTEM", system)
     for name in {key, key.replace("-", "_")}:
-        text = in_a_task(name, value)
+        text = in_a_task(name, value) + OTHERS
         assert problems(text) == []
         assert against(text) == []
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [(k, v) for k, values in TAKEN_BY_POSIX.items() for v in values if v not in ("", "[]", "{}")],
+    ids=str,
+)
+def test_the_reader_says_why_windows_has_it_not(
+    key: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(systems, "SYSTEM", "win32")
+    text = in_a_task(key, value)
+    (problem,) = problems(text)
+    assert f"f:4:{problem.split(':')[2]}: tasks.web.{key}" in problem
+    assert "cannot be had on this system: " in problem
+    assert against(text) == [], "an editor may run elsewhere"
+
+
+@pytest.mark.parametrize("key", [k for k in TAKEN_BY_LINUX if k != "limits"])
+def test_the_reader_says_why_macos_has_it_not(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(systems, "SYSTEM", "darwin")
+    (problem,) = problems(in_a_task(key, TAKEN_BY_LINUX[key][0]))
+    assert "cannot be had on this system: macOS" in problem
 
 
 @pytest.mark.parametrize("value", SIGNALS)
@@ -177,7 +310,6 @@ def test_it_tells_bad_names_and_missing_keys() -> None:
         "tasks: {'a b': {program: x}}",
         "tasks: {Procession: {program: x}}",
         "tasks: {-a: {program: x}}",
-        "tasks: {a: {args: x}}",
         "tasks: [{program: x}]",
         "tasks: []",
         "tasks: {}",

@@ -10,7 +10,8 @@ from procession._record import Record
 from procession.app import USAGE, current_folder, wants_color
 from procession.cli.parser import Parser
 from procession.cli.printing import counted, print_out
-from procession.cli.templates import add_options, file_of, with_plain_vars
+from procession.cli.reading import add_file_options, files_of
+from procession.cli.templates import with_plain_vars
 from procession.errors import UsageError, one_line
 
 TYPE_CHECKING = False
@@ -31,7 +32,7 @@ problem, or is not there (which is said on standard error).
 class CheckOptions(Record):
     """What the command line of `check` says."""
 
-    file: str | None = None  # None: as `up` finds it; `-`: standard input
+    files: tuple[str, ...] = ()  # empty: as `up` finds it; `-`: standard input
     cwd: str | None = None
     name: str | None = None
     json: bool = False
@@ -61,7 +62,7 @@ def check(options: CheckOptions) -> int:
 
     environ = dict(os.environ)
     seen = examine(
-        options.file,
+        options.files or None,
         cwd=current_folder(),
         name=options.name,
         base=options.cwd,
@@ -106,28 +107,37 @@ def _problems(seen: Examined, color: bool) -> str:
     from procession.config.telling import told
 
     count = counted(len(seen.problems), "problem")
-    own = {seen.file} if seen.decoded is None else {seen.file, seen.decoded.report.source.name}
+    own = {seen.file, *seen.files}
+    own |= {part.name for part in seen.decoded.parts} if seen.decoded is not None else set()
     elsewhere = any(p.file not in own for p in seen.problems)
-    where = one_line(seen.file) + (" and what it names" if elsewhere else "")
+    where = _listed(seen) + (" and what it names" if elsewhere else "")
     return f"{told(seen.problems, color=color)}{count} in {where}\n"
 
 
 def _good(seen: Examined) -> str:
     count = 0 if seen.decoded is None else len(seen.decoded.project.tasks)
-    return f"{one_line(seen.file)}: {counted(count, 'task')}, no problem\n"
+    return f"{_listed(seen)}: {counted(count, 'task')}, no problem\n"
+
+
+def _listed(seen: Examined) -> str:
+    """The files, each laid over those before it."""
+    return ", ".join(map(one_line, seen.files or (seen.file,)))
 
 
 def parse(words: Sequence[str]) -> CheckOptions:
     """The options; SystemExit(2) from argparse, after a line on standard error."""
     parser = _parser()
     given = parser.parse_args(with_plain_vars(words))
-    if given.file is not None and given.option is not None:
+    if given.file is not None and given.option:
         parser.error("the file is given twice, as FILE and by -f")
     if given.rendered and (given.json or given.show):
         parser.error("--rendered prints the text as it is: not with --json or --show")
-    file = given.option if given.file is None else given.file
+    named = given.option if given.file is None else [given.file]
+    files = files_of(parser, named, given.config_j2)
+    if given.rendered and len(files) > 1:
+        parser.error("--rendered prints the text of one file")
     return CheckOptions(
-        file=file_of(parser, file, given.config_j2),
+        files=files,
         cwd=given.cwd,
         name=given.name,
         json=given.json,
@@ -154,14 +164,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="the project's file, `-` for standard input (default: the one that `up` would run)",
     )
-    add("-f", "--file", "--config", dest="option", metavar="FILE", help="the same, as `up` has it")
-    add(
-        "--cwd",
-        metavar="DIR",
-        help="relative paths are meant from here, not the file's folder, and a project without a "
-        "name of its own is called after it",
-    )
-    add("--name", metavar="NAME", help="call the project NAME, whatever the file says")
+    add_file_options(parser, dest="option")
     add(
         "--show",
         action="store_true",
@@ -175,5 +178,4 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("--json", action="store_true", help="print JSON, for editors and scripts")
     add("--no-color", action="store_true", help="no colour, also on a terminal")
-    add_options(parser)
     return parser

@@ -16,7 +16,8 @@ import sys
 from procession.app import USAGE, UpOptions, up
 from procession.cli.main import prepare
 from procession.cli.parser import Parser
-from procession.cli.templates import add_options, file_of, with_plain_vars
+from procession.cli.reading import files_of
+from procession.cli.templates import add_options, with_plain_vars
 from procession.errors import ProcessionError, UsageError, one_line
 from procession.spec import Defaults, Stop
 
@@ -56,7 +57,7 @@ def parse(words: Sequence[str]) -> UpOptions:
     if given.gui:
         _say(NO_WINDOW)
     return UpOptions(
-        file=file_of(parser, given.config, given.config_j2) or FILE,
+        files=files_of(parser, [given.config] if given.config else [], given.config_j2) or (FILE,),
         template=given.config_j2 is not None,
         variables=tuple(given.var),
         cwd=".",

@@ -44,9 +44,14 @@ tasks:
     #   signal: SIGTERM          # how it is asked to end
     #   timeout: 10s             # after that, what is left of it is killed
 
-    # tags: [web]                # `procession up --only web` starts just these
+    # ready: {log: it works}     # when it does its job: tcp, http, exec, log, file, notify, ...
+    # health: {exec: "true", interval: 10s}   # and whether it still does
+    # replicas: 2                # copies: hello-1, hello-2
+    # autostart: false           # starts when somebody asks for it
+    # tags: [web]                # `procession up --only web` starts just these, and their needs
 
   # worker:
+  #   depends-on: [hello]        # starts once that is ready, stops before it
   #   program: sh
   #   args: [-c, "exec sleep 1000"]
 """

@@ -9,7 +9,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-VERBS = ("up", "run", "check", "schema", "init", "doctor")
+VERBS = (
+    "up", "run", "ps", "start", "stop", "restart", "down", "why", "logs", "wait",
+    "check", "graph", "schema", "init", "doctor",
+)  # fmt: skip
 
 HELP = """\
 usage: procession [up] [options]
@@ -35,7 +38,15 @@ one of procession's two processes is killed.
 verbs:
   up           run a project; the same as no verb at all (procession up --help)
   run          run one command, and leave nothing of it behind
+  ps           show what runs, and how it is
+  start, stop, restart
+               have tasks of a running project started, stopped, both
+  down         stop a running project, and wait until it has ended
+  why          say how a task is, why, and what came before
+  logs         print what tasks wrote; -f goes on with what comes
+  wait         wait until tasks are ready, or have ended
   check        tell every problem of the file, or (--show) what the file means
+  graph        draw who needs whom: text, Graphviz, Mermaid
   schema       print the file's JSON Schema, for editors
   init         write a project file to begin with, or make one of a Procfile
   doctor       what this host gives, what it cannot catch, how to get better
@@ -99,8 +110,26 @@ def _main_of(verb: str) -> Callable[[Sequence[str]], int]:
         from procession.cli.run import main as begin
     elif verb == "doctor":
         from procession.cli.doctor import main as begin
+    elif verb == "graph":
+        from procession.cli.graph import main as begin
     elif verb == "schema":
         from procession.cli.schema import main as begin
+    elif verb == "ps":
+        from procession.cli.ps import main as begin
+    elif verb == "why":
+        from procession.cli.why import main as begin
+    elif verb == "logs":
+        from procession.cli.logs import main as begin
+    elif verb in ("start", "stop", "restart", "down", "wait"):
+        from procession.cli import wishes
+
+        begin = {
+            "start": wishes.start,
+            "stop": wishes.stop,
+            "restart": wishes.restart,
+            "down": wishes.down,
+            "wait": wishes.wait,
+        }[verb]
     elif verb == "init":
         from procession.cli.init import main as begin
     else:

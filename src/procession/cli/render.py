@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from procession.config.explained import DEFAULT, FILE, Explained, Item, Origin
+from procession.config.origins import DEFAULT, FILE, Item, Origin
 from procession.config.scalars import TEXT, plain_kind
 from procession.config.source import Problem
 from procession.errors import one_line
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from typing import Any
 
+    from procession.config.explained import Explained
+
 _COMMENT_COLUMN = 44  # where the comments stand, if the value leaves room
 _PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./-+")
 
@@ -21,22 +23,42 @@ _PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ01234567
 _OLD_BOOLEANS = frozenset(("y", "n", "yes", "no", "on", "off"))
 
 # Keys that may be left out without a default to write down, and what then happens.
-_WITHOUT = {"restart-backoff": "grows from 1 s to 30 s while runs end quickly"}
+_WITHOUT = {
+    "restart-backoff": "grows from 1 s to 30 s while runs end quickly",
+    "backoff": "none: the delay is fixed",
+    "cpus": "all of them",
+    "failures": "tried until `ready-timeout`",
+    "group": "as that of the user",
+    "limit": "never gives up",
+    "nice": "as ours",
+    "ready": "once it was started",
+    "stop-timeout": "as long as the tasks may take",
+    "supplementary-groups": "as those of the user",
+    "umask": "as ours",
+    "user": "as ourselves",
+}
+_WORDS = frozenset({"choice", "policy", "condition"})  # our own, as people write: `restart: no`
+_MAPPINGS = frozenset({"environment", "limits", "headers", "rules"})  # empty, they are `{}`
 
 
 def project_text(project: Explained) -> str:
     """The project as YAML, the place each value came from as a comment beside it.
 
-    It is a project file again, and means the same (but for what is masked).
+    It is a project file again, and means the same (but for what is masked, and for what differs
+    from replica to replica, which is a comment).
     """
     meant = f"relative paths are meant from {one_line(project.folder)}"
-    lines = [f"# {one_line(project.file)} as understood; {meant}"]
-    lines += _line("", project.name)
+    lines = [f"# {', '.join(map(one_line, project.files))} as understood; {meant}"]
+    for item in (project.name, *project.items):
+        lines += _line("", item)
     lines.append("tasks:")
     for task in project.tasks:
         lines.append(_commented(f"  {_text(task.name)}:", str(task.origin)))
         for item in task.items:
             lines += _line("    ", item)
+        for name, items in task.others:
+            lines.append(f"    # as {_text(name)}:")
+            lines += ("    #" + line for item in items for line in _line("   ", item))
     lines.append("# every task inherits these, unless its env-files or `environment` say otherwise")
     lines += (f"#   {_text(item.key)}: {_shown(item.value)}" for item in project.inherited)
     return "\n".join(lines) + "\n"
@@ -51,11 +73,20 @@ def _line(indent: str, item: Item) -> Iterator[str]:
         # where a mapping is means little: each of its values says where it is
         yield key
         for part in value:
-            yield from _line(indent + "  ", part)
-    elif item.kind == "environment":
+            yield from _line(indent + "  ", part) if part.key else _listed(indent + "  ", part)
+    elif item.kind in _MAPPINGS and not value:
         yield _commented(f"{key} {{}}", str(item.origin))
     else:
         yield _commented(f"{key} {_shown(value, item.kind)}", _origin(item))
+
+
+def _listed(indent: str, item: Item) -> Iterator[str]:
+    """A mapping that is an item of a list."""
+    parts = item.value if isinstance(item.value, tuple) else ()
+    lines = [line for part in parts for line in _line(indent + "  ", part)]
+    values = [line for line in lines if not line.lstrip().startswith("#")]
+    for i, line in enumerate(values):
+        yield f"{indent}- {line[len(indent) + 2 :]}" if i == 0 else line
 
 
 def _origin(item: Item) -> str:
@@ -73,10 +104,19 @@ def _shown(value: object, kind: str = "") -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float):
-        return _duration(value)
-    if kind in ("choice", "restart"):
-        return str(value)  # one of our own words, as people write it: `restart: no`
+        return repr(value) if kind == "number" else _duration(value)
+    if kind == "size" and isinstance(value, int):
+        return _size(value)
+    if kind in _WORDS:
+        return str(value)
     return _text(value) if isinstance(value, str) else str(value)
+
+
+def _size(size: int) -> str:
+    for unit, worth in (("G", 1 << 30), ("M", 1 << 20), ("K", 1 << 10)):
+        if size and size % worth == 0:
+            return f"{size // worth}{unit}"
+    return str(size)
 
 
 def _duration(seconds: float) -> str:
@@ -129,13 +169,16 @@ def _problem(problem: Problem) -> dict[str, Any]:
 
 def _project(project: Explained) -> dict[str, Any]:
     return {
+        "files": list(project.files),
         "folder": project.folder,
         "name": _item(project.name),
+        "keys": _keys(project.items),
         "tasks": [
             {
                 "name": task.name,
                 "from": _place(task.origin),
-                "keys": {item.key: _item(item) for item in task.items},
+                "keys": _keys(task.items),
+                "others": {name: _keys(items) for name, items in task.others},
             }
             for task in project.tasks
         ],
@@ -143,10 +186,17 @@ def _project(project: Explained) -> dict[str, Any]:
     }
 
 
+def _keys(items: Iterable[Item]) -> dict[str, Any]:
+    return {item.key: _item(item) for item in items}
+
+
 def _item(item: Item) -> dict[str, Any]:
     value: Any = item.value
-    if item.kind in ("mapping", "environment") and isinstance(value, tuple):
-        value = {part.key: _item(part) for part in value}
+    if isinstance(value, tuple) and value and isinstance(value[0], Item):
+        named = bool(value[0].key)
+        value = _keys(value) if named else [_item(part) for part in value]
+    elif value == () and item.kind in _MAPPINGS:
+        value = {}
     made = {"value": value, "from": _place(item.origin)}
     return made | {"note": item.note} if item.note else made
 

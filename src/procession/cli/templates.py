@@ -48,10 +48,3 @@ def variable(text: str) -> tuple[str, str]:
             raise argparse.ArgumentTypeError(f"{text!r} is no {_SHORT}NAME=VALUE")
         raise argparse.ArgumentTypeError(f"{text!r} is no NAME=VALUE")
     return name, value
-
-
-def file_of(parser: argparse.ArgumentParser, file: str | None, config_j2: str | None) -> str | None:
-    """The one file that was named, if any; ends with a usage error for two."""
-    if file is not None and config_j2 is not None:
-        parser.error("one file is read: name it by --config or by --config-j2")
-    return config_j2 if file is None else file

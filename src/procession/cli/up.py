@@ -8,7 +8,8 @@ import os
 
 from procession.app import UpOptions, up
 from procession.cli.parser import Parser
-from procession.cli.templates import add_options, file_of, with_plain_vars
+from procession.cli.reading import add_choice_options, add_file_options, files_of, names_of
+from procession.cli.templates import with_plain_vars
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,15 +30,17 @@ def main(words: Sequence[str]) -> int:
 def parse(words: Sequence[str]) -> UpOptions:
     parser = _parser()
     given = parser.parse_args(with_plain_vars(words))
-    only = tuple(w for part in given.only for w in part.split(",") if w)
-    if given.only and not only:  # an unset variable in a script must not start everything
-        parser.error("--only names nothing: give names or tags of tasks, with commas between")
     return UpOptions(
-        file=file_of(parser, given.file, given.config_j2),
+        files=files_of(parser, given.file, given.config_j2),
         cwd=given.cwd,
         name=given.name,
         quiet=given.quiet,
-        only=only,
+        only=names_of(parser, "--only", given.only),
+        without=names_of(parser, "--except", given.without),
+        needed=not given.no_deps,
+        exit_code_from=given.exit_code_from,
+        abort_on_failure=given.abort_on_failure,
+        stop_timeout=given.stop_timeout,
         log_dir=given.log_dir,
         color=False if given.no_color else None,
         timestamps=given.timestamps,
@@ -57,28 +60,23 @@ def _parser() -> argparse.ArgumentParser:
         allow_abbrev=False,  # an abbreviation breaks the day another option gets its letters
     )
     add = parser.add_argument
+    add_file_options(parser)
+    add_choice_options(parser)
     add(
-        "-f",
-        "--file",
-        "--config",
-        metavar="FILE",
-        help="the project's file (default: procession.yaml, procession.yml or "
-        "drekar-launch.yaml in this folder)",
+        "--exit-code-from",
+        metavar="TASK",
+        help="when this task ends, all stop, and its status is ours",
     )
-    add_options(parser)
     add(
-        "--cwd",
-        metavar="DIR",
-        help="relative paths are meant from here, not the file's folder, and a project without a "
-        "name of its own is called after it",
+        "--abort-on-failure",
+        action="store_true",
+        help="when a task has failed for good, all stop, and its status is ours",
     )
-    add("--name", metavar="NAME", help="call the project NAME, whatever the file says")
     add(
-        "--only",
-        metavar="NAME",
-        action="append",
-        default=[],
-        help="just these tasks, by name or tag (again, or comma-separated, for more)",
+        "--stop-timeout",
+        metavar="TIME",
+        type=_time,
+        help="the stop of everything takes so long at most (10s, 1m30s); what is left is killed",
     )
     add("-q", "--quiet", action="store_true", help="no task output here; logs and failures only")
     add(
@@ -96,7 +94,7 @@ def _parser() -> argparse.ArgumentParser:
     add(
         "--crash-grace",
         metavar="SECONDS",
-        type=_seconds,
+        type=_grace,
         default=1.0,
         help="how long tasks may take to end when procession itself crashed (default: 1)",
     )
@@ -115,7 +113,18 @@ def _formatter(prog: str) -> argparse.HelpFormatter:
     return argparse.RawDescriptionHelpFormatter(prog, width=max(columns, 40) - 2)
 
 
-def _seconds(text: str) -> float:
+def _time(text: str) -> float:
+    """A time as files have it."""
+    from procession.config.scalars import BadDurationError, plain_kind, seconds
+
+    try:
+        return seconds(text, plain_kind(text))
+    except BadDurationError as e:
+        hint = f"; did you mean {e.suggestion!r}?" if e.suggestion else ""
+        raise argparse.ArgumentTypeError(f"{text!r} {e.what}{hint}") from None
+
+
+def _grace(text: str) -> float:
     try:
         value = float(text.removesuffix("s"))
     except ValueError:

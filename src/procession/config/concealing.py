@@ -1,6 +1,7 @@
 """Where a file says what nobody is shown, and its problems as they may be shown.
 
-What stands below `environment` is never shown, whatever its name: nobody knows what is in it.
+What stands below `environment`, and below the `headers` of a probe, is never shown, whatever its
+name: nobody knows what is in it.
 Where the text is YAML, the tree says where that is; where it is not, the text is read by its keys,
 indentation, brackets and quotes, and too much is hidden rather than too little.
 
@@ -11,7 +12,7 @@ from __future__ import annotations
 
 import re
 
-from procession import spec
+from procession import keys
 from procession.config.scalars import NULLS
 from procession.config.suggest import closest
 from procession.config.yaml import Mapping, Scalar, Sequence
@@ -28,7 +29,8 @@ if TYPE_CHECKING:
 
 _END = 2**31  # as a column: to the end of the line
 _WORDS = frozenset("env envs environ environment environments envvars vars variables".split())
-_KNOWN = frozenset(f.key for f in spec.TASK_FIELDS) | frozenset(f.key for f in spec.PROJECT_FIELDS)
+_HEADERS = frozenset({"header", "headers", "http-headers"})
+_KNOWN = frozenset(f.key for f in keys.TASK_FIELDS) | frozenset(f.key for f in keys.PROJECT_FIELDS)
 # A variable's name as it may be shown; what follows it in a key that is no name may be its value.
 _NAME = re.compile(r"[\"']?[A-Za-z_][A-Za-z0-9_.-]{0,100}")
 _KEY = re.compile(
@@ -43,8 +45,11 @@ _ALIAS = re.compile(r"(?<![^\s,\[{:])\*([^\s,\[\]{}]{1,200})")
 
 
 def is_environment(name: str) -> bool:
-    """Does a key mean variables: `environment`, another tool's word for it, or a misspelling?"""
+    """Does a key mean variables: `environment`, another tool's word for it, or a misspelling; or
+    headers, which are as secret?"""
     lower = name.lower().replace("_", "-")
+    if lower in _HEADERS:
+        return True
     near = lower[:1] == "e" and 8 <= len(lower) <= 14
     if not near and not any(part in lower for part in ("env", "viron", "var")):
         return False  # a file may have 100,000 keys, and comparing takes time

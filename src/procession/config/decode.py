@@ -1,146 +1,116 @@
-"""The tree of a file and the tables of `spec` to a `Project`, or to all that is wrong with it.
+"""The trees of files and the tables of `keys` to a `Project`, or to all that is wrong with it.
 
-Every key is looked up in the table, every value read by the function for its kind
-(`config.values`). Nothing stops at a problem: each value is read by itself.
+Every key is looked up in its table, every value read by the function for its kind
+(`config.values`); what several files say of a task is laid over each other (`config.making`).
+Nothing stops at a problem: each value is read by itself.
 """
 
 from __future__ import annotations
 
 from procession import spec
-from procession.config.entry import Entry, path_of
-from procession.config.names import fit_name, is_name
-from procession.config.report import Report, TooManyProblemsError, described
-from procession.config.scalars import TRUE
+from procession.config.entry import Entry
+from procession.config.making import make, merged
+from procession.config.names import fit_name
+from procession.config.nodes import find
+from procession.config.part import Part
+from procession.config.report import TooManyProblemsError
 from procession.config.suggest import closest
-from procession.config.texts import is_null
-from procession.config.values import READERS
-from procession.config.yaml import Mapping, Scalar, Sequence, compose, mark_of
+from procession.config.tasks import Reading
+from procession.config.yaml import Mapping, mark_of
 from procession.errors import quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import Any
 
+    from procession.config.entry import Layer
+    from procession.config.report import Report
     from procession.config.source import Problem, Source
-    from procession.config.values import Reader
     from procession.config.yaml import Node
 
-# What other tools call our keys. A value with a dot is a key of a mapping of ours.
-_PROJECT_WORDS = {
-    **dict.fromkeys(("services", "processes", "programs", "apps", "jobs", "task"), "tasks"),
-    "project": "name",
-    "version": "",
-}
-_TASK_WORDS = {
-    **dict.fromkeys(("command", "cmd", "exec", "executable", "entrypoint", "run"), "program"),
-    **dict.fromkeys(("arguments", "argv", "parameters"), "args"),
-    **dict.fromkeys(("working-dir", "working-directory", "workdir", "directory", "dir"), "cwd"),
-    **dict.fromkeys(("env", "envs", "variables"), "environment"),
-    **dict.fromkeys(("envfile", "env-files", "dotenv", "environment-file"), "env-file"),
-    **dict.fromkeys(("delay", "startup-delay"), "start-delay"),
-    **dict.fromkeys(("backoff", "restart-delay", "restart-sec"), "restart-backoff"),
-    **dict.fromkeys(("restart-policy", "autorestart", "auto-restart"), "restart"),
-    **dict.fromkeys(("stop-timeout", "stop-grace-period", "kill-timeout"), "stop.timeout"),
-    **dict.fromkeys(("stop-signal", "kill-signal"), "stop.signal"),
-    **dict.fromkeys(("exit-codes", "exitcodes"), "success-exit-codes"),
-    **dict.fromkeys(("groups", "labels", "tag"), "tags"),
-}
-_STOP_WORDS = {"target": "to", "grace": "timeout", "wait": "timeout", "stop-signal": "signal"}
-
-
-class Table:
-    """The keys of one mapping, ready to look up."""
-
-    def __init__(
-        self, fields: tuple[spec.Field, ...], others: dict[str, str], *, named: bool = False
-    ) -> None:
-        """`others`: words of other tools. `named`: the mapping's own key stands for `name`."""
-        self.others = others
-        self.names = tuple(f.key for f in fields)
-        self.required = tuple(f for f in fields if f.required and not (named and f.key == "name"))
-        self.known: dict[str, tuple[spec.Field, Reader | None]] = {}
-        for field in fields:
-            # None: `tasks` and `stop`, which hold mappings that this module reads itself
-            entry = (field, READERS.get(field.kind))
-            self.known[field.key] = self.known[field.key.replace("-", "_")] = entry
-
-    def get(self, key: str) -> tuple[spec.Field, Reader | None] | None:
-        """What is known about a key, with `_` for any of its `-`; None for an unknown one."""
-        known = self.known.get(key)
-        if known is None and "_" in key:
-            known = self.known.get(key.replace("_", "-"))
-        return known
-
-
-_PROJECT = Table(spec.PROJECT_FIELDS, _PROJECT_WORDS)
-_TASK = Table(spec.TASK_FIELDS, _TASK_WORDS)
-_NAMED_TASK = Table(spec.TASK_FIELDS, _TASK_WORDS, named=True)
-_STOP = Table(spec.STOP_FIELDS, _STOP_WORDS)
-
-_NAME = spec.TASK_FIELDS[0]
-# The field of `spec.Task` that a key fills; `restart` and `restart-backoff` make one together.
-TASK_ATTRIBUTES = {f.key: f.key.replace("-", "_") for f in spec.TASK_FIELDS}
-TASK_ATTRIBUTES["env-file"] = "env_files"
-_NEEDED_TO_LOOK_UP = frozenset({"program", "cwd", "environment", "env-file"})
+# The field of `spec.Project` that a key of `logs` fills.
+LOG_ATTRIBUTES = {"max-file": "log_file_limit", "max-total": "log_total", "keep-runs": "log_runs"}
 
 
 class Decoded:
-    """What a file says. `project` holds the tasks that could be read; complete without problems.
+    """What the files say. `project` holds the tasks that could be read; complete without problems.
 
-    `template`: the file says that it is one. `unrendered`: some of its texts could not be
-    rendered, so that none is good to be looked up.
+    `parts` are the files, those that win last; `origins` says which of them has a key of the top
+    level, and where.
     """
 
-    __slots__ = ("entries", "project", "report", "root", "template", "unrendered")
+    __slots__ = ("entries", "origins", "parts", "project")
 
     def __init__(
         self,
-        report: Report,
+        parts: list[Part],
         project: spec.Project,
         entries: list[Entry],
-        root: Node | None,
-        template: bool = False,
-        unrendered: bool = False,
+        origins: dict[str, tuple[Part, Node]],
     ) -> None:
-        self.template = template
-        self.unrendered = unrendered
-        self.root = root
-        self.report = report
+        self.parts = parts
         self.project = project
         self.entries = entries
+        self.origins = origins
+
+    @property
+    def report(self) -> Report:
+        """That of the file that wins: the only one, or the one that was named last."""
+        return self.parts[-1].report
+
+    def all_of(self, key: str) -> list[tuple[Part, Node]]:
+        """Every place where the top level of a file has this key, what wins first."""
+        found = [(part, find(part.root, key)) for part in reversed(self.parts)]
+        return [(part, node) for part, node in found if node is not None]
+
+    @property
+    def unrendered(self) -> bool:
+        """Some text of a template could not be rendered, so that none is good to be looked up."""
+        return any(part.unrendered for part in self.parts)
+
+    def problems(self) -> list[Problem]:
+        """All problems, file by file, each in the order of their places."""
+        return [problem for part in self.parts for problem in part.report.problems()]
 
 
 def decode(
-    source: Source,
+    source: Source, folder: str, *, name: str | None = None, defaults: spec.Defaults | None = None
+) -> Decoded:
+    """Read one file that is no template: see `decode_parts`."""
+    forgiving = defaults is not None and defaults.forgiving
+    part = Part(source, folder, forgiving=forgiving)
+    return decode_parts([part], folder, name=name, defaults=defaults)
+
+
+def decode_parts(
+    parts: list[Part],
     folder: str,
     *,
     name: str | None = None,
     defaults: spec.Defaults | None = None,
-    render: Callable[[Mapping], list[Problem]] | None = None,
+    whole: bool = True,
 ) -> Decoded:
-    """Read `source`. Relative paths in it are meant from `folder`, which is absolute.
+    """Read the files of a project, each laid over those before it.
 
-    `name` overrides the file's own; without either the project is called after `folder`.
-    `render` is called where the file says `template: true`, with the root: it renders the scalars
-    below, in their places. Raises nothing for any text: what is wrong is in `report.problems()`.
+    `folder` (absolute) is the project's. `name` overrides what the files say; without either the
+    project is called after `folder`. Not `whole`: some file could not be read, so that nothing is
+    said of what is missing. Raises nothing for any text: what is wrong is in `problems()`.
     """
-    root, told = compose(source)
-    unrendered: list[Problem] = []
-    template = isinstance(root, Mapping) and _is_template(root)
-    if render is not None and isinstance(root, Mapping) and template:
-        told += (unrendered := render(root))
-    report = Report(source, told, root)
-    report.forgiving = defaults is not None and defaults.forgiving
-    decoder = _Decoder(report, folder, defaults)
-    values: dict[str, Any] = {}
-    try:
-        if isinstance(root, Mapping):
-            values = decoder.mapping(root, _PROJECT)
-        elif root is not None:
-            report.bad(root, described(root), "a mapping with `tasks`")
-    except TooManyProblemsError:
-        pass  # the report says so
+    together = _Together(folder, defaults)
+    for part in parts:
+        reading = Reading(part)
+        try:
+            reading.read()
+        except TooManyProblemsError:
+            pass  # the report says so
+        together.add(reading)
+    if whole:
+        try:
+            together.finish(parts[-1])
+        except TooManyProblemsError:
+            pass  # the report says so
+    values = together.values
+    logs = values.get("logs", {})
     project = spec.Project(
         name
         or values.get("name")
@@ -148,219 +118,135 @@ def decode(
         or fit_name(_last_part(folder))
         or "project",
         folder,
-        tuple(e.task for e in decoder.entries if e.task is not None),
+        tuple(e.task for e in together.entries if e.task is not None),
+        values.get("exit-code-from"),
+        values.get("abort-on-failure", False),
+        values.get("stop-timeout"),
+        **{LOG_ATTRIBUTES[key]: value for key, value in logs.items()},
     )
-    return Decoded(report, project, decoder.entries, root, template, bool(unrendered))
-
-
-def _is_template(root: Mapping) -> bool:
-    for key, value in zip(root.items[::2], root.items[1::2], strict=True):
-        if isinstance(key, Scalar) and key.value == "template":
-            return isinstance(value, Scalar) and value.implicit[0] and value.value in TRUE
-    return False
+    return Decoded(parts, project, together.entries, together.origins)
 
 
 def _last_part(folder: str) -> str:
     return folder.rstrip("/\\").replace("\\", "/").rpartition("/")[2]
 
 
-class _Decoder:
-    def __init__(self, report: Report, folder: str, defaults: spec.Defaults | None) -> None:
+class _Together:
+    """What all files say, laid over each other."""
+
+    def __init__(self, folder: str, defaults: spec.Defaults | None) -> None:
         self._defaults = defaults
-        self.entries: list[Entry] = []
-        self._report = report
         self._folder = folder
-        self._names: dict[str, tuple[str, Node]] = {}  # lower case: as written, where
+        self.entries: list[Entry] = []
+        self.values: dict[str, Any] = {}  # of the top level
+        self.origins: dict[str, tuple[Part, Node]] = {}
+        self._known: dict[str, Entry] = {}  # by name in lower case
+        self._for_all: list[Layer] = []  # `defaults` of all files, what wins first
+        self._meant: set[str] = set()
 
-    def mapping(
-        self, node: Mapping, table: Table, nodes: dict[str, tuple[Node, Node]] | None = None
-    ) -> dict[str, Any]:
-        """The values of a mapping by key, without those that are problems or not there.
+    def add(self, reading: Reading) -> None:
+        """Lay a file over those before it."""
+        values = reading.values
+        if "logs" in values:
+            values["logs"] = {**self.values.get("logs", {}), **values["logs"]}
+        self.values |= values
+        self.origins |= {key: (reading.part, node) for key, (_, node) in reading.nodes.items()}
+        self._meant |= reading.meant
+        if reading.for_all is not None:
+            self._for_all.insert(0, reading.for_all)
+        for layer, name in reading.tasks:
+            self._add(layer, name)
 
-        `nodes` receives every known key that is there, with its value.
-        """
-        report = self._report
-        found = {} if nodes is None else nodes
-        self._find(node, table, found)
-        values: dict[str, Any] = {}
-        for key, (key_node, value_node) in found.items():
-            field, read = table.known[key]
-            report.key, report.key_node = key, key_node
-            value = (
-                self._special(field, value_node)
-                if read is None
-                else read(report, value_node, field, self._folder)
+    def _add(self, layer: Layer, name: str | None) -> None:
+        """Lay this file's layer over what is known of the task."""
+        known = None if name is None else self._known.get(name.lower())
+        if known is not None and known.name != name:
+            first = known.first
+            mark = mark_of(first.named or first.node)
+            where = f"{first.part.name}:{mark.line}"
+            what = f"{quoted(name or '')} is {quoted(known.name or '')} in {where}"
+            report = layer.part.report
+            report.at(
+                mark_of(layer.named or layer.node),
+                f"{what}, which differs by case only",
+                "one spelling",
+                known.name or "",
+                layer.path,
             )
-            if value is not None:
-                values[key] = value
-        report.key, report.key_node = "", None
-        return values
-
-    def _find(self, node: Mapping, table: Table, found: dict[str, tuple[Node, Node]]) -> None:
-        """Sort the keys of a mapping into known and unknown, given twice, missing."""
-        own = len(node.items)
-        pairs = node.items + node.merged if node.merged else node.items
-        meant: set[str] = set()
-        for i in range(0, len(pairs), 2):
-            key = pairs[i]
-            known = table.get(key.value) if isinstance(key, Scalar) else None
-            if known is None:
-                meant.add(self._unknown(key, table))
-            elif (first := found.get(known[0].key)) is None:
-                found[known[0].key] = (key, pairs[i + 1])
-            elif i < own:
-                self._twice(key, known[0].key, first[0])
-        for field in table.required:
-            # not told twice: once as a key misspelled, once as missing
-            if field.key not in found and field.key not in meant:
-                self._report.bad(node, f"`{field.key}` is missing")
-
-    def _unknown(self, key: Node, table: Table) -> str:
-        """Tell of a key that the table does not have. What it was meant to be, if that is clear."""
-        report = self._report
-        if not isinstance(key, Scalar):
-            report.bad(key, f"{described(key)} as a key", "text")
-            return ""
-        if table is _PROJECT and key.value.startswith(spec.EXTENSION_PREFIX):
-            return ""
-        report.key = key.value
-        meant = closest(key.value, table.names, table.others)
-        if report.forgives(key, f"unknown key {quoted(key.value)}, passed over", meant):
-            report.key = ""
-            return ""
-        expected = "" if meant else "one of " + ", ".join(table.names)
-        report.bad(key, f"unknown key {quoted(key.value)}", expected, meant)
-        report.key = ""
-        return meant
-
-    def _twice(self, node: Node, key: str, first: Node) -> None:
-        self._report.key = key
-        line = mark_of(first).line
-        self._report.bad(node, f"`{key}` is given twice, first in line {line}", "each key once")
-        self._report.key = ""
-
-    def _special(self, field: spec.Field, node: Node) -> object:
-        if field.kind == "tasks":
-            self._tasks(node)
-            return True
-        return self._stop(node)
-
-    def _stop(self, node: Node) -> spec.Stop | None:
-        report = self._report
-        if is_null(node):
-            return spec.Stop()
-        if not isinstance(node, Mapping):
-            keys = ", ".join(f"`{name}`" for name in _STOP.names)
-            report.bad(node, described(node), f"a mapping with any of {keys}")
-            return None
-        outer, key, key_node = report.prefix, report.key, report.key_node
-        report.prefix, report.key = f"{outer}.{key}", ""
-        values = self.mapping(node, _STOP)
-        report.prefix, report.key, report.key_node = outer, key, key_node
-        return spec.Stop(**values)
-
-    # --- tasks -------------------------------------------------------------------------------
-
-    def _tasks(self, node: Node) -> None:
-        report = self._report
-        report.key = ""
-        if isinstance(node, Mapping):
-            self._named_tasks(node)
-        elif isinstance(node, Sequence):
-            for i, item in enumerate(node.items):
-                self._task(item, None, f"tasks[{i}]")
+            known = None
+            name = None
+        if known is None:
+            entry = Entry(layer)
+            entry.name = name
+            self.entries.append(entry)
+            if name is not None:
+                self._known[name.lower()] = entry
         else:
-            report.key = "tasks"
-            expected = "a list of tasks with `name`s, or a mapping from name to task"
-            report.bad(node, described(node), expected)
-            return
-        report.prefix, report.key = "", "tasks"
-        if not node.items and not getattr(node, "merged", None):
-            report.bad(node, "no task at all", "at least one")
+            known.layers.insert(0, layer)
+            known.own += 1
+
+    def finish(self, main: Part) -> None:
+        """Make the tasks, and tell what shows only when all is known. `main` is the file that a
+        project without any task is told of."""
+        root = main.root
+        if isinstance(root, Mapping) and "tasks" not in {*self.origins, *self._meant}:
+            main.report.prefix = main.report.key = ""
+            main.report.bad(root, "`tasks` is missing")
         self._clashes()
-        report.prefix, report.key = "", ""
+        waiting = []
+        for entry in self.entries:
+            entry.layers += self._for_all
+            self._has_program(entry)
+            if any(layer.held for layer in entry.layers):
+                waiting.append(entry)
+            else:
+                layers = entry.layers
+                values = layers[0].values if len(layers) == 1 else merged(x.values for x in layers)
+                make(entry, values, self._folder, self._defaults)
+        if waiting:
+            from procession.config.variants import make_each
 
-    def _named_tasks(self, node: Mapping) -> None:
-        own = len(node.items)
-        pairs = node.items + node.merged
-        for i in range(0, len(pairs), 2):
-            key, value = pairs[i], pairs[i + 1]
-            self._report.prefix, self._report.key = "tasks", ""
-            if not isinstance(key, Scalar):
-                self._report.bad(key, f"{described(key)} as a task's name", "text")
-            elif i < own or key.value.lower() not in self._names:
-                self._task(value, key, f"tasks.{key.value}")
+            make_each(waiting, self._folder, self._defaults)
+        self._between()
 
-    def _task(self, node: Node, key: Scalar | None, path: str) -> None:
-        """Read one task: `key` is its name where tasks are a mapping."""
-        report = self._report
-        entry = Entry(path if key or not isinstance(node, Mapping) else path_of(node, path), node)
-        report.prefix, report.key, report.key_node = entry.path, "", key
-        self.entries.append(entry)
-        name: str | None = None
-        if key is not None:
-            name = self._name(key, key.value)
-        if not isinstance(node, Mapping):
-            needs = "a mapping with `program`" if key else "a mapping with `name` and `program`"
-            report.bad(node, described(node), needs)
+    def _has_program(self, entry: Entry) -> None:
+        own = entry.layers[: entry.own]
+        if entry.said("program") or any("program" in layer.meant for layer in entry.layers):
             return
-        values = self.mapping(node, _TASK if key is None else _NAMED_TASK, entry.nodes)
-        if "name" in entry.nodes:
-            given, (report.key_node, value) = values.pop("name", None), entry.nodes["name"]
-            report.key = "name"
-            if key is None:
-                name = given and self._name(value, given)
-            elif given is not None and given != key.value:
-                what = f"{quoted(given)}, but the task's key says {quoted(key.value)}"
-                report.bad(value, what, "the same name, or no `name`", key.value)
-            report.key, report.key_node = "", None
-        lacking = {"program", *entry.nodes} - values.keys()
-        entry.wrong = _NEEDED_TO_LOOK_UP & lacking
-        if name and "program" in values:
-            entry.task = _made(name, values, self._defaults)
-        # without a name it may have a program, and the other way round
-        entry.looked_at = entry.task or _made("?", {"program": "", **values}, self._defaults)
-
-    def _name(self, node: Node, name: str) -> str | None:
-        """`name` if a task may have it and no other has; told otherwise."""
-        report = self._report
-        lower = name.lower()
-        first = self._names.setdefault(lower, (name, node))
-        if first[1] is not node:
-            line = mark_of(first[1]).line
-            same = "" if first[0] == name else f" as {quoted(first[0])}, which differs by case only"
-            what = f"the name {quoted(name)} is taken in line {line}{same}"
-            report.bad(node, what, "a name of its own for each task")
-        elif lower in spec.RESERVED_NAMES:
-            report.bad(node, f"the name {quoted(name)} is our own, for log and terminal", "another")
-        elif is_name(name):
-            return name
-        else:
-            fit = READERS["name"](report, node, _NAME, self._folder)  # tells of it, or forgives
-            return self._name(node, fit) if isinstance(fit, str) else None
-        return None
+        first = entry.first
+        if not isinstance(first.node, Mapping):
+            return  # which was told
+        others = [e.name for e in self.entries if e.name and e.said("program")]
+        several = len({layer.part for e in self.entries for layer in e.layers}) > 1
+        meant = closest(entry.name, others) if several and entry.name and len(own) == 1 else ""
+        report = first.part.report
+        mark = mark_of(first.node)
+        report.at(mark, "`program` is missing", "", meant, first.path)
 
     def _clashes(self) -> None:
         """Two tasks that would write one file: stderr goes to `<name>.stderr.log`."""
-        for lower, (name, node) in self._names.items():
+        for lower, entry in self._known.items():
             base, _, end = lower.rpartition(".")
-            if end == "stderr" and base in self._names:
-                other = self._names[base][0]
+            if end == "stderr" and base in self._known:
+                other = self._known[base].name or ""
+                name = entry.name or ""
                 what = f"the log of {quoted(name)} is the file of {quoted(other)}'s error output"
-                path = f"tasks.{name}"
-                self._report.at(mark_of(node), what, "another name", "", path)
+                first = entry.first
+                mark = mark_of(first.named or first.node)
+                first.part.report.at(mark, what, "another name", "", f"tasks.{name}")
 
+    def _between(self) -> None:
+        """What is wrong between tasks."""
+        exit_from = self.origins.get("exit-code-from")
+        if exit_from is not None and "exit-code-from" not in self.values:
+            exit_from = None
+        for entry in self.entries:
+            task = entry.task or entry.looked_at
+            if task is not None and (task.depends_on or task.replicas > 1):
+                break
+        else:
+            if exit_from is None:
+                return
+        from procession.config.crosscheck import check_between
 
-def _made(name: str, values: dict[str, Any], defaults: spec.Defaults | None) -> spec.Task:
-    """The task, from values by key. What is not there has the model's default, or `defaults`'."""
-    fit = {TASK_ATTRIBUTES[key]: value for key, value in values.items()}
-    policy, delay = fit.pop("restart", None), fit.pop("restart_backoff", None)
-    if defaults is not None:
-        fit.setdefault("stop", defaults.stop)
-        fit.setdefault("cwd", defaults.cwd)
-        delay = defaults.restart_delay if delay is None else delay
-        if defaults.quits_at_first_end and fit.get("quit_on_terminate"):
-            policy = "no"
-    if policy is not None or delay is not None:
-        fit["restart"] = spec.Restart(policy or "no", delay)
-    return spec.Task(name, **fit)
+        check_between(self.entries, exit_from)

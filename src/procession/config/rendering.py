@@ -12,17 +12,19 @@ import subprocess
 import sys
 
 from procession.config.concealing import censored
-from procession.config.scalars import NULL, TEXT, plain_kind
+from procession.config.part import Late, put
 from procession.config.source import Mark, Problem, Source
 from procession.config.yaml import Mapping, Scalar, mark_of
 from procession.errors import HostError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from typing import Any
 
     from procession.config.yaml import Node
+
+    _Asked = tuple[int, dict[str, int]]  # which text, and what it knows besides
 
 DEADLINE = 15.0  # seconds for the whole process; its own limits are nearer, but a FIFO is patient
 RENDERED = " (rendered)"  # after a file's name: the text that its template gave
@@ -38,8 +40,11 @@ serve(job)
 _COMMAND = ("-I", "-S", "-c", _PROGRAM)
 
 
-class _Values:
-    """What a template can use."""
+class Templates:
+    """Renders what the file at `path` (absolute) says; `variables` are those of `--var`.
+
+    Every method raises HostError if no template can be rendered here.
+    """
 
     def __init__(self, path: str, environ: dict[str, str], variables: dict[str, str]) -> None:
         self.path = path
@@ -52,48 +57,93 @@ class _Values:
             "vars": variables,
         }
 
+    def file(self, source: Source) -> Source | Problem:
+        """What the template `source` gives, as a source of its own; or the template's mistake."""
+        (answer,) = self._ask([source.text], [(0, {})])
+        if "text" in answer:
+            text = answer["text"]
+            if "\0" in text:
+                what = "the rendered text has a NUL character"
+                return source.problem(Mark(1, 1), what, "text")
+            return Source(source.name + RENDERED, text)
+        return self._problem(answer, source)
 
-def render_file(
-    source: Source, path: str, environ: dict[str, str], variables: dict[str, str]
-) -> Source | Problem:
-    """What the template `source` gives, as a source of its own; or the template's mistake.
+    def render(self, source: Source, root: Node) -> tuple[list[Problem], list[Late]]:
+        """Render every scalar below `root` that has a tag, in its place; what could not be
+        rendered, and what needs the number of a replica, which is left as it is.
 
-    `path` is the file's, absolute; `variables` are those of `--var`. Raises HostError if no
-    template can be rendered here.
-    """
-    values = _Values(path, environ, variables)
-    (answer,) = _ask([source.text], values)
-    if "text" in answer:
-        text = answer["text"]
-        if "\0" in text:
-            what = "the rendered text has a NUL character"
-            return source.problem(Mark(1, 1), what, "text")
-        return Source(source.name + RENDERED, text)
-    return _problem(answer, source.name, values)
+        A value that was rendered is read as `config.part.put` says.
+        """
+        found = list(_scalars(root))
+        texts = list(dict.fromkeys(node.value for node, _ in found))
+        asked: list[_Asked] = [(i, {}) for i in range(len(texts))]
+        answers = dict(zip(texts, self._ask(texts, asked, late=True), strict=True))
+        problems, late = [], []
+        for node, path in found:
+            answer = answers[node.value]
+            if "late" in answer:
+                late.append(Late(node, path))
+            elif "text" in answer:
+                put(node, answer["text"])
+            else:
+                problems.append(self._problem(answer, source, mark_of(node), path))
+        return problems, late
 
+    def each(
+        self, source: Source, wanted: Iterable[tuple[Late, int, int]]
+    ) -> dict[tuple[int, int, int], str | Problem]:
+        """What texts come to for replicas: `(late, replica, replicas)`. By the `id` of the node and
+        these numbers."""
+        cases = {(id(late.node), i, n): late for late, i, n in wanted}
+        texts = list(dict.fromkeys(late.text for late in cases.values()))
+        index = {text: i for i, text in enumerate(texts)}
+        keys = dict.fromkeys((late.text, i, n) for (_, i, n), late in cases.items())
+        asked: list[_Asked] = [(index[t], {"replica": i, "replicas": n}) for t, i, n in keys]
+        answers = dict(zip(keys, self._ask(texts, asked), strict=True))
+        found: dict[tuple[int, int, int], str | Problem] = {}
+        for (node, i, n), late in cases.items():
+            answer = answers[late.text, i, n]
+            found[node, i, n] = (
+                answer["text"]
+                if "text" in answer
+                else self._problem(answer, source, mark_of(late.node), late.path)
+            )
+        return found
 
-def render_scalars(
-    source: Source, root: Node, path: str, environ: dict[str, str], variables: dict[str, str]
-) -> list[Problem]:
-    """Render every scalar below `root` that has a tag, in its place; what could not be rendered.
+    def _problem(
+        self, answer: dict[str, Any], source: Source, mark: Mark | None = None, path: str = ""
+    ) -> Problem:
+        """The problem that an answer tells: in an included file, at a scalar, in the template."""
+        what, expected, suggestion = answer["words"]
+        if not answer["file"] and mark is not None:
+            return source.problem(mark, what, expected, suggestion, path)
+        file = source.name
+        if answer["file"]:
+            inside = os.path.relpath(answer["file"], self.folder)
+            file = os.path.join(os.path.dirname(source.name), inside)
+        line, column = answer["line"], answer["column"]
+        hidden = tuple((start, end) for start, end in answer["hidden"])
+        problem = Problem(
+            file, line, column, path, what, expected, suggestion, answer["source"], hidden
+        )
+        return censored(problem)
 
-    A value that was rendered is read as if it stood there without quotes (`"{{ vars.delay }}"`
-    can be a number), except that nothing at all stays an empty text. Else as `render_file`.
-    """
-    values = _Values(path, environ, variables)
-    found = list(_scalars(root))
-    texts = list(dict.fromkeys(node.value for node, _ in found))
-    answers = dict(zip(texts, _ask(texts, values) if texts else [], strict=True))
-    problems = []
-    for node, key in found:
-        answer = answers[node.value]
-        if "text" not in answer:
-            problems.append(_problem(answer, source.name, values, source, mark_of(node), key))
-            continue
-        node.value = answer["text"]
-        typed = node.value and plain_kind(node.value) not in (NULL, TEXT)
-        node.implicit = (True, False) if typed else (False, True)
-    return problems
+    def _ask(
+        self, texts: list[str], asked: list[_Asked], *, late: bool = False
+    ) -> list[dict[str, Any]]:
+        """Let a process render: an answer for each that is asked, see `template.work`."""
+        if not asked:
+            return []
+        return _answers(
+            {
+                "modules": sys.path,
+                "path": self.path,
+                "values": self.known,
+                "texts": texts,
+                "asked": asked,
+                "late": late,
+            }
+        )
 
 
 def _scalars(root: Node) -> Iterator[tuple[Scalar, str]]:
@@ -120,33 +170,8 @@ def _scalars(root: Node) -> Iterator[tuple[Scalar, str]]:
         waiting += reversed(below)
 
 
-def _problem(
-    answer: dict[str, Any],
-    name: str,
-    values: _Values,
-    source: Source | None = None,
-    mark: Mark | None = None,
-    path: str = "",
-) -> Problem:
-    """The problem that an answer tells: in an included file, at a scalar, or in the template."""
-    what, expected, suggestion = answer["words"]
-    if not answer["file"] and source is not None and mark is not None:
-        return source.problem(mark, what, expected, suggestion, path)
-    file = name
-    if answer["file"]:
-        inside = os.path.relpath(answer["file"], values.folder)
-        file = os.path.join(os.path.dirname(name), inside)
-    line, column = answer["line"], answer["column"]
-    hidden = tuple((start, end) for start, end in answer["hidden"])
-    problem = Problem(
-        file, line, column, path, what, expected, suggestion, answer["source"], hidden
-    )
-    return censored(problem)
-
-
-def _ask(texts: list[str], values: _Values) -> list[dict[str, Any]]:
-    """Let a process render `texts`: an answer for each, see `template.work`."""
-    job = {"modules": sys.path, "path": values.path, "values": values.known, "texts": texts}
+def _answers(job: dict[str, Any]) -> list[dict[str, Any]]:
+    count = len(job["asked"])
     try:
         ended = subprocess.run(
             [sys.executable, *_COMMAND],
@@ -156,14 +181,14 @@ def _ask(texts: list[str], values: _Values) -> list[dict[str, Any]]:
             check=False,
         )
     except subprocess.TimeoutExpired:
-        return [_unanswered(f"rendering takes more than {DEADLINE:g} s")] * len(texts)
+        return [_unanswered(f"rendering takes more than {DEADLINE:g} s")] * count
     except (OSError, ValueError) as e:
         raise HostError("templates", f"{sys.executable or 'Python'} cannot be started: {e}") from e
     if ended.returncode == 0:
-        answers: list[dict[str, Any]] = json.loads(ended.stdout)
-        return answers
+        made: list[dict[str, Any]] = json.loads(ended.stdout)
+        return made
     if ended.returncode < 0:  # its hard limit of processor time, or the kernel's of memory
-        return [_unanswered("rendering takes too much time or memory")] * len(texts)
+        return [_unanswered("rendering takes too much time or memory")] * count
     last = ended.stderr.decode(errors="backslashreplace").strip().rpartition("\n")[2]
     raise HostError("templates", f"cannot be rendered: {last}", "Jinja2, installed with us")
 

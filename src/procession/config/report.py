@@ -96,6 +96,10 @@ class Report:
             self.notes.append(self.source.problem(mark, what, "", suggestion, self.path()))
         return True
 
+    def close(self, mark: Mark) -> None:
+        """What a reader says of this place from now on is not told: it is known to be wrong."""
+        self._closed.add((mark.line, mark.column))
+
     def at(self, mark: Mark, what: str, expected: str, suggestion: str, path: str) -> None:
         """A problem at a place of the source. The same is told once, a long path shortened.
 

@@ -13,6 +13,8 @@ from procession.errors import one_line, quoted
 # reading it on would break the promise of an answer within 2 seconds.
 MAX_BYTES = 1024 * 1024
 
+MAX_DEPTH = 64  # of lists and mappings in each other; the model is 7 deep
+
 # More than anybody reads; beyond it problems are counted, or the reading ends.
 MAX_PROBLEMS = 500
 

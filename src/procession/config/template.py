@@ -24,6 +24,7 @@ from types import GeneratorType
 
 import jinja2
 from jinja2.loaders import split_template_path
+from jinja2.meta import find_undeclared_variables
 from jinja2.sandbox import SandboxedEnvironment
 
 from procession.config.concealing import hidden_in_text
@@ -41,6 +42,9 @@ CPU_SECONDS = 0.75  # a file of 1,000 tasks by a loop takes 0.03
 CPU_SECONDS_EACH = 0.002  # more for each text of a `template: true` file: one takes 0.0004
 MAX_CPU_SECONDS = 10.0
 MEMORY = 512 * 1024 * 1024  # bytes of address space
+
+LATE = frozenset({"replica", "replicas"})  # known when the tasks are
+_LOOP = "a loop, or `template: true` in a plain file", ""
 
 Words = tuple[str, str, str]  # what; expected; suggestion
 
@@ -92,6 +96,7 @@ class _Renderer:
         self._own: dict[str, str] = {}  # what is rendered, by the name it has here
         self._texts: dict[str, str] = {}  # all that was read, by the name it has in a traceback
         self._size = 0
+        self._more: dict[str, int] = {}  # what the text that is being rendered knows besides
         self._env = SandboxedEnvironment(
             loader=jinja2.FunctionLoader(self._load),
             undefined=_Strict,
@@ -99,18 +104,29 @@ class _Renderer:
             lstrip_blocks=True,
         )
 
-    def render(self, name: str, text: str) -> dict[str, Any]:
-        """`{"text": ...}`, or the problem: see `_problem`."""
+    def render(
+        self, name: str, text: str, more: dict[str, int], *, late: bool = False
+    ) -> dict[str, Any]:
+        """`{"text": ...}`, or the problem: see `_problem`. `more`: values besides those of the job.
+        `late`: what asks for one of `LATE` gives `{"late": True}`."""
         self._own[name] = text
+        self._more = more
         try:
+            if late and self._is_late(text):
+                return {"late": True}
             return {"text": "".join(self._parts(self._env.get_template(name)))}
         except jinja2.TemplateSyntaxError as e:
             return self._problem(e, e.filename or name, e.lineno)
         except (Exception, _Bound) as e:  # noqa: BLE001 - whatever a template's expression raises
             return self._problem(e, *(_place(e) or (name, 1)))
 
+    def _is_late(self, text: str) -> bool:
+        if not any(name in text for name in LATE):
+            return False
+        return not LATE.isdisjoint(find_undeclared_variables(self._env.parse(text)))
+
     def _parts(self, template: jinja2.Template) -> Iterator[str]:
-        running = template.generate(**self._values)
+        running = template.generate(**self._values, **self._more)
         for part in running:
             yield part
             self._size += len(part)
@@ -170,7 +186,9 @@ class _Renderer:
     def _undefined(self, error: _Missing) -> Words:
         name = str(error.name)
         if error.owner is jinja2.utils.missing:
-            known = sorted(self._values)
+            if name in LATE:
+                return f"{quoted(name)} is not known to a file that is rendered as a whole", *_LOOP
+            known = sorted({*self._values, *self._more})
             what = f"{quoted(name)} is not defined" if error.name else str(error)
             ours = ", ".join(f"`{word}`" for word in known)
             return what, f"{ours}, or what the template sets", closest(name, known)
@@ -254,14 +272,16 @@ def _bounded(texts: int) -> Iterator[None]:
 
 
 def work(job: dict[str, Any]) -> list[dict[str, Any]]:
-    """The answers to `texts`, in order: see `_Renderer.render`."""
+    """The answers to what is `asked`, in order: an index of `texts` and values for it each. See
+    `_Renderer.render`."""
     renderer = _Renderer(job["path"], job["values"])
-    return [renderer.render(f"<{i}>", text) for i, text in enumerate(job["texts"])]
+    texts = job["texts"]
+    return [renderer.render(f"<{i}>", texts[i], m, late=job["late"]) for i, m in job["asked"]]
 
 
 def serve(job: dict[str, Any]) -> None:
     """Do one job under the limits, and write its answer."""
-    with _bounded(len(job["texts"])):
+    with _bounded(len(job["asked"])):
         answers = work(job)
     sys.stdout.write(json.dumps(answers))
     sys.stdout.flush()

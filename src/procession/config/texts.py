@@ -14,6 +14,15 @@ if TYPE_CHECKING:
     from procession.config.yaml import Node
 
 
+class Nothing:
+    """What a key with no value says: there is none, though other files or `defaults` say one."""
+
+    __slots__ = ()
+
+
+NOTHING = Nothing()
+
+
 def is_null(node: Node) -> bool:
     """Is nothing there: an empty value, `~` or `null`?"""
     return isinstance(node, Scalar) and node.implicit[0] and node.value in NULLS

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from procession import spec
 from procession.config.report import Report, described
 from procession.config.texts import can_be_passed, is_null, items, quickly, written
 from procession.config.yaml import Mapping, Scalar, Sequence
@@ -11,11 +10,12 @@ from procession.errors import quoted
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from procession.config.yaml import Node
+    from procession.keys import Field
 
 Pairs = tuple[tuple[str, str], ...]
 
 
-def environment(report: Report, node: Node, field: spec.Field, folder: str) -> Pairs | None:
+def environment(report: Report, node: Node, field: Field, folder: str) -> Pairs | None:
     """Variables: a mapping, or a list of `NAME=VALUE`."""
     if is_null(node):
         return ()

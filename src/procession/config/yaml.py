@@ -21,7 +21,7 @@ from yaml import (
 )
 
 from procession.config.scalars import BOOLEAN, FLOAT, INTEGER, NULL, TEXT, plain_kind
-from procession.config.source import MAX_PROBLEMS, Mark, Problem
+from procession.config.source import MAX_DEPTH, MAX_PROBLEMS, Mark, Problem
 from procession.config.suggest import closest
 from procession.config.yaml_words import reworded
 from procession.errors import quoted
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
     from procession.config.source import Source
 
-MAX_DEPTH = 64  # the model is 5 deep
 MAX_EVENTS = 250_000  # 1,000 rich tasks have 40,000
 MAX_EXPANDED = 250_000  # nodes; 1,000 tasks that share 50 variables put 100,000 in place
 

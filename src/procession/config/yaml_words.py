@@ -6,7 +6,7 @@ point to where they noticed. Here the common mistakes are told as mistakes, at t
 
 from __future__ import annotations
 
-from procession.config.source import Mark
+from procession.config.source import MAX_DEPTH, Mark
 from procession.errors import one_line, quoted
 
 TYPE_CHECKING = False
@@ -65,7 +65,9 @@ def _unreadable(source: Source, error: Exception) -> Problem:
 def _scanning(
     problem: str, context: str, here: Mark, start: Mark, found: str, before: str
 ) -> tuple[Mark, str, str] | None:
-    """Characters where they may not be."""
+    """Characters where they may not be, and more brackets than any project has."""
+    if "nesting depth" in problem:  # libyaml since 0.2.6, which looks ahead of what we are given
+        return here, f"nested more than {MAX_DEPTH} levels deep", ""
     if found == "\t" and ("start any token" in problem or "tab" in problem):
         return here, "a tab in the indentation", "blanks: YAML allows no tabs there"
     if "node content" in problem and not found:

@@ -11,7 +11,7 @@ from procession.core.actions import (
     HealthChanged,
     ReadyChanged,
 )
-from procession.core.parts import alarm, duration, with_phase
+from procession.core.parts import alarm, duration, put, with_phase
 from procession.core.running import bring_down, running_of
 from procession.core.states import ReplicaState
 
@@ -105,10 +105,11 @@ def stopping_told(s: ReplicaState, e: ev.StoppingTold, now: float) -> Outcome:
         ready_by=None, ends_by=by, latest=by + s.task.stop.extend, checked=False
     )
     s = s.replace(phase=phase, ready=False, why="it says that it is stopping")
-    s, actions = alarm(s, by)
+    s, timer = alarm(s, by)
+    actions: list[Action] = [Changed(s.replica, s.run, "running", "running", s.why), *timer]
     if running.checked:
-        actions.insert(0, EndChecks(s.replica, s.run))
-    return s, [Changed(s.replica, s.run, "running", "running", s.why), *actions]
+        put(actions, EndChecks(s.replica, s.run))
+    return s, actions
 
 
 def status_told(s: ReplicaState, e: ev.StatusTold, now: float) -> Outcome:

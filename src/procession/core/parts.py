@@ -5,6 +5,7 @@ from __future__ import annotations
 from procession.core import stop
 from procession.core.actions import (
     Action,
+    Changed,
     EndCommand,
     KillTree,
     RunCommand,
@@ -26,6 +27,11 @@ def alarm(s: ReplicaState, at: float) -> Outcome:
     """Whatever timer was set is stale from now on."""
     s = s.replace(timer=s.timer + 1)
     return s, [SetTimer(s.replica, s.timer, at)]
+
+
+def put(actions: list[Action], action: Action) -> None:
+    """In front of the others, but for the change that they come of."""
+    actions.insert(1 if actions and isinstance(actions[0], Changed) else 0, action)
 
 
 def with_phase(s: ReplicaState, **changes: object) -> ReplicaState:

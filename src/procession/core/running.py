@@ -6,7 +6,7 @@ from procession.core import events as ev
 from procession.core import stop
 from procession.core.actions import Action, Changed, EndChecks, Release
 from procession.core.follow import run_over as follow_run
-from procession.core.parts import climb_on, processes, with_phase
+from procession.core.parts import climb_on, processes, put, with_phase
 from procession.core.states import ReplicaState, Running, Stopping
 
 TYPE_CHECKING = False
@@ -64,15 +64,14 @@ def leader_exited(s: ReplicaState, e: ev.LeaderExited, now: float) -> Outcome:
         exit=e.status, exit_at=now, checked=False, ready_by=None, told="", ends_by=None
     )
     s = s.replace(phase=ended, why=str(e.status), exit=e.status, ready=False, healthy=None)
-    actions: list[Action] = []
-    if running.checked:
-        actions.append(EndChecks(s.replica, s.run))
     if running.ready_by is not None or running.ends_by is not None:
         s = s.replace(timer=s.timer + 1)  # that time limit is over with the leader
-    if e.left == 0:
-        return s, actions  # TreeEmpty follows as soon as the output is read
-    s, more = _left_behind(s, f"{processes(e.left)} it left", now)
-    return s, [*actions, *more]
+    actions: list[Action] = []
+    if e.left > 0:  # else TreeEmpty follows as soon as the output is read
+        s, actions = _left_behind(s, f"{processes(e.left)} it left", now)
+    if running.checked:
+        put(actions, EndChecks(e.replica, e.run))
+    return s, actions
 
 
 def grown_running(s: ReplicaState, e: ev.TreeGrew, now: float) -> Outcome:
@@ -132,7 +131,7 @@ def bring_down(
     s = s.replace(phase=phase, ready=False, healthy=healthy, since=now)
     s, actions = climb_on(s, climb, move, now)
     if running.checked:
-        actions.insert(0, EndChecks(s.replica, s.run))
+        put(actions, EndChecks(s.replica, s.run))
     return s, actions
 
 

@@ -10,6 +10,7 @@ from procession.core import begin, checked, running, stopping
 from procession.core import events as ev
 from procession.core.actions import Action, Changed, ReadyChanged
 from procession.core.begin import ignore
+from procession.core.parts import put
 from procession.core.states import (
     Backoff,
     Completed,
@@ -42,7 +43,7 @@ def step(state: ReplicaState, event: ev.Event, now: float) -> tuple[ReplicaState
         return state, []
     new, actions = TABLE[type(state.phase), type(event)](state, event, now)
     if state.ready and not new.ready and (state.task.ready is not None or state.task.completes):
-        actions.insert(0, ReadyChanged(state.replica, state.run, False, new.why))
+        put(actions, ReadyChanged(state.replica, state.run, False, new.why))
     if type(new.phase) is not type(state.phase):
         if new.since != now:
             new = new.replace(since=now)

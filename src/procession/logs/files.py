@@ -6,6 +6,8 @@ import os
 import time
 
 from procession.errors import HostError
+from procession.logs.bounds import Bounds, Limits
+from procession.logs.earlier import clean, hold, release
 from procession.logs.sink import FLAGS, Sink
 
 TYPE_CHECKING = False
@@ -25,23 +27,38 @@ class LogFolder:
     `event` from any thread, the rest from the one that made it.
     """
 
-    def __init__(self, path: str, note: str | None = None) -> None:
+    def __init__(
+        self, path: str, note: str | None = None, *, project: str = "", bounds: Bounds | None = None
+    ) -> None:
         """For an existing folder. HostError when the event log cannot be opened."""
         self.path = path
+        self._project = project
+        self._bounds = bounds
+        self._lock = hold(path)
         self.note = note  # what did not work and costs no log: for the user to hear once
         self._sinks: dict[tuple[str, str], Sink] = {}
-        self._events = Sink(EVENTS, path=os.path.join(path, EVENTS))
+        self._events = Sink(EVENTS, path=os.path.join(path, EVENTS), bounds=bounds)
         self._post: Post | None = None
         trouble = self._events.open(time.monotonic())
         if trouble is not None:
+            self._unlock()
             raise HostError("log folder", f"{path}: {trouble}", "a place to write", _ELSEWHERE)
 
     @staticmethod
-    def create(base: str | None, project: str, now: float) -> LogFolder:
+    def create(
+        base: str | None,
+        project: str,
+        now: float,
+        *,
+        limits: Limits | None = None,
+        files: int = 1,
+    ) -> LogFolder:
         """Make the folder of a supervisor that starts `now` (seconds since the epoch).
 
-        `base` None is the user's log folder of the platform. Two supervisors in one second get
-        two folders: mkdir is exclusive. HostError says what could not be made, and where.
+        `limits` bounds what the `files` that are written at a time, and the project's earlier
+        runs, may take; None: nothing does. `base` None is the user's log folder of the platform.
+        Two supervisors in one second get two folders: mkdir is exclusive. HostError says what could
+        not be made, and where.
         """
         if base is None:
             # imported here: it costs 16 ms
@@ -58,7 +75,15 @@ class LogFolder:
         except OSError as e:
             happened = f"{e.filename or parent} cannot be made: {e.strerror}"
             raise HostError("log folder", happened, "a place to write", _ELSEWHERE) from e
-        return LogFolder(path, _point_latest(parent, os.path.basename(path)))
+        note = _point_latest(parent, os.path.basename(path))
+        bounds = None if limits is None else Bounds(limits, files)
+        return LogFolder(path, note, project=project, bounds=bounds)
+
+    def clean(self) -> None:
+        """Remove what earlier runs of the project kept beyond the limits. For the thread that
+        writes the logs; blocks as long as the disk does."""
+        if self._bounds is not None:
+            clean(self.path, self._project, self._bounds)
 
     @staticmethod
     def file_of(replica: str, stream: str) -> str:
@@ -76,7 +101,8 @@ class LogFolder:
         key = replica, stream
         if key not in self._sinks:
             name = self.file_of(replica, stream)
-            self._sinks[key] = Sink(name, path=os.path.join(self.path, name))
+            path = os.path.join(self.path, name)
+            self._sinks[key] = Sink(name, path=path, bounds=self._bounds)
         return self._sinks[key]
 
     def open_stream(self, replica: str, stream: str) -> int:
@@ -109,7 +135,15 @@ class LogFolder:
         """Close all files; a sentence if something was lost. After the capture was closed."""
         told = [sink.close() for sink in (*self._sinks.values(), self._events)]
         self._sinks.clear()
+        if self._bounds is not None:
+            told.append(self._bounds.settle())
+        self._unlock()
         return "; ".join(t for t in told if t) or None
+
+    def _unlock(self) -> None:
+        if self._lock is not None:
+            release(self._lock)
+            self._lock = None
 
 
 def open_stream(folder: str, replica: str, stream: str) -> int:

@@ -1,17 +1,32 @@
-"""A log file that takes blocks of bytes, and never stops a task when it cannot."""
+"""A log file that takes blocks of bytes, and never stops a task when it cannot.
+
+With `Bounds` it is turned when it is full (see there): on a line's end, and with nothing lost.
+"""
 
 from __future__ import annotations
 
 import os
+import sys
+
+from procession.logs.bounds import OVERRUN
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from procession.logs.bounds import Bounds
+
     Block = bytes | memoryview
 
+_NEWLINE = 10
 RETRY = 1.0  # seconds after a failed write in which what comes is dropped without trying
 FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_CLOEXEC", 0)
 FLAGS |= getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 FLAGS |= getattr(os, "O_NONBLOCK", 0)  # opening a FIFO that a task put there must not wait
+
+
+class _CutShortError(Exception):
+    def __init__(self, done: int, cause: OSError) -> None:
+        self.done = done
+        self.cause = cause
 
 
 class Sink:
@@ -24,9 +39,14 @@ class Sink:
     truncates under us goes on at its new end instead of growing a hole.
     """
 
-    __slots__ = ("_fd", "_lost", "_owned", "_path", "_retry_at", "_trouble", "name")
+    __slots__ = (
+        "_bounds", "_fd", "_lost", "_news", "_owned", "_path", "_pieces", "_retry_at", "_size",
+        "_trouble", "_turn_at", "_within_line", "name",
+    )  # fmt: skip
 
-    def __init__(self, name: str, *, path: str | None = None, fd: int = -1) -> None:
+    def __init__(
+        self, name: str, *, path: str | None = None, fd: int = -1, bounds: Bounds | None = None
+    ) -> None:
         self.name = name  # what messages call it
         self._path = path  # opened (and created, mode 0600) by `open`, closed by `close`
         self._fd = fd  # of somebody else, who keeps it open as long as the sink is used
@@ -34,6 +54,12 @@ class Sink:
         self._lost = 0  # bytes dropped since the last telling
         self._trouble: str | None = None  # why nothing can be written now
         self._retry_at = 0.0
+        self._bounds = bounds if path is not None else None
+        self._size = 0
+        self._turn_at = self._bounds.file_limit if self._bounds is not None else 0
+        self._within_line = False  # the last byte in the file was no newline
+        self._pieces = 0
+        self._news: str | None = None  # of the bounds, and not told yet
 
     def open(self, now: float) -> str | None:
         """Open the file if it is not open. A sentence if that fails; it is tried again later."""
@@ -41,6 +67,8 @@ class Sink:
             return None
         try:
             self._fd = os.open(self._path, FLAGS, 0o600)
+            if self._bounds is not None:
+                self._size = os.fstat(self._fd).st_size
         except OSError as e:
             return self._failed(e, now)
         return None
@@ -55,20 +83,113 @@ class Sink:
             if self._fd < 0:
                 self._lost += len(block)
                 return told
+        try:
+            if self._bounds is not None:
+                self._write_bounded(self._bounds, block, now)
+            else:
+                self._write_all(block)
+        except _CutShortError as e:
+            self._lost += len(block) - e.done
+            return self._failed(e.cause, now)
+        return self._recovered() if self._trouble is not None else self._tell_news()
+
+    def _write_all(self, block: Block, before: int = 0) -> None:
+        """Raises _CutShortError, with what was written of it, and `before` it."""
         done = 0
         try:
             done = os.write(self._fd, block)
             while done < len(block):  # a full disk, or a file size limit, cuts a write short
                 done += os.write(self._fd, memoryview(block)[done:])
         except OSError as e:
-            self._lost += len(block) - done
-            return self._failed(e, now)
-        return None if self._trouble is None else self._recovered()
+            raise _CutShortError(before + done, e) from e
+        finally:
+            self._size += done
+
+    def _write_bounded(self, bounds: Bounds, block: Block, now: float) -> None:
+        begin = 0
+        while begin < len(block):
+            room = self._turn_at - self._size
+            end = len(block)
+            if end - begin > room:
+                end = self._line_end(block, begin, room)
+            part = block if end - begin == len(block) else memoryview(block)[begin:end]
+            if end > begin:
+                before = self._size
+                try:
+                    self._write_all(part, begin)
+                finally:
+                    self._news = bounds.grew(self._size - before, now) or self._news
+                self._within_line = block[end - 1] != _NEWLINE
+            full = self._size >= self._turn_at or end < len(block)
+            if full and (not self._within_line or self._size >= self._turn_at + OVERRUN):
+                self._turn(bounds)
+            begin = end
+
+    def _line_end(self, block: Block, begin: int, room: int) -> int:
+        """Where in `block` the file is to end: after the last line that fits, or, if that is none,
+        after the first that does not; the block's end where no line ends in it."""
+        data = bytes(block)  # once in many blocks
+        fits = data.rfind(b"\n", begin, begin + max(0, room)) + 1
+        if fits > begin:
+            return fits
+        if not self._within_line and self._size:
+            return begin  # the file is whole as it is
+        longer = data.find(b"\n", begin + max(0, room)) + 1
+        return longer or len(data)
+
+    def _turn(self, bounds: Bounds) -> None:
+        """Make a piece of what is in the file, and go on in an empty one. Where that fails the
+        file goes on as it is, and it is tried again when as much was added."""
+        try:
+            size = os.fstat(self._fd).st_size
+            if size < self._size // 2:  # somebody truncated it under us: there is room
+                bounds.used -= self._size - size
+                self._size = size
+                return
+            piece = self._go_on_anew()
+        except OSError as e:
+            self._turn_at = self._size + bounds.file_limit
+            why = f"{e.filename or self.name}: {e.strerror or e}"
+            self._news = f"{self.name}: grows beyond its size, it cannot be turned: {why}"
+            return
+        bounds.turned(piece, self._size)
+        self._size, self._turn_at = 0, bounds.file_limit
+        self._within_line = False
+
+    def _go_on_anew(self) -> str:
+        """Give what is in the file the name of a piece, and open an empty one; the piece's path.
+        Whoever looks finds the lines in one of them, and nobody's file is overwritten."""
+        assert self._path is not None
+        while os.path.lexists(piece := f"{self._path}.{self._pieces + 1}"):
+            self._pieces += 1
+        if sys.platform == "win32":  # an open file cannot be renamed
+            os.close(self._fd)
+            self._fd = -1  # where the rest fails, `write` opens the file again
+            os.rename(self._path, piece)
+            self._fd = os.open(self._path, FLAGS | os.O_EXCL, 0o600)
+            return piece
+        # opened before anything is moved: a turn that fails loses nothing
+        following = f"{self._path}.next"
+        fd = os.open(following, FLAGS | os.O_EXCL, 0o600)
+        try:
+            os.rename(self._path, piece)
+            os.rename(following, self._path)
+        except OSError:
+            os.close(fd)
+            os.unlink(following)
+            raise
+        os.close(self._fd)
+        self._fd = fd
+        return piece
+
+    def _tell_news(self) -> str | None:
+        news, self._news = self._news, None
+        return news
 
     def settle(self) -> str | None:
         """A run ended: say what was lost and not told yet."""
         if not self._lost:
-            return None
+            return self._tell_news()
         lost, self._lost = self._lost, 0
         return f"{self.name}: {lost:,} bytes were lost: {self._trouble}"
 

@@ -38,6 +38,8 @@ def _end_of(path: str, begin: int, count: int) -> tuple[int, list[str]]:
     try:
         with open(path, "rb") as file:
             status = os.fstat(file.fileno())
+            if begin > status.st_size:  # it was turned since: all that is in it is of the run
+                begin = 0
             start = max(begin, status.st_size - _BLOCK)
             file.seek(start)
             data = file.read(_BLOCK)

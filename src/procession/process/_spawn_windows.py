@@ -65,6 +65,8 @@ def _refuse(command: Command) -> None:
     wanted = [name for name in _POSIX_ONLY if getattr(command, name) is not None]
     if command.umask != -1:
         wanted.append("umask")
+    if command.prepares:
+        wanted.append("a niceness, processors or limits")
     if wanted:
         raise HostError(command.executable, f"cannot be given {wanted[0]}", "a POSIX host")
 

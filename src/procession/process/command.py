@@ -31,6 +31,11 @@ class Command(Record):
     foreground  descriptor of the session's terminal, whose foreground group the new group becomes
                 before it executes anything. With `group`, and from a process without other threads
                 only: it takes code between fork and exec, which deadlocks beside threads
+    nice        its niceness, -20 to 19; None: the caller's. Linux and POSIX hosts only, as the next
+    cpus        the processors it may run on; empty: the caller's. Linux only
+    limits      resource limits by name (`nofile` for RLIMIT_NOFILE), each soft and hard, None for
+                no limit. With any of these three the program is started by way of a small Python,
+                which costs 10 to 20 ms (see `defaults`)
     """
 
     argv: tuple[str, ...]
@@ -49,5 +54,13 @@ class Command(Record):
     pinned: bool = True
     group: bool = False
     foreground: int | None = None
+    nice: int | None = None
+    cpus: tuple[int, ...] = ()
+    limits: tuple[tuple[str, tuple[int | None, int | None]], ...] = ()
 
     _hidden = frozenset({"env"})
+
+    @property
+    def prepares(self) -> bool:
+        """Does it ask for what only the process itself can set, before it becomes the program?"""
+        return self.nice is not None or bool(self.cpus) or bool(self.limits)

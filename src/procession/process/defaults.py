@@ -1,10 +1,16 @@
-"""`spawn` for an application that ignores or blocks signals, which is not ours to be changed.
+"""`spawn` for what only the process itself can set up before it becomes the program.
+
+An application that ignores or blocks signals is not ours to be changed.
 
 What is ignored stays so over exec, and what the spawning thread blocks stays blocked: the program
 would never hear its SIGTERM. No call gives it back from outside, and none of those `subprocess`
 makes in the child does. So such a program is started by a small Python (`_defaults_program`) that
 resets all signals, and then becomes it: same pid, session, descriptors. It costs 10 to 20 ms, in
 such applications only: under nohup, or in the background of a shell without job control.
+
+Niceness, processors and resource limits go the same way: set from outside after the start
+(`prlimit(2)`), they would come late for the program's first instructions and children; set on
+ourselves for the moment of the spawn, they could not be taken back.
 
 Roads not taken: a handler in place of what is ignored, for the moment of the spawn (only the main
 thread may, and a signal of that moment would be lost); an empty mask for that moment (a pending
@@ -18,13 +24,13 @@ import sys
 if sys.platform == "win32":
     raise ImportError("for POSIX only")
 
+import errno
 import os
 import signal
 
-from procession.process._spawn_posix import error_pipe
+from procession.process._spawn_posix import error_pipe, spawn
 from procession.process._waitid import waitid
 from procession.process.command import Command
-from procession.process.spawn import spawn
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -57,9 +63,13 @@ def ignores() -> bool:
 
 
 def spawn_clean(command: Command) -> Handle:
-    """As `spawn`, from a process or thread that is not clean. Blocks until the program runs."""
-    if not sys.executable:
-        return spawn(command)  # Python inside another program: there is none to be had
+    """As `spawn`, from a process or thread that is not clean, or for a command that `prepares`.
+    Blocks until the program runs. Raises OSError for a limit that may not be set, too, whose
+    filename is `limits: nofile` or the like."""
+    if not sys.executable:  # Python inside another program: there is none to be had
+        if command.prepares:
+            raise OSError(errno.ENOSYS, "no Python interpreter is known to prepare it by")
+        return spawn(command)
     report, tell = error_pipe()
     try:
         try:
@@ -79,9 +89,10 @@ def spawn_clean(command: Command) -> Handle:
     _bury(process)
     number, _, named = failure.partition(b":")
     code = int(number)
-    if named == b"1":
-        raise OSError(code, os.strerror(code), command.executable)
-    raise OSError(code, os.strerror(code))
+    if not named:
+        raise OSError(code, os.strerror(code))
+    subject = command.executable if named == b"=" else named.decode()
+    raise OSError(code, os.strerror(code), subject)
 
 
 def _bury(process: Handle) -> None:
@@ -104,7 +115,9 @@ def _wrapped(command: Command, tell: int) -> Command:
     return Command(
         (
             sys.executable, "-I", "-S", _PROGRAM, str(tell), word(command.uid), word(command.gid),
-            groups, "-" if ctype is None else "=" + ctype, command.executable, *command.argv,
+            groups, "-" if ctype is None else "=" + ctype, word(command.nice),
+            ",".join(map(str, command.cpus)) or "-", _limits(command), command.executable,
+            *command.argv,
         ),
         os.path.abspath(sys.executable),
         command.cwd,
@@ -118,6 +131,19 @@ def _wrapped(command: Command, tell: int) -> Command:
         pinned=command.pinned,
         group=command.group,
     )  # fmt: skip
+
+
+def _limits(command: Command) -> str:
+    """`nofile=7=1024=4096,core=4=0=-`: names, their numbers, soft and hard; `-` where there is
+    none."""
+    import resource
+
+    found: list[str] = []
+    for name, pair in command.limits:
+        number = getattr(resource, f"RLIMIT_{name.upper()}")
+        soft, hard = ("-" if value is None else str(value) for value in pair)
+        found.append(f"{name}={number}={soft}={hard}")
+    return ",".join(found) or "-"
 
 
 def _ctype(command: Command) -> str | None:

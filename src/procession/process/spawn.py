@@ -41,10 +41,15 @@ if sys.platform != "win32":
 
         Raises the OSError a caller of `subprocess.Popen` would see, with errno and filename: no
         such program or not executable (the file), bad `cwd` (the folder), E2BIG, EAGAIN (process
-        limit), EMFILE (descriptor limit). Raises ValueError for NUL bytes, an executable that is
-        not absolute, an empty argv, or a variable name with `=`. When it raises, no process, no
-        zombie and no descriptor is left. From a thread: allowed, never from a signal handler.
+        limit), EMFILE (descriptor limit); for a limit that may not be set its name. Raises
+        ValueError for NUL bytes, an executable that is not absolute, an empty argv, or a variable
+        name with `=`. When it raises, no process, no zombie and no descriptor is left. From a
+        thread: allowed, never from a signal handler.
         """
+        if command.limits or command.cpus or command.nice is not None:  # as `prepares`: hot path
+            from procession.process.defaults import spawn_clean
+
+            return spawn_clean(command)
         return _spawn_posix.spawn(command)
 
     def encoded(env: Mapping[str, str], known: dict[tuple[str, str], bytes]) -> list[bytes]:

@@ -11,8 +11,7 @@ from procession.errors import UsageError, quoted
 if sys.platform == "win32":
     raise ImportError("for POSIX only")
 
-import grp
-import pwd
+from procession import accounts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,16 +28,6 @@ class User(Record):
     variables: tuple[tuple[str, str], ...]
 
 
-class _Entry(Record):
-    """A line of the host's table of users."""
-
-    name: str
-    uid: int
-    gid: int
-    home: str
-    shell: str
-
-
 def user(text: str) -> User:
     """The user that `NAME`, `UID`, `NAME:GROUP` or `UID:GID` names, by the host's own tables.
 
@@ -46,8 +35,8 @@ def user(text: str) -> User:
     name that is not known, and where we may not become this user.
     """
     name, colon, group = text.partition(":")
-    entry = _entry(name)
-    if entry is None and not _is_number(name):
+    entry = accounts.user(int(name) if accounts.is_number(name) else name)
+    if entry is None and not accounts.is_number(name):
         raise UsageError("--user", f"this host has no user {quoted(name)}", "a name, or a number")
     uid = int(name) if entry is None else entry.uid
     if colon:
@@ -78,7 +67,7 @@ def ids(
     more = None if groups is None else tuple(_number(one) for one in groups)
     if user is None:
         return None, gid, more
-    entry = _found(user)
+    entry = accounts.user(user)
     if entry is None:
         if not isinstance(user, int):
             raise ValueError(f"there is no user {user!r} on this host")
@@ -89,30 +78,23 @@ def ids(
     return entry.uid, gid, more
 
 
+def login(uid: int) -> dict[str, str]:
+    """The variables that a login as this user would set; none where no table knows them."""
+    entry = accounts.user(uid)
+    return {} if entry is None else dict(_variables(entry))
+
+
 def _number(group: str | int) -> int:
     if isinstance(group, int):
         return group
-    try:
-        return grp.getgrnam(group).gr_gid
-    except KeyError:
-        raise ValueError(f"there is no group {group!r} on this host") from None
-
-
-def _entry(name: str) -> _Entry | None:
-    return _found(int(name) if _is_number(name) else name)
-
-
-def _found(user: str | int) -> _Entry | None:
-    try:
-        found = pwd.getpwuid(user) if isinstance(user, int) else pwd.getpwnam(user)
-    except (KeyError, OverflowError):
-        return None
-    shell = found.pw_shell or "/bin/sh"
-    return _Entry(found.pw_name, found.pw_uid, found.pw_gid, found.pw_dir, shell)
+    number = accounts.group(group)
+    if number is None:
+        raise ValueError(f"there is no group {group!r} on this host")
+    return number
 
 
 def _gid(name: str) -> int:
-    if _is_number(name):
+    if accounts.is_number(name):
         return int(name)
     try:
         return _number(name)
@@ -122,11 +104,7 @@ def _gid(name: str) -> int:
         ) from None
 
 
-def _is_number(text: str) -> bool:
-    return text.isascii() and text.isdigit() and int(text[:20]) < 2**32 - 1
-
-
-def _variables(entry: _Entry) -> tuple[tuple[str, str], ...]:
+def _variables(entry: accounts.Account) -> tuple[tuple[str, str], ...]:
     return (
         ("HOME", entry.home),
         ("USER", entry.name),

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from procession.supervisor.perform import Told, Watcher
     from procession.supervisor.probes.outfit import Outfit
     from procession.supervisor.runs import LiveRun
+    from procession.supervisor.steering import Steering
 
     T = TypeVar("T")
 
@@ -66,6 +67,7 @@ class Course:
         self._fleet = Fleet(project, chance)
         self._inbox: deque[Happening] = deque()
         self._todo: deque[Callable[[], object]] = deque()  # from any thread
+        self._questions: deque[Callable[[], object]] = deque()  # the same, about the state
         self._timers = Timers()
         # What is done when one of our own is due; every other key is a replica's.
         self._own_timers: dict[str, Callable[[], object]] = {REMINDER: self._remind}
@@ -73,6 +75,9 @@ class Course:
         self._output = make_output(self._drained)
         self._finish: act.Finish | None = None
         self._stop_began: float | None = None
+        self._steering: Steering | None = None
+        # Called in the loop's thread when the first tasks were started: may have others steer.
+        self.on_started: Callable[[Course], Steering | None] = lambda course: None
         self._performer = Performer(
             project,
             launches,
@@ -101,6 +106,12 @@ class Course:
         self._todo.append(action)
         self._wake()
 
+    def ask(self, question: Callable[[], object]) -> None:
+        """Have it called in the loop's thread, once all that was posted before has gone through
+        the core: it sees what came of that. Any thread; never waits. It must not raise."""
+        self._questions.append(question)
+        self._wake()
+
     def _wake(self) -> None:
         """End the sleep of the loop, or its next one. Any thread; never waits."""
         raise NotImplementedError
@@ -119,6 +130,7 @@ class Course:
         self._output.event(text)
 
     def say(self, text: str) -> None:
+        """For people: on the terminal and in the event log."""
         self._output.say(text)
 
     def alarm(self, key: str, seconds: float, action: Callable[[], object]) -> None:
@@ -155,6 +167,7 @@ class Course:
         if self._output.folder is not None:
             self._link.logs_in(self._output.folder)
         self._output.event(f"{self._project.name}: supervisor {os.getpid()} began")
+        self._steering = self.on_started(self)
         while self._finish is None:
             self._output.flush()
             self._listen(self._sleep())
@@ -186,6 +199,8 @@ class Course:
         while self._inbox:
             for action in self._fleet.handle(self._inbox.popleft(), self._clock()):
                 self._perform(action)
+        while self._questions:
+            self._questions.popleft()()
         if blind := self._performer.watch():
             self._ask_again(blind)
 
@@ -196,6 +211,7 @@ class Course:
     def _perform(self, action: act.Action) -> None:
         if isinstance(action, act.Changed):
             self._output.changed(action)
+            self._changed()
         elif isinstance(action, act.SetTimer):
             self._timers.set(action.replica, action.timer, action.at)
         elif isinstance(action, act.StopBegan):
@@ -208,10 +224,30 @@ class Course:
             # where it is brought down for it, that was told with the same words
             told = self._fleet.replicas[action.replica].phase.name == "stopping"
             self._output.checked(action, show=not told)
+            self._changed()
         elif isinstance(action, act.Finish):
             self._finish = action
         elif not self._beside.perform(action):
             self._performer.perform(action)
+
+    # --- for those who steer, in the loop's thread -------------------------------------------
+
+    @property
+    def fleet(self) -> Fleet:
+        return self._fleet
+
+    @property
+    def logs(self) -> str | None:
+        """The folder with the log files of this supervisor; None: there are none."""
+        return self._output.folder
+
+    def now(self) -> float:
+        """The clock that the core is told its events with."""
+        return self._clock()
+
+    def _changed(self) -> None:
+        if self._steering is not None:
+            self._steering.changed()
 
     # --- what the world says -----------------------------------------------------------------
 
@@ -271,6 +307,8 @@ class Course:
     def _close(self, survivors: Iterable[str]) -> int:
         """Say how it all ended; the project's exit status."""
         assert self._finish is not None
+        if self._steering is not None:
+            self._steering.end()
         self._beside.close()
         found = False
         for name in survivors:

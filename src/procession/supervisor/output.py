@@ -48,6 +48,7 @@ class Output:
         *,
         quiet: bool = False,
         log_dir: str | None = None,
+        log_limits: tuple[int, int, int] | None = None,  # as `logs.bounds.Limits`; None: the usual
         colors: tuple[bool, bool] = (False, False),  # on our stdout, on our stderr
         timestamps: bool = False,
         raw: bool = False,
@@ -62,6 +63,7 @@ class Output:
         self._timestamps = timestamps
         self._raw = raw
         self._fds = out_fd, err_fd
+        self._log_limits = log_limits
         self._console: Console | None = None  # as the capture: both from `start` on
         self._capture: Capture | None = None
         self._folder: LogFolder | None = None
@@ -76,7 +78,7 @@ class Output:
         self._said: list[tuple[float, str, bool, bool]] = []
         if log_dir is not None:
             try:
-                self._folder = _make_folder(log_dir, project)
+                self._folder = self._make_folder(log_dir)
             except HostError as e:  # the place was the user's choice
                 raise UsageError("--log-dir", str(e)) from e
 
@@ -103,7 +105,7 @@ class Output:
         self._capture = Capture(self._on_drained, on_trouble=self._trouble)
         if self._folder is None:
             try:
-                self._folder = _make_folder(None, self._project)
+                self._folder = self._make_folder(None)
             except HostError as e:
                 self.say(f"no log files: {e}")
         if self._folder is not None:
@@ -114,6 +116,7 @@ class Output:
         self._capture.start()
         if self._folder is not None:
             self._folder.write_through(self._capture.post)
+            self._capture.call(self._folder.clean)
         for run, fds, taps, kept in self._waiting:
             self._attach(self._capture, run, fds, taps, kept)
         self._waiting.clear()
@@ -263,6 +266,14 @@ class Output:
             where = " and ".join([first, *map(os.path.basename, more)])
             self._console.show(replica, "\n".join(lines), f"{replica}: all it wrote is in {where}")
 
+    def _make_folder(self, base: str | None) -> LogFolder:
+        from procession.logs.bounds import Limits
+        from procession.logs.files import LogFolder
+
+        bounds = Limits(*(self._log_limits or ()))
+        files = LOGS * len(self._replicas) + 1
+        return LogFolder.create(base, self._project, time.time(), limits=bounds, files=files)
+
     def _path_of(self, replica: str, which: str) -> str:
         assert self._folder is not None
         return os.path.join(self._folder.path, self._folder.file_of(replica, which))
@@ -317,9 +328,3 @@ def _size(path: str) -> int:
         return os.stat(path).st_size
     except OSError:  # it was never opened, or somebody took it away
         return 0
-
-
-def _make_folder(base: str | None, project: str) -> LogFolder:
-    from procession.logs.files import LogFolder
-
-    return LogFolder.create(base, project, time.time())

@@ -15,6 +15,7 @@ from procession.process.command import Command
 from procession.process.limits import as_found
 from procession.process.spawn import encoded
 from procession.process.tree import COOKIE
+from procession.supervisor import identity
 from procession.supervisor.injected import MANAGERS, PID, injected
 from procession.supervisor.runs import LiveRun, cookie_of
 
@@ -128,6 +129,9 @@ class Performer:
         plea, grace = outline(ladder_of(task.stop, to="tree"))
         outfit = None
         try:
+            if identity.says_something(task):
+                command, variables = identity.dressed(command, task, launch.env, self._environ)
+                marks |= variables
             outfit = self._equip(task, command.uid)
             if outfit is not None:
                 marks |= outfit.environment

@@ -1,0 +1,127 @@
+"""`procession ps`: what runs, and how it is."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from procession.app import wants_color
+from procession.cli.printing import print_out
+from procession.cli.running import connect, none_of, parser_for, told_failure
+from procession.control.protocol import chosen
+from procession.core.parts import duration
+from procession.errors import HostError, ProcessionError, one_line
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from typing import Any
+
+COLUMNS = ("NAME", "STATE", "READY", "PID", "RUN", "SINCE", "REASON")
+COLORS = {"running": "32", "failed": "31", "backoff": "33", "skipped": "33"}
+
+
+def main(words: Sequence[str]) -> int:
+    parser = parser_for("ps", "Show the replicas of a running project, and how they are.")
+    parser.add_argument("names", nargs="*", metavar="TASK", help="just these tasks or replicas")
+    parser.add_argument("-a", "--all", action="store_true", help="the projects that run, instead")
+    parser.add_argument("--json", action="store_true", help="for scripts: a list of objects")
+    parser.add_argument("--no-color", action="store_true", help="no colour, also on a terminal")
+    given = parser.parse_args(list(words))
+    try:
+        if given.all:
+            return _projects(given.json)
+        client = connect(given.file, given.project)
+        try:
+            rows = client.replicas()["replicas"]
+        finally:
+            client.close()
+        try:
+            rows = chosen(rows, given.names)
+        except KeyError as e:
+            raise none_of(e.args[0], rows) from None
+    except ProcessionError as e:
+        return told_failure(e)
+    if given.json:
+        import json
+
+        print_out(json.dumps(rows, indent=2) + "\n")
+    else:
+        print_out(table(rows, color=wants_color(False if given.no_color else None, 1)))
+    return 0
+
+
+def table(rows: Iterable[Mapping[str, Any]], *, color: bool) -> str:
+    """Columns as wide as what stands in them; the reason last, as long as it is."""
+    cells = [[*_cells(row)] for row in rows]
+    widths = [
+        max(map(len, column)) for column in zip(COLUMNS[:-1], *(c[:-1] for c in cells), strict=True)
+    ]
+    lines = [_line(COLUMNS, widths)]
+    for one in cells:
+        line = _line(one, widths)
+        paint = COLORS.get(one[1]) if color else None
+        lines.append(f"\x1b[{paint}m{line}\x1b[0m" if paint else line)
+    return "".join(f"{line.rstrip()}\n" for line in lines)
+
+
+def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
+    columns = (text.ljust(width) for text, width in zip(cells, widths, strict=False))
+    return "  ".join((*columns, cells[-1]))
+
+
+def _cells(row: Mapping[str, Any]) -> Iterable[str]:
+    yield str(row["name"])
+    yield str(row["state"])
+    yield readiness(row)
+    yield str(row["pid"] or "-")
+    yield str(row["run"])
+    yield "-" if row["since"] is None else duration(row["since"])
+    said = f" [{one_line(row['status_text'])}]" if row["status_text"] else ""
+    yield one_line(str(row["reason"])) + said
+
+
+def readiness(row: Mapping[str, Any]) -> str:
+    """`yes`, `no`; `unhealthy` where that is what matters."""
+    if row["healthy"] is False:
+        return "unhealthy"
+    return "yes" if row["ready"] else "no"
+
+
+if sys.platform == "win32":
+
+    def _projects(as_json: bool) -> int:
+        raise HostError("this verb", "has no mechanism on Windows yet", "a POSIX host")
+
+else:
+
+    def _projects(as_json: bool) -> int:
+        from procession.control.address import running, runtime_folder
+
+        try:
+            found = [about for _, about in running(runtime_folder(os.environ, make=False))]
+        except HostError:
+            found = []
+        if as_json:
+            import json
+
+            print_out(json.dumps([about.__dict__ for about in found], indent=2) + "\n")
+            return 0
+        import time
+
+        cells = [
+            (
+                about.project,
+                str(about.pid),
+                duration(max(0.0, time.time() - about.since)),
+                about.file,
+            )
+            for about in found
+        ]
+        head = ("PROJECT", "PID", "SINCE", "FILE")
+        widths = [
+            max(map(len, column))
+            for column in zip(head[:-1], *(c[:-1] for c in cells), strict=True)
+        ]
+        print_out("".join(f"{_line(line, widths)}\n" for line in (head, *cells)))
+        return 0

@@ -1,0 +1,206 @@
+"""`procession start`, `stop`, `restart`, `down` and `wait`: a wish, and what comes of it."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+from procession.cli.printing import print_out
+from procession.cli.running import (
+    NotRunningHereError,
+    connect,
+    none_of,
+    parser_for,
+    seconds,
+    told_failure,
+)
+from procession.control import goals
+from procession.control.protocol import LONGEST_WAIT, chosen
+from procession.errors import ProcessionError, one_line
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import Any
+
+    from procession.control.client import Client
+    from procession.control.goals import Verdict
+
+    Goal = Callable[[Mapping[str, Any]], Verdict]
+
+TIMED_OUT = 124  # exit status, as timeout(1)
+PAUSE = 0.05  # seconds between two questions in a storm of changes
+
+SAID = {
+    "start": "Have tasks started, and what they depend on.",
+    "stop": "Have tasks stopped gracefully. They stay down until somebody starts them.",
+    "restart": "Have tasks stopped gracefully and started again.",
+}
+
+
+def start(words: Sequence[str]) -> int:
+    return _wish("start", words)
+
+
+def stop(words: Sequence[str]) -> int:
+    return _wish("stop", words)
+
+
+def restart(words: Sequence[str]) -> int:
+    return _wish("restart", words)
+
+
+def _wish(verb: str, words: Sequence[str]) -> int:
+    parser = parser_for(verb, SAID[verb])
+    parser.add_argument("names", nargs="+", metavar="TASK", help="tasks, or replicas of them")
+    parser.add_argument("--no-wait", action="store_true", help="do not wait for what comes of it")
+    parser.add_argument(
+        "--timeout", type=seconds, metavar="SECONDS", help="wait no longer (status 124)"
+    )
+    given = parser.parse_args(list(words))
+    try:
+        client = connect(given.file, given.project)
+        try:
+            rows = client.replicas()["replicas"]
+            try:
+                chosen(rows, given.names)  # a name that is wrong moves nothing
+            except KeyError as e:
+                raise none_of(e.args[0], rows) from None
+            wanted: dict[str, Goal] = {}
+            for name in given.names:
+                for row in client.wish(verb, name)["replicas"]:
+                    wanted[row["name"]] = _goal(verb, row)
+            if given.no_wait:
+                return 0
+            return _await(client, wanted, given.timeout)
+        finally:
+            client.close()
+    except ProcessionError as e:
+        return told_failure(e)
+
+
+def _goal(verb: str, row: Mapping[str, Any]) -> Goal:
+    if verb == "stop":
+        return goals.stopped
+    run = goals.run_before(verb, row)
+    return lambda now: goals.started(now, run)
+
+
+def wait(words: Sequence[str]) -> int:
+    """Until tasks are ready, or have ended."""
+    parser = parser_for(
+        "wait",
+        "Wait until tasks are ready, or have ended for good.",
+        "Exit status: 0; 1 where it can not come true any more, or a task failed; 2 for a mistake; "
+        "3 where no such project runs; 124 when the time is over.",
+    )
+    parser.add_argument("names", nargs="*", metavar="TASK", help="just these; all without any")
+    parser.add_argument(
+        "--for", dest="what", choices=("ready", "exit"), default="ready", help="default: ready"
+    )
+    parser.add_argument(
+        "--timeout",
+        type=seconds,
+        metavar="SECONDS",
+        help="wait no longer; with it, also for the project to begin",
+    )
+    given = parser.parse_args(list(words))
+    goal = goals.ready if given.what == "ready" else goals.exited
+    began = time.monotonic()
+    try:
+        client = _connect_in_time(given.file, given.project, given.timeout)
+        try:
+            rows = client.replicas()["replicas"]
+            try:
+                wanted: dict[str, Goal] = {str(r["name"]): goal for r in chosen(rows, given.names)}
+            except KeyError as e:
+                raise none_of(e.args[0], rows) from None
+            patience = given.timeout
+            if patience is not None:
+                patience = max(0.0, patience - (time.monotonic() - began))
+            return _await(client, wanted, patience)
+        finally:
+            client.close()
+    except ProcessionError as e:
+        return told_failure(e)
+
+
+def _connect_in_time(file: str | None, project: str | None, patience: float | None) -> Client:
+    """`procession up &` in a script has not begun yet when the next line asks."""
+    until = time.monotonic() + (patience or 0.0)
+    while True:
+        try:
+            return connect(file, project)
+        except NotRunningHereError:
+            if time.monotonic() >= until:
+                raise
+        time.sleep(PAUSE)
+
+
+def _await(client: Client, wanted: dict[str, Goal], patience: float | None) -> int:
+    """Tell each verdict as it is made; the exit status."""
+    until = None if patience is None else time.monotonic() + patience
+    version: int | None = None
+    good = True
+    while True:
+        left = LONGEST_WAIT if until is None else max(0.0, until - time.monotonic())
+        answer = client.replicas(version, left)
+        version = answer["version"]
+        for row in answer["replicas"]:
+            goal = wanted.get(row["name"])
+            if goal is not None and (verdict := goal(row)) is not None:
+                del wanted[row["name"]]
+                good = verdict[0] and good
+                print_out(f"{one_line(verdict[1])}\n")
+        if not wanted:
+            return 0 if good else 1
+        if until is not None and time.monotonic() >= until:
+            names = ", ".join(wanted)
+            sys.stderr.write(
+                f"procession: after {patience:g} s there is no end of it for {names}\n"
+            )
+            return TIMED_OUT
+        time.sleep(PAUSE)
+
+
+def down(words: Sequence[str]) -> int:
+    """Stop the whole project; returns when nothing of it lives."""
+    parser = parser_for("down", "Stop a running project gracefully, and wait until it has ended.")
+    parser.add_argument("--force", action="store_true", help="kill what is there, without patience")
+    parser.add_argument("--no-wait", action="store_true", help="do not wait for its end")
+    parser.add_argument(
+        "--timeout", type=seconds, metavar="SECONDS", help="wait no longer (status 124)"
+    )
+    given = parser.parse_args(list(words))
+    try:
+        client = connect(given.file, given.project)
+        try:
+            client.down(force=given.force)
+            if given.no_wait:
+                return 0
+            return _await_end(client, given.timeout)
+        finally:
+            client.close()
+    except ProcessionError as e:
+        return told_failure(e)
+
+
+def _await_end(client: Client, patience: float | None) -> int:
+    from procession.control.client import NotRunningError
+
+    until = None if patience is None else time.monotonic() + patience
+    version: int | None = None
+    while client.is_alive:
+        left = 1.0 if until is None else min(1.0, until - time.monotonic())
+        if left <= 0:
+            sys.stderr.write(
+                f"procession: {client.about.project} has not ended after {patience:g} s\n"
+            )
+            return TIMED_OUT
+        try:
+            version = client.replicas(version, left)["version"]
+        except NotRunningError:
+            pass  # it closes its door a moment before it ends
+        time.sleep(PAUSE)
+    print_out(f"{client.about.project} has ended\n")
+    return 0

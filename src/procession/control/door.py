@@ -1,0 +1,92 @@
+"""The socket of a running project, and who is let in. Nothing else is loaded before somebody comes.
+
+A thread waits for the first connection, and loads the server then: a project that nobody asks
+anything pays for one descriptor and one thread.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+
+assert sys.platform != "win32", "unix sockets"
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import socket as sockets
+
+    from procession.control.address import About, Claim
+    from procession.control.server import Server, Supervisor
+
+
+BACKLOG = 512  # connections that wait to be let in; past it connect(2) says EAGAIN at once
+
+
+class Door:
+    """Opened once the tasks were started. `open` and `close` in one thread."""
+
+    def __init__(self, claim: Claim) -> None:
+        self._claim = claim
+        self._socket: sockets.socket | None = None
+        self._thread: threading.Thread | None = None
+        self._server: Server | None = None
+        self._closing = False
+
+    def open(self, supervisor: Supervisor, about: About) -> str | None:
+        """Let others find the project, and ask. A sentence where that cannot be: the project runs
+        all the same."""
+        import socket
+
+        listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            # the folder is 0700; the mode is for who would open that
+            old = os.umask(0o177)
+            try:
+                listening.bind(self._claim.socket_path)
+            finally:
+                os.umask(old)
+            listening.listen(BACKLOG)
+            self._claim.tell(about)
+        except OSError as e:
+            listening.close()
+            return f"it cannot be steered from outside: {e.strerror or e}"
+        self._socket = listening
+        self._thread = threading.Thread(
+            target=self._wait, args=(supervisor, about), name="procession-door", daemon=True
+        )
+        self._thread.start()
+        return None
+
+    def _wait(self, supervisor: Supervisor, about: About) -> None:
+        import select
+
+        assert self._socket is not None
+        waiting = select.poll()
+        waiting.register(self._socket, select.POLLIN)
+        waiting.poll()
+        if self._closing:
+            return
+        from procession.control.server import Server
+
+        server = Server(self._socket, supervisor, about)
+        self._server = server
+        server.serve(lambda: self._closing)
+
+    def close(self, timeout: float = 1.0) -> None:
+        """Answer no more, and take all away. Whoever waits for an answer sees the end."""
+        self._closing = True
+        listening, self._socket = self._socket, None
+        if listening is not None:
+            import socket
+
+            try:
+                listening.shutdown(socket.SHUT_RDWR)  # wakes the thread
+            except OSError:
+                pass  # some systems refuse it for a socket that listens, and wake all the same
+            if self._server is not None:
+                self._server.end()
+            if self._thread is not None:
+                self._thread.join(timeout)
+            listening.close()
+        self._claim.release()

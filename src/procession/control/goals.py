@@ -1,0 +1,60 @@
+"""When a wish has come true, seen from its rows. Pure: `wait`, `start`, `stop` and `restart` ask.
+
+A verdict is None while it may still come true, and else (good, words).
+"""
+
+from __future__ import annotations
+
+from procession.control.protocol import ENDS
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    Row = Mapping[str, Any]
+    Verdict = tuple[bool, str] | None
+
+
+def run_before(verb: str, row: Row) -> int:
+    """After which run `started` is to look, for a wish that came when this was the row."""
+    goes_on = verb == "start" and row["state"] in ("starting", "running")
+    return int(row["run"]) - goes_on
+
+
+def started(row: Row, run: int) -> Verdict:
+    """It runs, in a run after number `run`, and is ready. Of rows asked for after the wish."""
+    if row["state"] in ENDS:
+        return row["state"] == "completed" and row["run"] > run, _as_it_is(row)
+    if row["run"] > run and row["state"] == "running" and row["ready"]:
+        return True, _as_it_is(row)
+    if row["state"] == "backoff" and row["run"] > run:
+        return False, _as_it_is(row)
+    return None
+
+
+def stopped(row: Row) -> Verdict:
+    """Nothing of it lives."""
+    if row["state"] not in ENDS:
+        return None
+    return True, _as_it_is(row)
+
+
+def ready(row: Row) -> Verdict:
+    """It is ready; or it is at rest, and will not be."""
+    if row["ready"]:
+        return True, _as_it_is(row)
+    if row["state"] in ENDS:
+        return False, _as_it_is(row)
+    return None
+
+
+def exited(row: Row) -> Verdict:
+    """It has ended for good; well, if it completed or was stopped."""
+    if row["state"] not in ENDS:
+        return None
+    return row["state"] in ("completed", "stopped"), _as_it_is(row)
+
+
+def _as_it_is(row: Row) -> str:
+    return f"{row['name']} {row['state']}: {row['reason']}"

@@ -1,0 +1,148 @@
+"""Where a running project is found, who may run it, and what a crash leaves."""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from procession.control.address import (
+    About,
+    claim,
+    is_alive,
+    key_of,
+    running,
+    runtime_folder,
+)
+from procession.errors import AlreadyRunningError, HostError
+
+ABOUT = About("shop", "/srv/shop.yaml", 12, 1.5, "/var/log/shop")
+
+
+@pytest.mark.quick
+def test_a_project_is_claimed_once_found_and_gone_afterwards(tmp_path: Path) -> None:
+    runtime = str(tmp_path / "run")
+    os.mkdir(runtime, 0o700)
+    held = claim(runtime, "/srv/shop.yaml", "shop")
+    held.tell(ABOUT)
+    assert stat.S_IMODE(os.stat(held.folder).st_mode) == 0o700
+    assert running(runtime) == [(held.folder, ABOUT)]
+    with pytest.raises(AlreadyRunningError, match=rf"shop.*supervisor {os.getpid()}"):
+        claim(runtime, "/srv/shop.yaml", "shop")
+    other = claim(runtime, "/srv/shop.yaml", "other")  # the same file under another name
+    assert running(runtime) == [(held.folder, ABOUT)]
+    other.release()
+    held.release()
+    held.release()
+    assert not os.path.exists(runtime)
+
+
+@pytest.mark.quick
+def test_what_a_killed_supervisor_left_is_taken_over(tmp_path: Path) -> None:
+    program = (
+        "import os, sys\n"
+        "from procession.control.address import About, claim\n"
+        "held = claim(sys.argv[1], '/srv/shop.yaml', 'shop')\n"
+        "held.tell(About('shop', '/srv/shop.yaml', os.getpid(), 0.0))\n"
+        "open(held.socket_path, 'w').close()\n"
+        "print('claimed', flush=True)\n"
+        "sys.stdin.read()\n"
+    )
+    words = [sys.executable, "-c", program, str(tmp_path)]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"claimed\n"
+        folder = str(tmp_path / key_of("/srv/shop.yaml", "shop"))
+        assert is_alive(folder)
+        assert [about.pid for _, about in running(str(tmp_path))] == [process.pid]
+        with pytest.raises(AlreadyRunningError, match=str(process.pid)):
+            claim(str(tmp_path), "/srv/shop.yaml", "shop")
+        process.kill()
+        process.wait(10)
+    assert not is_alive(folder)
+    assert running(str(tmp_path)) == []
+    held = claim(str(tmp_path), "/srv/shop.yaml", "shop")
+    assert not os.path.exists(held.socket_path)
+    held.release()
+
+
+def test_a_lock_that_was_taken_away_in_between_is_no_claim(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who runs it ends between our open and our lock: the lock we get is one nobody else finds."""
+    import fcntl
+
+    first = claim(str(tmp_path), "/f", "shop")
+    real, calls = fcntl.flock, []
+
+    def late(fd: int, operation: int) -> None:
+        calls.append(fd)
+        if len(calls) == 1:
+            first.release()
+            os.mkdir(tmp_path)  # `release` took the empty runtime folder away, too
+            os.mkdir(tmp_path / key_of("/f", "shop"), 0o700)
+        real(fd, operation)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    held = claim(str(tmp_path), "/f", "shop")
+    assert len(calls) == 2
+    assert is_alive(held.folder)
+    held.release()
+    tmp_path.mkdir()
+
+
+@pytest.mark.quick
+def test_the_runtime_folder_is_the_first_that_can_be_had(tmp_path: Path) -> None:
+    xdg, tmp = tmp_path / "xdg", tmp_path / "tmp"
+    xdg.mkdir()
+    tmp.mkdir()
+    env = {"XDG_RUNTIME_DIR": str(xdg), "TMPDIR": str(tmp)}
+    with pytest.raises(HostError, match="xdg"):
+        runtime_folder(env, make=False)
+    assert runtime_folder(env, make=True) == str(xdg / "procession")
+    assert stat.S_IMODE(os.stat(xdg / "procession").st_mode) == 0o700
+    own = {**env, "PROCESSION_RUNTIME_DIR": str(tmp_path / "own")}
+    assert runtime_folder(own, make=True) == str(tmp_path / "own")
+
+
+def test_a_folder_that_others_could_have_made_is_not_trusted(tmp_path: Path) -> None:
+    place = tmp_path / f"procession-{os.geteuid()}"
+    env = {"PROCESSION_RUNTIME_DIR": str(place)}
+    place.mkdir(0o755)
+    with pytest.raises(HostError, match="open to others, mode 0755"):
+        runtime_folder(env, make=True)
+    place.rmdir()
+    (tmp_path / "mine").mkdir(0o700)
+    place.symlink_to(tmp_path / "mine")
+    with pytest.raises(HostError, match="no folder"):
+        runtime_folder(env, make=True)
+
+
+@pytest.mark.root
+def test_a_folder_of_somebody_else_is_not_trusted(tmp_path: Path) -> None:
+    place = tmp_path / "run"
+    place.mkdir(0o700)
+    os.chown(place, 65534, 65534)
+    with pytest.raises(HostError, match="of user 65534"):
+        runtime_folder({"PROCESSION_RUNTIME_DIR": str(place)}, make=True)
+
+
+def test_what_is_not_ours_there_is_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "x").mkdir()
+    (tmp_path / "x" / "about.json").write_text("[]")
+    (tmp_path / "y").mkdir()
+    (tmp_path / "y" / "about.json").write_text('{"project": "y"}')
+    (tmp_path / "file").write_text("")
+    assert running(str(tmp_path)) == []
+    assert running(str(tmp_path / "none")) == []
+
+
+def test_keys_are_short_and_tell_projects_apart() -> None:
+    keys = {key_of(file, name) for file in ("/a", "/b", "/ab") for name in ("", "b", "c")}
+    assert len(keys) == 9
+    assert {len(key) for key in keys} == {16}
+    assert key_of("/\udcff", "a")  # a file's name need not be text

@@ -1,0 +1,235 @@
+"""The server of a running project, before a supervisor that is played."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import socket
+import stat
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from procession.control.address import About, claim
+from procession.control.client import Client, NotRunningError, RefusedError
+from procession.control.door import Door
+from procession.control.server import MOST_AT_ONCE
+
+WITHIN = 10.0
+
+
+class Played:
+    """A supervisor whose state the test moves by hand."""
+
+    def __init__(self) -> None:
+        self.version = 0
+        self.stopping = False
+        self.answers = True
+        self.wishes: list[tuple[str, list[str], str]] = []
+        self._news = threading.Condition()
+        self.asked = threading.Semaphore(0)
+
+    def rows(self) -> tuple[int, bool, list[dict[str, object]]]:
+        if not self.answers:
+            raise TimeoutError
+        rows: list[dict[str, object]] = [
+            {"name": name, "task": name.partition("-")[0]} for name in ("web-1", "web-2", "db")
+        ]
+        return self.version, self.stopping, rows
+
+    def newer(self, version: int, within: float) -> None:
+        self.asked.release()
+        with self._news:
+            self._news.wait_for(lambda: self.version > version, within)
+
+    def wish(self, verb: str, names: list[str], who: str) -> None:
+        self.wishes.append((verb, names, who))
+
+    def down(self, force: bool, who: str) -> None:
+        self.wishes.append(("force" if force else "down", [], who))
+
+    def move(self) -> None:
+        with self._news:
+            self.version += 1
+            self._news.notify_all()
+
+
+class Stage:
+    def __init__(self, runtime: Path) -> None:
+        self.supervisor = Played()
+        self.claim = claim(str(runtime), "/srv/shop.yaml", "shop")
+        self.about = About("shop", "/srv/shop.yaml", os.getpid(), 0.0)
+        self.door = Door(self.claim)
+        assert self.door.open(self.supervisor, self.about) is None
+        self.clients: list[Client] = []
+
+    def client(self) -> Client:
+        self.clients.append(Client(self.claim.folder, self.about))
+        return self.clients[-1]
+
+    def raw(self) -> socket.socket:
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        connection.settimeout(WITHIN)
+        connection.connect(self.claim.socket_path)
+        return connection
+
+
+@pytest.fixture
+def stage() -> Iterator[Stage]:
+    above = Path(tempfile.mkdtemp())  # others may get there, if the modes below let them
+    above.chmod(0o755)
+    runtime = above / "r"
+    runtime.mkdir(0o700)
+    made = Stage(runtime)
+    yield made
+    for client in made.clients:
+        client.close()
+    made.door.close()
+    assert not runtime.exists()
+    above.rmdir()
+
+
+@pytest.mark.quick
+def test_it_shows_the_state_and_takes_wishes(stage: Stage) -> None:
+    client = stage.client()
+    assert stat.S_IMODE(os.stat(stage.claim.socket_path).st_mode) == 0o600
+    told = client.replicas()
+    assert [row["name"] for row in told["replicas"]] == ["web-1", "web-2", "db"]
+    assert (told["version"], told["stopping"]) == (0, False)
+    assert [row["name"] for row in client.wish("restart", "web")["replicas"]] == ["web-1", "web-2"]
+    client.wish("stop", "db")
+    client.down(force=True)
+    client.down()
+    who = f"asked for by process {os.getpid()}"
+    assert stage.supervisor.wishes == [
+        ("restart", ["web-1", "web-2"], who), ("stop", ["db"], who), ("force", [], who),
+        ("down", [], who),
+    ]  # fmt: skip
+
+
+def test_an_answer_is_held_back_until_there_is_something_new(stage: Stage) -> None:
+    client = stage.client()
+    told: list[int] = []
+    thread = threading.Thread(target=lambda: told.append(client.replicas(0, 30.0)["version"]))
+    thread.start()
+    assert stage.supervisor.asked.acquire(timeout=WITHIN)
+    assert not told
+    stage.supervisor.move()
+    thread.join(WITHIN)
+    assert told == [1]
+    assert stage.client().replicas(1, 0.01)["version"] == 1
+
+
+def test_what_is_refused_says_why(stage: Stage) -> None:
+    client = stage.client()
+    with pytest.raises(RefusedError, match=r"no task is called 'wen'; there are db, web"):
+        client.wish("stop", "wen")
+    with pytest.raises(RefusedError, match="no task is called 'a/b"):
+        client.wish("stop", "a/b")
+    stage.supervisor.stopping = True
+    with pytest.raises(RefusedError, match="the whole project stops"):
+        client.wish("start", "web")
+    stage.supervisor.answers = False
+    with pytest.raises(RefusedError, match="does not answer"):
+        client.replicas()
+    assert stage.supervisor.wishes == []
+
+
+def test_a_body_is_bounded_and_nonsense_is_no_harm(stage: Stage) -> None:
+    for text in (
+        b"POST /v1/down HTTP/1.1\r\nContent-Length: 99999999\r\n\r\n",
+        b"POST /v1/down HTTP/1.1\r\nContent-Length: x\r\n\r\n",
+        b"POST /v1/down HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"\x00\xff /v1/project HTTP/1.1\r\n\r\n",
+        b"GET /v1/project HTTP/x\r\n\r\n",
+        b"DELETE /v1/project HTTP/1.1\r\n\r\n",
+        b"GET /" + b"x" * 100_000 + b" HTTP/1.1\r\n\r\n",
+    ):
+        with stage.raw() as connection:
+            connection.sendall(text)
+            answer = http.client.HTTPResponse(connection)
+            answer.begin()
+            assert 400 <= answer.status < 600
+    assert stage.client().replicas()["version"] == 0
+    assert stage.supervisor.wishes == []
+
+
+def test_those_who_hang_up_and_those_who_say_nothing_hold_up_nobody(stage: Stage) -> None:
+    silent = [stage.raw() for _ in range(MOST_AT_ONCE - 1)]
+    for _ in range(20):
+        stage.raw().close()
+    assert stage.client().replicas()["version"] == 0
+    for connection in silent:
+        connection.close()
+
+
+def test_the_end_answers_who_waits_and_hangs_up(stage: Stage) -> None:
+    client, other = stage.client(), stage.client()
+    other.replicas()
+    told: list[int] = []
+    thread = threading.Thread(target=lambda: told.append(client.replicas(0, 30.0)["version"]))
+    thread.start()
+    assert stage.supervisor.asked.acquire(timeout=WITHIN)
+    stage.supervisor.move()  # as `Steering.end` does
+    began = time.monotonic()
+    stage.door.close()
+    thread.join(WITHIN)
+    assert told == [1]
+    assert time.monotonic() - began < WITHIN / 2
+    with pytest.raises(NotRunningError, match="shop: it has ended"):
+        other.replicas()
+    assert not client.is_alive
+
+
+def test_nothing_is_loaded_before_somebody_comes(tmp_path: Path) -> None:
+    import subprocess
+    import sys
+
+    program = (
+        "import sys\n"
+        "from procession.control.address import About, claim\n"
+        "from procession.control.door import Door\n"
+        "door = Door(claim(sys.argv[1], '/f', 'shop'))\n"
+        "assert door.open(None, About('shop', '/f', 1, 0.0)) is None\n"
+        "print([m for m in ('http.server', 'socketserver') if m in sys.modules])\n"
+        "door.close()\n"
+    )
+    runtime = tmp_path / "r"
+    runtime.mkdir(0o700)
+    words = [sys.executable, "-c", program, str(runtime)]
+    assert subprocess.run(words, capture_output=True, check=True, timeout=30).stdout == b"[]\n"
+
+
+@pytest.mark.root
+def test_another_user_gets_no_answer_whatever_the_modes_say(stage: Stage) -> None:
+    import subprocess
+    import sys
+
+    for path in (stage.claim.folder, os.path.dirname(stage.claim.folder)):
+        os.chmod(path, 0o777)
+    os.chmod(stage.claim.socket_path, 0o777)
+    program = (
+        "import os, socket, sys\n"
+        "os.setuid(65534)\n"
+        "s = socket.socket(socket.AF_UNIX)\n"
+        "s.settimeout(10)\n"
+        "s.connect(sys.argv[1])\n"
+        "try:\n"
+        "    s.sendall(b'GET /v1/project HTTP/1.1\\r\\n\\r\\n')\n"
+        "    print(s.recv(100))\n"
+        "except OSError as e:\n"
+        "    print(b'')\n"
+    )
+    words = [sys.executable, "-S", "-c", program, stage.claim.socket_path]
+    told = subprocess.run(words, capture_output=True, check=True, timeout=30)
+    assert told.stdout == b"b''\n"
+    with stage.raw() as connection:
+        connection.sendall(b"GET /v1/project HTTP/1.1\r\n\r\n")
+        answer = http.client.HTTPResponse(connection)
+        answer.begin()
+        assert json.loads(answer.read())["project"] == "shop"
