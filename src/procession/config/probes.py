@@ -168,13 +168,13 @@ def headers(
 
 
 def regex(report: Report, node: Node, field: keys.Field, folder: str) -> str | None:
-    """A regular expression of Python's `re` for bytes: output has no encoding."""
+    """A regular expression of Python's `re`: what it is looked for in is read as UTF-8."""
     expected = "a regular expression, as Python's `re` has them"
     value = filled(report, node, expected)
     if value is None:
         return None
     try:
-        re.compile(value.encode())
+        re.compile(value)
     except (re.error, OverflowError, RecursionError) as error:
         report.bad(node, f"{quoted(value)} cannot be read: {error}", expected)
         return None
