@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import Any
 
+    from procession.executor._handle import ExecHandle
+
 log = logging.getLogger("procession.executor")
 _LEVELS = {"survivor": logging.WARNING, "output dropped": logging.WARNING}
 
@@ -111,6 +113,9 @@ class Teller:
         for callback in self._callbacks:
             self._call_soon(callback, event)
 
+    def tell_dropped(self, handle: ExecHandle, stream: str, count: int) -> None:
+        self.tell("output dropped", handle.name, handle.pid, f"{count} bytes of {stream}")
+
     def end(self) -> None:
         """The loop is over: whoever iterates is released."""
         with self._lock:
@@ -120,8 +125,12 @@ class Teller:
 
 
 def guarded(callback: Callable[..., object], *args: Any) -> None:
-    """What a caller's function raises is theirs to see, and must not end the loop."""
+    """What a caller's function raises is theirs to see, and must not end the loop: except in the
+    main thread, whose Ctrl-C and `sys.exit()` mean the program."""
     try:
         callback(*args)
-    except Exception:
+    except BaseException as e:
+        ends = isinstance(e, KeyboardInterrupt | SystemExit)
+        if ends and threading.current_thread() is threading.main_thread():
+            raise
         log.exception("a callback of the executor failed: %r", callback)
