@@ -144,8 +144,9 @@ class Exchange:
             kept = self._read[name]
             kept.end(False)
             if kept.output is not None and kept.output.dropped:
-                teller = self._handle._keeper.teller
-                teller.tell_dropped(self._handle, name, kept.output.dropped)
+                handle = self._handle
+                teller = handle._keeper.teller
+                teller.tell_dropped(handle.name, handle.pid, name, kept.output.dropped)
 
     def _left(self, deadline: float | None) -> float | None:
         return None if deadline is None else min(LONGEST, max(0.0, deadline - time.monotonic()))

@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import Any
 
-    from procession.executor._handle import ExecHandle
-
 log = logging.getLogger("procession.executor")
 _LEVELS = {"survivor": logging.WARNING, "output dropped": logging.WARNING}
 
@@ -113,8 +111,8 @@ class Teller:
         for callback in self._callbacks:
             self._call_soon(callback, event)
 
-    def tell_dropped(self, handle: ExecHandle, stream: str, count: int) -> None:
-        self.tell("output dropped", handle.name, handle.pid, f"{count} bytes of {stream}")
+    def tell_dropped(self, name: str, pid: int, stream: str, count: int) -> None:
+        self.tell("output dropped", name, pid, f"{count} bytes of {stream}")
 
     def end(self) -> None:
         """The loop is over: whoever iterates is released."""

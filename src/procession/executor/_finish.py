@@ -9,6 +9,7 @@ assert sys.platform != "win32", "for POSIX only"
 
 import errno
 import os
+import resource  # noqa: F401 - wait4 imports it at its first call, which a chroot may have come before
 import time
 
 from procession.executor._events import log

@@ -377,4 +377,4 @@ class Keeper(Stops):
     def _tell_dropped(self, handle: ExecHandle, drain: Drain) -> None:
         """At the first, and all of it at the end: a flood must not become one of events."""
         drain.told = drain.dropped
-        self.teller.tell_dropped(handle, drain.name, drain.dropped)
+        self.teller.tell_dropped(handle.name, handle.pid, drain.name, drain.dropped)
