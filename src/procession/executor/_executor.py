@@ -249,6 +249,8 @@ class Executor(Driver, Commands):
                 for handle in self.processes
                 if handle._owner.ident == thread and (not alive or handle._owner in alive)
             )
+        if not isinstance(thread, threading.Thread):
+            raise TypeError(f"{thread!r} is no thread, nor the ident of one")
         return tuple(handle for handle in self.processes if handle._owner is thread)
 
     def on_event(self, callback: Callable[[Event], object]) -> Callable[[], None]:

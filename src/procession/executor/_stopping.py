@@ -5,6 +5,8 @@ The ladder itself is `core.stop`; here it is begun, joined, capped and remembere
 
 from __future__ import annotations
 
+from signal import valid_signals
+
 from procession.core import stop as ladders
 from procession.core.stop import Ask, GiveUp, Kill, Ladder, Step
 from procession.executor import _values as words
@@ -47,7 +49,8 @@ def _checked(step: Step) -> Step:
     if step.to not in TARGETS:
         raise ValueError(f"{step!r}: nobody is called {step.to!r}; expected {', '.join(TARGETS)}")
     name = step.signal if isinstance(step.signal, str) else signal_name(step.signal)
-    signal_number(name)  # raises ValueError
+    if signal_number(name) not in valid_signals():
+        raise ValueError(f"this host has no signal {name!r}")
     return Step(name, step.to, seconds("wait", step.wait))
 
 
