@@ -28,7 +28,7 @@ _hooked = False
 def check_host() -> None:
     """Raises HostError in a subinterpreter, and where gevent has replaced threads or waiting."""
     global _checked
-    if _checked:
+    if _checked and "gevent.monkey" not in sys.modules:  # which may come late
         return
     if _in_subinterpreter():
         raise HostError(

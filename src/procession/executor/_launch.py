@@ -175,7 +175,7 @@ class Pipes:
 
     def _child_end(self, name: str, target: Target, inherited: int) -> int | None:
         if target is None:
-            return inherited
+            return inherited if _is_inherited(inherited) else self._null
         if isinstance(target, Capture | Lines):
             return self._pipe(name)
         if isinstance(target, int):
@@ -218,6 +218,15 @@ class Pipes:
             else:
                 sink = _sink(target, keeper, request.limit)
                 handle._drains[name] = Drain(self._own.pop(name), name, sink)
+
+
+def _is_inherited(fd: int) -> bool:
+    """Not where this process has closed it: the number may be that of anything by now, of what is
+    ours too, which the child would write into."""
+    try:
+        return os.get_inheritable(fd)
+    except OSError:
+        return False
 
 
 def _file(fd: int, writes: bool, request: Request) -> IO[Any]:

@@ -52,14 +52,19 @@ class Outlive(Finisher):
     def post_to_sentinel(self, handle: ExecHandle) -> None:
         """Its session is evidence, besides its mark. Who lives for some milliseconds only is found
         by the mark alone: telling of each would cost more than it is worth."""
-        if self.sentinel is None or handle._posted:
+        if self.sentinel is None or handle._posted or handle not in self.trace:
+            return
+        try:
+            start_time = handle._process.start_time
+        except OSError as e:
+            self.put_off(e, lambda: self.post_to_sentinel(handle))
             return
         handle._posted = True
         steps = handle._request.stop.steps
         number = signal_number(steps[0].signal) if steps else signal.SIGKILL
         link, cookie = self.sentinel.link, handle._cookie
         link.begins(cookie, number, sum(step.wait for step in steps))
-        link.started(cookie, handle.pid, start_time=handle._process.start_time)
+        link.started(cookie, handle.pid, start_time=start_time)
 
     def forget_at_sentinel(self, handle: ExecHandle, left: bool) -> None:
         if left:
