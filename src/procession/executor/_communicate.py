@@ -15,7 +15,7 @@ import subprocess
 import time
 
 from procession.executor._loop import LONGEST
-from procession.executor._streams import Kept
+from procession.executor._streams import Kept, Whole
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,7 +35,9 @@ class Exchange:
         self._input = memoryview(b"")
         self._begun = False
         self._limit = handle._request.limit
-        self._read = {name: Kept(self._limit or sys.maxsize) for name in ("stdout", "stderr")}
+        limit = self._limit
+        self._read = {n: Whole() if limit is None else Kept(limit) for n in ("stdout", "stderr")}
+        self._told: set[str] = set()  # of whose output some was dropped
 
     def run(self, given: Any, timeout: float | None) -> tuple[Any, Any]:
         deadline = None if timeout is None else time.monotonic() + timeout
@@ -141,12 +143,6 @@ class Exchange:
         else:
             selector.unregister(stream.fileno())
             stream.close()
-            kept = self._read[name]
-            kept.end(False)
-            if kept.output is not None and kept.output.dropped:
-                handle = self._handle
-                teller = handle._keeper.teller
-                teller.tell_dropped(handle.name, handle.pid, name, kept.output.dropped)
 
     def _left(self, deadline: float | None) -> float | None:
         return None if deadline is None else min(LONGEST, max(0.0, deadline - time.monotonic()))
@@ -165,6 +161,10 @@ class Exchange:
         if stream is None:
             return None
         kept = self._read[name].so_far()
+        if kept.dropped and name not in self._told:
+            self._told.add(name)
+            handle = self._handle
+            handle._keeper.teller.tell_dropped(handle.name, handle.pid, name, kept.dropped)
         if not isinstance(stream, io.TextIOWrapper):
             return bytes(kept)
         # where some is missing, a character may have been cut in two

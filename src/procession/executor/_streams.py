@@ -170,6 +170,20 @@ class Kept:
         return Output(bytes(self._head), bytes(self._tail), self._dropped, incomplete)
 
 
+class Whole:
+    """What `communicate` keeps where nothing is limited: all of it, and only once."""
+
+    def __init__(self) -> None:
+        self._blocks: list[bytes] = []
+
+    def feed(self, block: bytes) -> int:
+        self._blocks.append(block)
+        return 0
+
+    def so_far(self) -> Output:
+        return Output(b"".join(self._blocks))
+
+
 class LineSink:
     """Cuts a stream into lines: for `Lines`, or for a function that is called with each."""
 
