@@ -43,7 +43,10 @@ _TRIES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5)  # seconds to wait for it
 
 
 def _told(e: OSError) -> OSError:
-    e.add_note(f"tried for {sum(_TRIES):g} s: processes, memory or descriptors are short")
+    what = "processes, memory or descriptors are short"
+    if e.errno == errno.ETXTBSY:
+        what = "somebody has it open for writing"
+    e.add_note(f"tried for {sum(_TRIES):g} s: {what}")
     return e
 
 

@@ -49,8 +49,8 @@ def _ids(
 class Executor(Driver, Commands):
     """Starts processes for all threads of an application, keeps a trace of them, stops them all.
 
-    Use the ready instance `procession.executor.executor`, and make none of your own, except in
-    tests and for groups of processes that are to be stopped apart from the rest.
+    Use the ready instance `procession.executor.executor`: this class should not be instantiated,
+    except in tests and for groups of processes that are to be stopped apart from the rest.
 
     The main thread calls `run()`, which serves the others until `stop()`; a program whose main
     thread is taken calls `start()` instead. All methods may be called from any thread, `stop` from

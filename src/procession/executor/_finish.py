@@ -27,7 +27,9 @@ if TYPE_CHECKING:
     from procession.process.exits import ExitWatcher
     from procession.process.handle import Usage
 
-SHORT = (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE)  # of something that may come back
+# What may come back in a moment. ETXTBSY: a program was just written, and another thread's newborn
+# has the writer's descriptor until its exec.
+SHORT = (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ETXTBSY)
 _IDLE = 0.1  # seconds without a byte after which a pipe that somebody else holds is given up
 ASK_AGAIN = 0.2  # seconds, about members whose end nothing tells, and for what is short
 _TELL_AGAIN = 10.0  # seconds until a shortage is worth another line in the log

@@ -12,7 +12,7 @@ import signal as signals
 import subprocess
 import threading
 import time
-from _thread import allocate_lock
+from _thread import RLock, allocate_lock
 
 from procession.core.status import ExitStatus
 from procession.executor import _values as words
@@ -132,7 +132,7 @@ class ExecHandle(Awaited):
         self._drains: dict[str, Drain] = {}
         self._timers: list[Timer] = []
         self._member_fd = -1  # of one who outlived the leader, and whose end is awaited
-        self._lock = allocate_lock()
+        self._lock = RLock()  # a signal handler may ask, too, in the midst of it
         self._waiters = 0
         self._close_due = False
         self._latch = Latch()

@@ -9,7 +9,7 @@ assert sys.platform != "win32", "for POSIX only"
 
 import os
 import weakref
-from _thread import allocate_lock
+from _thread import RLock
 
 from procession.errors import HostError, ProcessionError
 
@@ -87,7 +87,7 @@ def disown(handle: ExecHandle) -> None:
     for fd in (handle._process.pidfd, handle._member_fd, *(d.fd for d in handle._drains.values())):
         if fd is not None and fd >= 0:
             os.close(fd)
-    handle._lock = allocate_lock()
+    handle._lock = RLock()
     stranger: Any = _ParentsOwn()
     handle._process = handle._keeper = stranger
 
