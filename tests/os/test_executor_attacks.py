@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import select
@@ -114,6 +115,49 @@ def test_in_a_forked_child_a_handle_is_nobodys(where: str) -> None:
         ex.run()
         assert errors == []
     assert statuses == [0]
+
+
+def test_a_fork_while_other_threads_hold_every_lock(ex: Executor) -> None:
+    """They are not there in the child to let go of them."""
+    handle = ex.create_process(["sleep", "60"], stdout=Capture())
+    until = time.monotonic() + BOUND
+    while (sentinel := ex._keeper.sentinel) is None:
+        assert time.monotonic() < until
+        os.sched_yield()
+    locks: list[Any] = [
+        ex._gate,
+        ex._lock,
+        ex._keeper.loop._pipe,
+        ex._keeper.teller._lock,
+        handle._lock,
+        handle._process._lock,  # type: ignore[attr-defined]
+        sentinel.handle._lock,  # type: ignore[attr-defined]
+    ]
+    held, over = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with contextlib.ExitStack() as stack:
+            for lock in locks:
+                stack.enter_context(lock)
+            held.set()
+            over.wait(BOUND)
+
+    wait = in_thread(hold)
+    assert held.wait(BOUND)
+    pid = os.fork()
+    if pid == 0:
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.alarm(5)  # who hangs ends by it
+        status = 1
+        try:
+            if ex.create_process(["sh", "-c", "exit 7"]).result(BOUND).exit_code == 7:
+                ex.stop()
+                status = 0 if ex.join(BOUND) else 2
+        finally:
+            os._exit(status)
+    over.set()
+    wait()
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
 
 
 # --- interrupts

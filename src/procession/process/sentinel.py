@@ -59,9 +59,12 @@ class Sentinel:
         self.abandon()
 
     def abandon(self) -> None:
-        """Close what is ours, and no more: in a forked child, whose sentinel it is not."""
+        """Close what is ours, and no more: in a forked child, whose sentinel it is not. Without any
+        lock, which a thread of the parent may hold."""
         self.link.close()
-        self.handle.close()
+        fd, self.handle.pidfd = self.handle.pidfd, None
+        if fd is not None:
+            os.close(fd)
 
 
 def is_possible() -> bool:
