@@ -6,7 +6,7 @@ import os
 import select
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -161,6 +161,58 @@ def test_one_that_raises_is_logged_and_stops_nobody(
         assert result.ok
         assert ex.run_command(["true"]) == 0
     assert caplog.text.count("a callback of the executor failed") == 6
+
+
+def test_a_flood_of_short_lines_is_not_one_of_posted_calls(
+    ex: Executor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    count, posts = [0], [0]
+    post = ex._keeper.loop.post
+
+    def counted(call: Callable[[], object]) -> None:
+        posts[0] += 1
+        post(call)
+
+    def hear(line: str) -> None:
+        count[0] += 1
+
+    monkeypatch.setattr(ex._keeper.loop, "post", counted)
+    flood = [*PY, "-c", "import os\nfor _ in range(4): os.write(1, b'a\\n' * 30000)"]
+    assert ex.create_process(flood, stdout=hear).result(BOUND).ok
+    assert ex.run_command(["true"]) == 0
+    assert count == [120_000]
+    assert posts[0] < 1000
+
+
+def test_lines_come_in_order_though_a_callback_turns_the_loop(ex: Executor) -> None:
+    """It starts a process and waits for it, while there is more to hear."""
+    heard: list[str] = []
+    ends: list[int] = []
+
+    def hear(line: str) -> None:
+        heard.append(line)
+        if line in "13":
+            assert ex.create_process(["sh", "-c", "sleep 0.05"]).result(BOUND).ok
+
+    speak = ["sh", "-c", "for i in 1 2 3 4 5 6; do echo $i; sleep 0.01; done"]
+    handle = ex.create_process(speak, stdout=hear)
+    handle.add_done_callback(lambda _: ends.append(len(heard)))
+    assert handle.result(BOUND).ok
+    assert ex.run_command(["true"]) == 0
+    assert heard == list("123456")
+    assert ends == [6]
+
+
+def test_lines_of_a_process_that_never_was(ex: Executor) -> None:
+    """They are free for another; nobody would ever end them."""
+    lines = Lines()
+    for options in ({"stdout": lines, "stderr": lines}, {"stdout": lines, "cwd": "/no/such"}):
+        with pytest.raises((ValueError, FileNotFoundError)):
+            ex.create_process(["echo", "a"], **options)  # type: ignore[arg-type]
+    ex.create_process(["echo", "a"], stdout=lines)
+    assert list(lines) == ["a"]
+    with pytest.raises(ValueError, match="another stream"):
+        ex.create_process(["echo", "a"], stdout=lines)
 
 
 def test_a_very_long_line_comes_in_pieces(ex: Executor) -> None:

@@ -161,7 +161,11 @@ class Executor(Driver, Commands):
         request.owner = threading.current_thread()
         requests.take_lines(request)
         self._keeper.teller.tell("requested", request.name)
-        return self._get_started(request, start_timeout)
+        try:
+            return self._get_started(request, start_timeout)
+        except BaseException:
+            requests.give_lines_back(request)
+            raise
 
     # --- the thread that serves ------------------------------------------------------------------
 

@@ -13,7 +13,7 @@ import time
 from subprocess import DEVNULL, PIPE, STDOUT
 
 from procession.executor._handle import ExecHandle
-from procession.executor._streams import CAPTURED, Capture, Drain, Kept, Lines, LineSink
+from procession.executor._streams import CAPTURED, Called, Capture, Drain, Kept, Lines, LineSink
 from procession.process.command import Command
 from procession.process.crowd import OWNER
 from procession.process.defaults import blocks, ignores, spawn_clean
@@ -247,4 +247,5 @@ def _sink(target: Any, keeper: Keeper, limit: int | None) -> Kept | LineSink:
         return Kept(target.limit or limit or CAPTURED)
     if isinstance(target, Lines):
         return LineSink(target.put, target.end, target.encoding, target.errors)
-    return LineSink(lambda line: keeper.call_soon(target, line), lambda _: None, "utf-8", "replace")
+    called = Called(target, keeper.call_soon)
+    return LineSink(called.put, lambda _: None, "utf-8", "replace")

@@ -16,6 +16,7 @@ import os
 import threading
 from collections import deque
 
+from procession.executor._events import guarded
 from procession.executor._values import Output
 
 TYPE_CHECKING = False
@@ -182,6 +183,28 @@ class Whole:
 
     def so_far(self) -> Output:
         return Output(b"".join(self._blocks))
+
+
+class Called:
+    """Calls a function with each line, in the loop's own time: in order, though the function may
+    turn the loop meanwhile, and at the price of a deque where a flood comes."""
+
+    def __init__(self, function: Callable[[str], object], call_soon: Callable[..., object]) -> None:
+        self._function = function
+        self._call_soon = call_soon
+        self._lines: deque[str] = deque()
+        self._due = False
+
+    def put(self, line: str) -> None:
+        self._lines.append(line)
+        if not self._due:
+            self._due = True
+            self._call_soon(self._call)
+
+    def _call(self) -> None:
+        self._due = False
+        while self._lines:
+            guarded(self._function, self._lines.popleft())
 
 
 class LineSink:
