@@ -13,7 +13,6 @@ from typing import Any
 import anyio
 import pytest
 import trio
-import uvloop
 
 from procession.executor import Capture, CommandFailed, ExecHandle, Executor, Result, Step
 from tests.support.executors import PY, program
@@ -21,20 +20,9 @@ from tests.support.processes import BOUND, PROGRAMS, Lines
 
 Main = Callable[[], Awaitable[Any]]
 
-uvloop.new_event_loop().close()  # libuv opens a pipe with its first loop, and keeps it
-
-
-def with_uvloop(main: Main) -> Any:
-    async def call() -> Any:
-        return await main()
-
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(call())
-
 
 LOOPS: dict[str, Callable[[Main], Any]] = {
     "asyncio": lambda main: asyncio.run(main()),  # type: ignore[arg-type]
-    "uvloop": with_uvloop,
     "trio": trio.run,
     "anyio on asyncio": lambda main: anyio.run(main, backend="asyncio"),
     "anyio on trio": lambda main: anyio.run(main, backend="trio"),
@@ -192,16 +180,17 @@ def test_a_loop_does_other_work_meanwhile(ex: Executor) -> None:
     assert asyncio.run(main()) < 0.25
 
 
-def test_trio_as_the_guest_of_asyncio() -> None:
-    """Each coroutine waits in the loop that runs it, though both are there."""
+@pytest.mark.parametrize(("name", "told"), [("guest", "5 6\n"), ("uvloop", "5 stopped SIGTERM\n")])
+def test_loops_that_want_a_process_of_their_own(name: str, told: str) -> None:
+    """trio as the guest of asyncio, where each coroutine waits in the loop that runs it."""
     done = subprocess.run(
-        [sys.executable, "-W", "error", PROGRAMS / "executor_guest.py"],
+        [sys.executable, "-W", "error", PROGRAMS / f"executor_{name}.py"],
         capture_output=True,
         text=True,
         timeout=BOUND,
         check=False,
     )
-    assert (done.stdout, done.stderr) == ("5 6\n", "")
+    assert (done.stdout, done.stderr) == (told, "")
 
 
 @each_loop

@@ -182,14 +182,20 @@ def test_a_program_that_is_replaced_and_removed(ex: Executor, tmp_path: Path) ->
 
     def install(code: int) -> None:
         new = tmp_path / "new"
-        new.write_text(f"#!/bin/sh\nread x\nexit {code}\n")
+        new.write_text(f"#!/bin/sh\necho runs\nread x\nexit {code}\n")
         new.chmod(0o755)
         new.rename(tool)
 
+    def start() -> ExecHandle:
+        handle = ex.create_process(["tool"], env=env, stdin=PIPE, stdout=PIPE)
+        assert handle.stdout is not None
+        assert handle.stdout.readline() == b"runs\n"  # the shell has opened it
+        return handle
+
     install(3)
-    with ex.create_process(["tool"], env=env, stdin=PIPE) as first:
+    with start() as first:
         install(4)
-        with ex.create_process(["tool"], env=env, stdin=PIPE) as second:
+        with start() as second:
             tool.unlink()
             with pytest.raises(FileNotFoundError):
                 ex.create_process(["tool"], env=env)
