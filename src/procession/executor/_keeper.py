@@ -18,8 +18,8 @@ import threading
 import time
 from collections import deque
 
-from procession.errors import ProcessionError
 from procession.executor._events import Teller, guarded
+from procession.executor._hosts import disown, parents_own
 from procession.executor._loop import Loop
 from procession.executor._stops import Stops
 from procession.executor._values import STOPPED
@@ -197,14 +197,8 @@ class Keeper(Stops):
             os.close(self.null)
             self.null = None
         for handle in list(self.trace):
-            for drain in handle._drains.values():
-                if drain.fd >= 0:
-                    os.close(drain.fd)
-                    drain.fd = -1
-            if handle._member_fd >= 0:
-                os.close(handle._member_fd)
-                handle._member_fd = -1
-        self._ensure_driver = _belongs_to_parent
+            disown(handle)
+        self._ensure_driver = parents_own
 
     def _resume(self, handle: ExecHandle) -> None:
         self._begin(handle)
@@ -318,7 +312,11 @@ class Keeper(Stops):
         while self.has_ended:
             batch[self.has_ended.popleft()] = None
         began = time.monotonic()
-        grown = set(self.trees.scan(handle._tree for handle in batch if not handle._over))
+        try:
+            grown = set(self.trees.scan(handle._tree for handle in batch if not handle._over))
+        except OSError as e:
+            self.put_off(e, lambda: self.has_ended.extend(batch))
+            return
         now = time.monotonic()
         self._not_before = now + _SHARE * (now - began)
         moves: list[tuple[ExecHandle, Move]] = []
@@ -360,23 +358,23 @@ class Keeper(Stops):
     def _readable(self, handle: ExecHandle, drain: Drain) -> None:
         if drain.fd < 0:
             return  # closed by what was called in the same turn
-        read, dropped = drain.read()
-        if read:
+        if drain.read():
             handle._idle_since = time.monotonic()
-        if dropped:
-            self.teller.tell("output dropped", handle.name, handle.pid, f"{dropped} bytes")
+        if drain.dropped and not drain.told:
+            self._tell_dropped(handle, drain)
         if drain.ended:
-            self.close_drain(drain, incomplete=False)
+            self.close_drain(handle, drain, incomplete=False)
             self.drained(handle)
 
-    def close_drain(self, drain: Drain, *, incomplete: bool) -> None:
+    def close_drain(self, handle: ExecHandle, drain: Drain, *, incomplete: bool) -> None:
         if drain.fd >= 0:
             if self.loop.selector is not None:
                 self.loop.selector.unregister(drain.fd)
             drain.close(incomplete)
+            if drain.dropped > drain.told:
+                self._tell_dropped(handle, drain)
 
-
-def _belongs_to_parent() -> None:
-    raise ProcessionError(
-        "this handle belongs to the process that forked: only that one can wait for it and stop it"
-    )
+    def _tell_dropped(self, handle: ExecHandle, drain: Drain) -> None:
+        """At the first, and all of it at the end: a flood must not become one of events."""
+        drain.told = drain.dropped
+        self.teller.tell_dropped(handle.name, handle.pid, drain.name, drain.dropped)

@@ -53,14 +53,19 @@ class Outlive(Finisher):
     def post_to_sentinel(self, handle: ExecHandle) -> None:
         """Its session is evidence, besides its mark. Who lives for some milliseconds only is found
         by the mark alone: telling of each would cost more than it is worth."""
-        if self.sentinel is None or handle._posted:
+        if self.sentinel is None or handle._posted or handle not in self.trace:
+            return
+        try:
+            start_time = handle._process.start_time
+        except OSError as e:
+            self.put_off(e, lambda: self.post_to_sentinel(handle))
             return
         handle._posted = True
         name, wait = outline(handle._request.stop)
         number = signal.SIGKILL if name is None else signal_number(name)
         link, cookie = self.sentinel.link, handle._cookie
         link.begins(cookie, number, wait)
-        link.started(cookie, handle.pid, start_time=handle._process.start_time)
+        link.started(cookie, handle.pid, start_time=start_time)
 
     def forget_at_sentinel(self, handle: ExecHandle, left: bool) -> None:
         if left:

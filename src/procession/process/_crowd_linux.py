@@ -276,8 +276,8 @@ class CrowdTrees(Trees):
                 continue
             try:
                 fd = os.open(f"/proc/{name}/stat", os.O_RDONLY | os.O_CLOEXEC)
-            except (FileNotFoundError, ProcessLookupError):
-                continue
+            except (FileNotFoundError, ProcessLookupError, PermissionError):
+                continue  # the latter with hidepid=1: somebody else's, whom we may not signal
             try:
                 data = os.read(fd, 1024)
             except ProcessLookupError:

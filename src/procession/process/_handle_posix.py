@@ -15,7 +15,7 @@ if sys.platform == "win32":
 
 import os
 import signal
-from _thread import allocate_lock
+from _thread import RLock
 
 from procession.process import host
 from procession.process._waitid import waitid
@@ -44,7 +44,7 @@ class PosixHandle(Handle):
         self.pid = pid
         self.pidfd: int | None = None
         self.own_group = own_group
-        self._lock = allocate_lock()
+        self._lock = RLock()  # a signal handler may ask, too, in the midst of it
         self._exit: ExitStatus | None = None
         self._usage: Usage | None = None
         self._reaped = False

@@ -45,7 +45,10 @@ class Sentinel:
     def end(self) -> None:
         """Nothing is left to look after, or another one is to take over: let it go."""
         self.link.orderly()
-        self.handle.send(signal.SIGKILL)  # it need not wake up to learn that there is nothing
+        try:
+            self.handle.send(signal.SIGKILL)  # it need not wake up to learn that there is nothing
+        except PermissionError:
+            self.link.close()  # this application was root when it began: then it has to read
         if sys.platform != "darwin":
             try:
                 os.waitid(os.P_PID, self.handle.pid, os.WEXITED | os.WNOWAIT)
@@ -56,9 +59,12 @@ class Sentinel:
         self.abandon()
 
     def abandon(self) -> None:
-        """Close what is ours, and no more: in a forked child, whose sentinel it is not."""
+        """Close what is ours, and no more: in a forked child, whose sentinel it is not. Without any
+        lock, which a thread of the parent may hold."""
         self.link.close()
-        self.handle.close()
+        fd, self.handle.pidfd = self.handle.pidfd, None
+        if fd is not None:
+            os.close(fd)
 
 
 def is_possible() -> bool:
