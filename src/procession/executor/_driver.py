@@ -50,6 +50,16 @@ class WrongThreadError(ProcessionError, RuntimeError):
     """The call is not for this thread."""
 
 
+class WrongMomentError(ProcessionError, RuntimeError):
+    """`executor.containment` was set while processes live."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "executor.containment: it was set while processes of this executor live; "
+            "expected before the first one is started, or after `stop()`"
+        )
+
+
 class Ticket:
     """A request in the queue, and its answer."""
 
@@ -74,6 +84,7 @@ class Driver:
     """A part of the `Executor`."""
 
     orphans: str
+    _containment: str
 
     def _init(self) -> None:
         # Reentrant: a signal handler in the thread that holds it may call `stop`.
@@ -87,7 +98,7 @@ class Driver:
         self._takeover = False
         self._queue: deque[Ticket] = deque()
         self._waiting: deque[Ticket] = deque()  # for what was short
-        self._keeper = Keeper(self._ensure_driver, self.orphans)
+        self._keeper = Keeper(self._ensure_driver, self.orphans, self._containment)
 
     def _after_fork(self) -> None:
         """In the child: nothing of this is its own. Locks may be held by threads that are not."""
@@ -127,6 +138,17 @@ class Driver:
             self._end_serving()
 
     def _take_over(self, mode: str) -> None:
+        self._end_house()
+        with self._lock:
+            self._takeover = False
+            self._mode = mode
+            self._thread = threading.current_thread() if mode == "start" else None
+            self._keeper.turner = threading.get_ident()
+            if self._state == STOPPED:
+                self._state = OPEN
+
+    def _end_house(self) -> None:
+        """There is no housekeeping thread, and none begins until `_takeover` is False again."""
         with self._lock:
             if self._mode in SERVING or self._takeover:
                 raise WrongThreadError("executor: it is being served already, by another thread")
@@ -135,13 +157,19 @@ class Driver:
         if house is not None:
             self._keeper.loop.post(int)  # to wake it
             house.join()
-        with self._lock:
+
+    def _set_containment(self, kind: str) -> None:
+        """Of what is started from here on."""
+        self._end_house()
+        try:
+            with self._gate:
+                if self._births or self._keeper.trace:
+                    raise WrongMomentError
+                self._containment = self._keeper.containment = kind
+        finally:
             self._takeover = False
-            self._mode = mode
-            self._thread = threading.current_thread() if mode == "start" else None
-            self._keeper.turner = threading.get_ident()
-            if self._state == STOPPED:
-                self._state = OPEN
+            if self._keeper.trace:
+                self._ensure_driver()
 
     def _is_over(self) -> bool:
         keeper = self._keeper
@@ -344,7 +372,7 @@ class Driver:
         try:
             with self._gate:
                 if not self._births:
-                    keeper.trees.prepare()  # nobody may be born while it reads the clock
+                    keeper.prepare()  # nobody may be born while it reads the clock
                 # before the look at the state: `stop` sets that, then looks for births
                 self._births[birth] = threading.get_ident()
                 self._refuse_if_stopped()

@@ -7,7 +7,6 @@ import sys
 
 assert sys.platform != "win32", "for POSIX only"
 
-import select
 import signal as signals
 import subprocess
 import threading
@@ -33,8 +32,6 @@ if TYPE_CHECKING:
     from procession.executor._values import Result
     from procession.process._tree import Tree
     from procession.process.handle import Handle, Usage
-
-_LONGEST = 86_400.0  # seconds of one poll(2), whose argument is an int of milliseconds
 
 
 class Latch:
@@ -208,9 +205,8 @@ class ExecHandle:
         try:
             if fd is None:
                 return self._keeper.await_end(self, timeout)
-            if timeout is not None and not self._wait_until(fd, time.monotonic() + timeout):
-                return False
-            status = self._process.await_exit(fd)
+            until = None if timeout is None else time.monotonic() + timeout
+            status = self._process.await_exit(fd, until)
             if status is not None:
                 self._note(status)
             return self._status is not None
@@ -219,16 +215,6 @@ class ExecHandle:
                 self._waiters -= 1
                 if self._close_due and not self._waiters:
                     self._process.close()
-
-    def _wait_until(self, fd: int, deadline: float) -> bool:
-        poller = select.poll()
-        poller.register(fd, select.POLLIN)
-        while True:
-            left = deadline - time.monotonic()
-            if poller.poll(max(0.0, min(left, _LONGEST)) * 1000):
-                return True
-            if left <= 0:
-                return False
 
     def _note(self, status: ExitStatus) -> None:
         """It was seen to have ended, by whoever looked first."""

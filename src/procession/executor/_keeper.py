@@ -23,6 +23,7 @@ from procession.executor._events import Teller, guarded
 from procession.executor._loop import Loop
 from procession.executor._stops import Stops
 from procession.executor._values import STOPPED
+from procession.process.containment import MARKS
 from procession.process.crowd import application_trees
 from procession.process.exits import ExitWatcher
 
@@ -45,9 +46,11 @@ _SHARE = 4  # urgent looks take at most one part in so many of the time
 class Keeper(Stops):
     """The trace of one executor, and the loop that its thread turns."""
 
-    def __init__(self, ensure_driver: Callable[[], None], orphans: str) -> None:
+    def __init__(
+        self, ensure_driver: Callable[[], None], orphans: str, containment: str = MARKS
+    ) -> None:
         self.orphans = orphans
-        self.sentinel = None
+        self.containment = containment
         self.loop = Loop()
         self.teller = Teller(self.call_soon)
         self.trees: Trees = application_trees()
@@ -293,9 +296,16 @@ class Keeper(Stops):
             self.post_to_sentinel(handle)
 
     def _exited(self, handle: ExecHandle) -> None:
-        handle.poll()
+        if handle.poll() is None:
+            self.watch_anew(handle)
         if handle._wanted:
             self.urgent = True
+
+    def watch_anew(self, handle: ExecHandle) -> None:
+        """It lives, but who was to tell of its end does not."""
+        if handle._process.lost and handle._handed and handle.poll() is None:
+            handle._handed = False
+            self._watch(handle)
 
     def attend(self, handle: ExecHandle) -> None:
         """As `want`: its end, and that of its tree, is to be told at once."""

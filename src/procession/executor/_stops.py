@@ -12,7 +12,6 @@ import time
 from procession.core.stop import Ask, GiveUp, Kill
 from procession.executor._outlive import Outlive
 from procession.executor._values import IDLE, STOPPED, TIMED_OUT
-from procession.process.crowd import kill_many, tell_many
 from procession.process.handle import signal_number
 
 TYPE_CHECKING = False
@@ -92,9 +91,8 @@ class Stops(Outlive):
         asks = [(handle, move) for handle, move in moves if isinstance(move, Ask)]
         doomed = [handle for handle, move in moves if isinstance(move, Kill)]
         if asks:
-            tell_many(
-                self.trees,
-                [(h._tree, signal_number(m.signal), m.to, m.unheard) for h, m in asks],
+            self.trees.tell_many(
+                [(h._tree, signal_number(m.signal), m.to, m.unheard) for h, m in asks]
             )
         for handle, move in moves:
             if handle._stopping.steps and not (isinstance(move, Ask) and move.unheard):
@@ -108,11 +106,10 @@ class Stops(Outlive):
                 self.over(handle, gave_up=True)
 
     def _kill(self, doomed: list[ExecHandle]) -> None:
-        sent = kill_many(self.trees, [handle._tree for handle in doomed])
+        sent = self.trees.kill_many([handle._tree for handle in doomed])
         for handle, what in zip(doomed, sent, strict=True):
             refused = {member.pid for member in what.refused}
-            left = {member.pid for member in handle._tree.members()}
-            if refused and left <= refused:
+            if refused and {member.pid for member in handle._tree.members()} <= refused:
                 self.over(handle, gave_up=True)  # only those that we may not signal
             elif handle.poll() is not None:
                 self.has_ended.append(handle)
