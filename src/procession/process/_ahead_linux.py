@@ -26,26 +26,32 @@ from procession.process._cgroup_linux import Groups, Leaf
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Container, Iterable
     from typing import TypeVar
 
     T = TypeVar("T")
 
-_WARM = 0.05  # seconds after a move in which another one is cheap
+_WARM = 0.01  # seconds after a move in which another one is cheap, as a rule
 _LATER = 0.02  # seconds after which it is made all the same
-_POOL = 64  # leaves that are kept for another run
-_OPEN = 64  # leaves of runs whose files are held open: with more, descriptors are short
+_POOL = 16  # leaves that are kept for another run
+_OPEN = 32  # leaves of runs whose files are held open: each makes the next start dearer
 _FILES = 2  # descriptors of an open leaf
 _AS_NEW = b"populated 0\nfrozen 0\n"
+
+
+def leaf_name(token: str, starter: int, number: int) -> str:
+    """`starter`: its pid. `_stale_linux` knows such a name for one of ours. Empty for number 0."""
+    return f"{token}.{starter}-{number}" if number else ""
 
 
 class Seat:
     """A leaf to sit in: its folder, and two of its files, held open while there are few."""
 
-    __slots__ = ("_events", "_procs", "folder", "name")
+    __slots__ = ("_events", "_procs", "folder", "name", "number")
 
-    def __init__(self, folder: str) -> None:
+    def __init__(self, folder: str, number: int = 0) -> None:
         self.folder = folder
+        self.number = number
         self.name = os.path.basename(folder)
         self._events = self._procs = -1
 
@@ -121,13 +127,13 @@ class Ahead(Groups):
     ) -> None:
         super().__init__(own, place, prefix, lock)
         self._required = required
-        self._stem = f"{token}.{os.getpid()}-"  # of names that `_stale_linux` knows for ours
+        self._token = token
         self._count = 0
         self._seats: dict[str, Seat] = {}  # by cookie
         self._cookies: dict[str, str] = {}  # by the name of the leaf
         self._pool: list[Seat] = []
         self._seat: Seat | None = None  # where we sit
-        self._born: str | None = None  # the cookie of who was born there
+        self.born: str | None = None  # the cookie of who was born there
         self._moved_at = 0.0
         self.due: float | None = None  # when to `move_on`, though nobody asks for it
 
@@ -149,10 +155,10 @@ class Ahead(Groups):
         self._seats[cookie] = seat
         self._cookies[seat.name] = cookie
 
-    def name_of(self, cookie: str) -> str:
-        """Of its leaf; empty where it has none."""
+    def number_of(self, cookie: str) -> int:
+        """Of its leaf (see `leaf_name`); 0: it has none."""
         seat = self._seats.get(cookie)
-        return "" if seat is None else seat.name
+        return 0 if seat is None else seat.number
 
     def leaf(self, cookie: str) -> Leaf:
         seat = self._seats.get(cookie)
@@ -187,7 +193,7 @@ class Ahead(Groups):
     def born_in(self, cookie: str, start: Callable[[], T]) -> T:
         """`start()`, in the leaf that we sit in. It raises what `start` raises, and the leaf is
         for the next one then; HostError where there is to be a leaf, and none can be had."""
-        if self._seat is None or self._born is not None:
+        if self._seat is None or self.born is not None:
             self.move_on()
         if self.stuck_in is not None or (self._seat is None and self._required):
             raise HostError(
@@ -195,23 +201,28 @@ class Ahead(Groups):
             )
         found = start()
         if self._seat is not None:
-            self._born = cookie
+            self.born = cookie
             self._tie(cookie, self._seat)
             now = time.monotonic()
             self.due = now if now < self._moved_at + _WARM else now + _LATER
         return found
 
+    def make_way(self, cookies: Container[str]) -> None:
+        """Before these are asked about, or killed: we are not to be among them."""
+        if self.born is not None and self.born in cookies:
+            self.move_on()
+
     def move_on(self) -> None:
         """Out of the leaf in which somebody was born, to that of the next one; or to our own group
         where there is none to be had. Idempotent."""
-        if self._seat is not None and self._born is None:
+        if self._seat is not None and self.born is None:
             return
         self.due = None
         seat = self._new_seat()
         if seat is not None and seat.join():
             if self._seat is not None and len(self._seats) > _OPEN:
                 self._seat.shut()
-            self._seat, self._born = seat, None
+            self._seat, self.born = seat, None
         else:
             if seat is not None:
                 seat.shut()
@@ -227,8 +238,8 @@ class Ahead(Groups):
             seat.shut()
             files.remove(seat.folder)
         self._count += 1
-        leaf = Leaf(self, f"{self._stem}{self._count}")
-        seat = Seat(leaf.folder)
+        leaf = Leaf(self, leaf_name(self._token, os.getpid(), self._count))
+        seat = Seat(leaf.folder, self._count)
         if leaf.make() and seat.open():
             return seat
         leaf.remove()
@@ -236,7 +247,7 @@ class Ahead(Groups):
 
     def go_home(self) -> None:
         """To our own group, or at least out of every leaf."""
-        seat, born, self._seat, self._born, self.due = self._seat, self._born, None, None, None
+        seat, born, self._seat, self.born, self.due = self._seat, self.born, None, None, None
         if seat is None:
             return
         if self._joins(self._own) or self._joins(self.place):
@@ -244,7 +255,7 @@ class Ahead(Groups):
                 seat.shut()
                 files.rmdir(seat.folder)
         else:
-            self._seat, self._born, self.stuck_in = seat, born, born or ""
+            self._seat, self.born, self.stuck_in = seat, born, born or ""
 
     def kill_all(self) -> None:
         for folder in files.folders(self.place):

@@ -373,9 +373,10 @@ def blocked_signals(pid: int | str = "self") -> set[int]:
     return _signal_field(pid, b"SigBlk:")
 
 
-def umask() -> int:
-    """Of this process. `os.umask` cannot be asked without being changed, for all threads."""
-    _, found, rest = _read("/proc/self/status").partition(b"\nUmask:\t")
+def umask(status: int) -> int:
+    """Of the process whose /proc/PID/status this descriptor is. (`os.umask` cannot be asked without
+    being changed, for all threads.)"""
+    _, found, rest = os.pread(status, 512, 0).partition(b"\nUmask:\t")
     if found:
         return int(rest[:4], 8)
     raise OSError(errno.ENOSYS, "this kernel (older than 4.7) does not show the umask")

@@ -68,6 +68,8 @@ class StarterHandle(Handle):
         return self._start_time
 
     def poll_exit(self) -> ExitStatus | None:
+        if self._exit is not None:
+            return self._exit
         with self._lock:
             return self._poll()
 
@@ -120,10 +122,11 @@ class StarterHandle(Handle):
         return self._lost
 
     def await_exit(self, pidfd: int, deadline: float | None = None) -> ExitStatus | None:
-        while (status := self.poll_exit()) is None:
+        while self._exit is None:
             if not readable(pidfd, deadline):
-                return None
-        return status
+                return self.poll_exit()
+            self.poll_exit()
+        return self._exit
 
     def forsake(self) -> bool:
         return self.poll_exit() is not None

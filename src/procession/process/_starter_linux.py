@@ -26,6 +26,7 @@ if sys.platform != "linux":
 from procession.errors import HostError
 from procession.process import _linux, _spawn_posix, sentinel
 from procession.process import _starter_wire as wire
+from procession.process._ahead_linux import leaf_name
 from procession.process._starter_handle_linux import StarterHandle
 from procession.process._starter_wire import StarterGone
 from procession.process.sentinel import FOLDER, ROOT, Sentinel, helper
@@ -79,9 +80,11 @@ def _here() -> tuple[int, int] | None:
 class Starter(Sentinel):
     """Our end of one. `start`, `ask` and `post` from any thread."""
 
-    def __init__(self, handle: Handle, link: Link, sock: socket.socket) -> None:
+    def __init__(self, handle: Handle, link: Link, sock: socket.socket, token: str) -> None:
         super().__init__(handle, link)
         self._sock = sock
+        self._token = token
+        self._status = os.open("/proc/self/status", os.O_RDONLY | os.O_CLOEXEC)
         self._origin = Origin()
         self._ended = False
         self.watched = False  # by who is going to `end` it
@@ -94,7 +97,7 @@ class Starter(Sentinel):
         """
         self._origin.check()
         _spawn_posix.check(command)
-        reads, writes = os.pipe()
+        reads, writes = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         try:
             try:
                 self._send_start(cookie, command, writes)
@@ -103,8 +106,8 @@ class Starter(Sentinel):
             kind, one, other, text = self._first_fact(reads, cookie, command)
             if kind == wire.FAILED:
                 raise _error(one, other, text, command)
-            os.set_blocking(reads, False)
-            return StarterHandle(self, cookie, one, reads, text)
+            leaf = leaf_name(self._token, self.handle.pid, other)
+            return StarterHandle(self, cookie, one, reads, leaf)
         except BaseException:
             os.close(reads)
             raise
@@ -123,7 +126,7 @@ class Starter(Sentinel):
                     fds.append(fd)
                 places.append(None if fd is None else fds.index(fd, 1) - 1)
             env = _spawn_posix.entries(os.environ if command.env is None else command.env)
-            umask = _linux.umask() if command.umask == -1 else command.umask
+            umask = _linux.umask(self._status) if command.umask == -1 else command.umask
             # bytes: its own idea of how names are encoded need not be ours
             argv = [os.fsencode(word) for word in command.argv]
             words = (
@@ -220,6 +223,9 @@ class Starter(Sentinel):
 
     def abandon(self) -> None:
         self._sock.close()
+        fd, self._status = self._status, -1
+        if fd >= 0:
+            os.close(fd)
         super().abandon()
 
 
@@ -244,7 +250,7 @@ def begin(token: str, groups: Groups, *, required: bool, leave: bool) -> Starter
         except BaseException:
             ours.close()
             raise
-    return Starter(handle, link, ours)
+    return Starter(handle, link, ours, token)
 
 
 def _error(one: int, other: int, text: str, command: Command) -> Exception:

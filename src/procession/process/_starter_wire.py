@@ -36,8 +36,8 @@ _INLINE = 32_768  # bytes; a longer message may find no room in the socket's buf
 _MOST_DESCRIPTORS = 8
 _SPACE = socket.CMSG_SPACE(4 * _MOST_DESCRIPTORS)
 
-# What is said of a start: what it is, two numbers, and how many bytes of text follow. All of it is
-# one write of less than PIPE_BUF, which arrives whole.
+# What is said of a start: what it is, two numbers, and how many bytes of text follow (of failures
+# only). All of it is one write of less than PIPE_BUF, which arrives whole.
 _FACT = struct.Struct("=iiiI")
 FACT_SIZE = _FACT.size
 _TEXT_MOST = 1024
