@@ -177,10 +177,16 @@ class ExecHandle:
     def poll(self) -> int | None:
         """Look whether it has ended. Its `returncode`."""
         if self._status is None:
-            status = self._process.poll_exit()
+            status = self._process.look()
             if status is not None:
                 self._note(status)
         return self.returncode
+
+    def _seen(self) -> bool:
+        """Has it been seen to have ended, by now?"""
+        if self._status is None and (status := self._process.poll_exit()) is not None:
+            self._note(status)
+        return self._status is not None
 
     def wait(self, timeout: float | None = None) -> int:
         """Wait until the process has ended; its `returncode`. What it started may live on, and

@@ -55,6 +55,7 @@ def launch(keeper: Keeper, request: Request, number: int) -> ExecHandle:
         process: Handle
         if keeper.contained is not None:
             process = keeper.contained.spawn(f"{keeper.token}.{number}", command)
+            now = time.monotonic()  # the first of them waits for the helper to be there
         elif ignores() or blocks():
             process = spawn_clean(command)
         else:

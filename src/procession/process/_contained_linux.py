@@ -210,6 +210,10 @@ class ContainedTrees(AdoptsNobody):
 
     # --- looking ---------------------------------------------------------------------------------
 
+    def catch_up(self) -> None:
+        if self._planted:
+            self._ask("catch up")
+
     def scan(self, ended: Iterable[Tree] = ()) -> list[Hashable]:
         asked = {
             tree.cookie: tree
@@ -243,7 +247,7 @@ class ContainedTrees(AdoptsNobody):
             if to not in TARGETS:
                 raise ValueError(f"{to!r} is none of {', '.join(TARGETS)}")
             assert isinstance(tree, ContainedTree), "planted here"
-            words.append((tree.cookie, number, to, only_new))
+            words.append((tree.cookie, int(number), to, bool(only_new)))
         answers = self._ask("tell", words)
         if answers is None:
             return [Sent()] * len(asks)

@@ -73,6 +73,19 @@ class StarterHandle(Handle):
         with self._lock:
             return self._poll()
 
+    def look(self) -> ExitStatus | None:
+        if self.poll_exit() is None and not self._lost:
+            try:
+                dead = _linux.stat(self.pid).dead
+            except ProcessLookupError:
+                dead = True
+            if dead:
+                try:
+                    self._starter.ask("catch up")
+                except StarterGone:
+                    pass  # as `poll_exit` will find out
+        return self.poll_exit()
+
     def _poll(self) -> ExitStatus | None:
         fd = self.pidfd
         if self._exit is None and fd is not None:
@@ -155,7 +168,7 @@ class StarterHandle(Handle):
             return False
         if not self._lost:
             try:
-                return _allowed(self._starter.ask("send", self.cookie, number))
+                return _allowed(self._starter.ask("send", self.cookie, int(number)))
             except StarterGone:
                 pass
         with self._lock:
@@ -169,7 +182,7 @@ class StarterHandle(Handle):
 
     def kill_group(self, number: int) -> bool:
         try:
-            return _allowed(self._starter.ask("kill group", self.cookie, number))
+            return _allowed(self._starter.ask("kill group", self.cookie, int(number)))
         except StarterGone:
             return False
 

@@ -189,6 +189,8 @@ class Starter:
             self._book.adopt(*words)
         elif verb == "rest":
             wire.give(fds[0], self._rest())
+        elif verb == "catch up":
+            wire.give(fds[0], None)  # ends that the kernel knew of when this was sent, were told
         else:
             wire.give(fds[0], self._book.answers[verb](*words))
         return True

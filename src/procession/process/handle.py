@@ -79,6 +79,11 @@ class Handle(ABC):
     def poll_exit(self) -> ExitStatus | None:
         """The status once the process ended, else None. Does not reap, does not block."""
 
+    def look(self) -> ExitStatus | None:
+        """As `poll_exit`, and None only if the kernel did not know of an end when this was called.
+        The same, but where somebody else has to tell."""
+        return self.poll_exit()
+
     def await_exit(self, pidfd: int, deadline: float | None = None) -> ExitStatus | None:
         """Block until it has ended; `poll_exit`'s answer. None: it had not by the deadline, in
         seconds of the monotonic clock. `pidfd` is its own, which the caller keeps open."""
