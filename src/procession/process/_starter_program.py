@@ -104,12 +104,20 @@ class Starter:
         self._groups.move_on()
         try:
             owner = os.pidfd_open(self._owner)
-        except OSError:
-            return not self._posts.orderly
+            self._turn_until(owner)
+            os.close(owner)
+        except ProcessLookupError:
+            pass  # it is gone already
+        self._hear_the_rest()
+        self._posts.read()
+        return not self._posts.orderly
+
+    def _turn_until(self, owner: int) -> None:
+        """The end of this process, or of what it says."""
         sock = self._sock.fileno()
         for fd in (sock, self._wake, owner):
             self._poll.register(fd, select.EPOLLIN)
-        lives = os.getppid() == self._owner
+        lives = os.getppid() == self._owner  # else the number is somebody else's
         while lives:
             self._tend()
             ready = [fd for fd, _ in self._poll.poll(self._next())]
@@ -126,8 +134,19 @@ class Starter:
                     self._hear()
                 elif fd == owner:
                     lives = False
-        self._posts.read()
-        return not self._posts.orderly
+
+    def _hear_the_rest(self) -> None:
+        """Of what the application said before it died, what tells of its processes."""
+        self._sock.setblocking(False)
+        try:
+            while (said := wire.receive(self._sock)) is not None:
+                (verb, *words), fds = said
+                if verb == "adopt":
+                    self._book.adopt(*words)
+                for fd in fds:
+                    os.close(fd)
+        except (BlockingIOError, ConnectionResetError):
+            pass
 
     def _next(self) -> float | None:
         times = [

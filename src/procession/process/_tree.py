@@ -117,10 +117,9 @@ class Trees(ABC):
         writing `outer:own`, in the environment and here; each finds the part it planted.
         """
 
-    def catch_up(self) -> None:
+    def catch_up(self) -> None:  # noqa: B027 - nothing to do, for most
         """From here on `poll_exit` tells of all ends of leaders that the kernel knew of when this
         was called. Nothing to do but where somebody else has to tell. From any thread."""
-        return None
 
     def tell_many(self, asks: Iterable[tuple[Tree, int, str, bool]]) -> list[Sent]:
         """`tree.signal(number, to=to, only_new=only_new)` of each; at the price of one look, where

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     if sys.platform == "linux":
         from procession.process._contained_linux import ContainedTrees as ContainedTrees
     else:
-        from typing import Any as ContainedTrees
+        from typing import Any, TypeAlias
+
+        ContainedTrees: TypeAlias = Any
 
 # How the processes of an application are known for its own: by session, lineage as far as it was
 # seen, and marks; by a control group, where one can be had; by that, or not at all.
