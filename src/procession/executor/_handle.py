@@ -182,7 +182,7 @@ class ExecHandle:
                 self._note(status)
         return self.returncode
 
-    def _seen(self) -> bool:
+    def _saw_end(self) -> bool:
         """Has it been seen to have ended, by now?"""
         if self._status is None and (status := self._process.poll_exit()) is not None:
             self._note(status)
@@ -210,7 +210,7 @@ class ExecHandle:
             self._waiters += 1
         try:
             if fd is None:
-                return self._keeper.await_end(self, timeout)
+                return self._saw_end() or self._keeper.await_end(self, timeout)
             until = None if timeout is None else time.monotonic() + timeout
             status = self._process.await_exit(fd, until)
             if status is not None:

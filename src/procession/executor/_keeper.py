@@ -150,7 +150,7 @@ class Keeper(Stops):
     def settle(self) -> None:
         """Have everybody who has ended found out, and let go of. Returns when that is done."""
         self.trees.catch_up()
-        seen = [handle._seen() for handle in list(self.trace)]  # of all, not up to the first
+        seen = [handle._saw_end() for handle in list(self.trace)]  # of all, not up to the first
         if not any(seen) and not self.has_ended:
             return
         if threading.get_ident() == self.turner or not self.turner:
@@ -297,14 +297,14 @@ class Keeper(Stops):
             self.post_to_sentinel(handle)
 
     def _exited(self, handle: ExecHandle) -> None:
-        if not handle._seen():
+        if not handle._saw_end():
             self.watch_anew(handle)
         if handle._wanted:
             self.urgent = True
 
     def watch_anew(self, handle: ExecHandle) -> None:
         """It lives, but who was to tell of its end does not."""
-        if not handle._seen() and handle._process.lost and handle._handed:
+        if not handle._saw_end() and handle._process.lost and handle._handed:
             handle._handed = False
             self._watch(handle)
 
@@ -312,7 +312,7 @@ class Keeper(Stops):
         """As `want`: its end, and that of its tree, is to be told at once."""
         if handle not in self.trace:
             return
-        if not handle._seen():
+        if not handle._saw_end():
             self._watch(handle)
         else:
             self.has_ended.append(handle)

@@ -129,7 +129,7 @@ class Outlive(Finisher):
             self._drop()
             if self.contained is not None:
                 self.contained.end()
-                self._chosen = False
+            self._chosen = False
         elif self.sentinel is not None and self.loop.selector is not None:
             self.loop.selector.unregister(self.sentinel.fd)
 

@@ -111,7 +111,7 @@ class Stops(Outlive):
             refused = {member.pid for member in what.refused}
             if refused and {member.pid for member in handle._tree.members()} <= refused:
                 self.over(handle, gave_up=True)  # only those that we may not signal
-            elif handle._seen():
+            elif handle._saw_end():
                 self.has_ended.append(handle)
                 self.urgent = True
 
