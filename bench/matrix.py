@@ -1,10 +1,10 @@
 """The adversary matrix: whoever is hard to end, in each way that an end may come, many times.
 
 Each cell is one tree, as an ordinary user, without control groups and in one that was given to
-them (by root, who alone can); `tests/support/matrix.py` has the rows, the columns and the impossible
-cells. The bar: nobody is alive within the grace (0.3 s; 1 s where the application is killed, or
-where nothing ties them to a task) and 1 s more. Status 1 if somebody was, or if what is called
-impossible was held. `make bench-matrix` does each cell 20 times, which takes an hour.
+them (by root, who alone can); `tests/support/matrix.py` has the rows, the columns and the
+impossible cells. The bar: nobody is alive within the grace (0.3 s; 1 s where the application is
+killed, or where nothing ties them to a task) and 1 s more. Status 1 if somebody was, or if what is
+called impossible was held. `make bench-matrix` does each cell 20 times, which takes an hour.
 """
 
 from __future__ import annotations

@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 _PAUSE = 1.0  # seconds between two starts of a sentinel
 
 
+def _say(text: str) -> None:
+    log.warning("%s", text.strip())
+
+
 class Outlive(Finisher):
     """A part of the `Keeper`. The turning thread only, but for `prepare`."""
 
@@ -46,7 +50,7 @@ class Outlive(Finisher):
         control group, and none is to be had."""
         if not self._chosen and not self.trace:
             self.contained = contained_trees(
-                self.containment, self.token, leave=self.orphans == "leave", say=log.warning
+                self.containment, self.token, leave=self.orphans == "leave", say=_say
             )
             self.trees = application_trees() if self.contained is None else self.contained
             self._chosen = True

@@ -188,6 +188,11 @@ class Ahead(Groups):
             seat.shut()
             files.remove(seat.folder)
 
+    def abandon(self) -> None:
+        for seat in (*self._seats.values(), *self._pool, *filter(None, (self._seat,))):
+            seat.shut()
+        super().abandon()
+
     # --- where we sit ----------------------------------------------------------------------------
 
     def born_in(self, cookie: str, start: Callable[[], T]) -> T:

@@ -16,7 +16,6 @@ if sys.platform != "linux":
 from procession.errors import HostError
 from procession.process import _cgroup_linux as files
 from procession.process import _starter_linux
-from procession.process._delegation_linux import claim_groups, divisible
 from procession.process._starter_wire import StarterGone
 from procession.process._tree import TARGETS, AdoptsNobody, Member, Sent, Tree
 from procession.process.handle import Usage
@@ -32,17 +31,7 @@ if TYPE_CHECKING:
     from procession.process.command import Command
     from procession.process.handle import Handle
 
-_STALE_GRACE = 1.0  # seconds for the clean-up of what dead owners of our group have left
 _TRIES = 3  # of a start, while somebody kills one starter after the other
-
-
-def no_group() -> HostError:
-    return HostError(
-        "a control group",
-        "none is ours to divide",
-        "a version 2 hierarchy in which this process is in a group that was given to its user",
-        "`procession doctor` tells how to get one; containment='auto' goes without",
-    )
 
 
 class ContainedTree(Tree):
@@ -91,17 +80,24 @@ class ContainedTrees(AdoptsNobody):
     nothing ties to a run is ended by the starter, when all else has ended."""
 
     def __init__(
-        self, token: str, *, required: bool, leave: bool, say: Callable[[str], None]
+        self,
+        token: str,
+        groups: Groups,
+        *,
+        required: bool,
+        leave: bool,
+        say: Callable[[str], None],
     ) -> None:
         self._token = token
         self._required = required
         self._leave = leave
         self._say = say
+        self._trouble = ""  # that was told last
         self._planted: dict[str, ContainedTree] = {}
         self._alive: dict[str, StarterHandle] = {}  # all that was started, planted yet or not
         self._calm = threading.Condition(threading.Lock())  # of the three below
         self._births = 0
-        self._groups: Groups | None = None
+        self._groups: Groups | None = groups  # None: it was given back
         self._starter: Starter | None = None
 
     def prepare(self) -> None:
@@ -111,7 +107,7 @@ class ContainedTrees(AdoptsNobody):
 
     def watched(self) -> Starter:
         """The one that serves, or else a new one; its `fd` is watched by the caller from here on,
-        who also is the one to `end` it. Raises OSError, and HostError where no group is ours."""
+        who also is the one to `end` it. Raises OSError where none can be started."""
         with self._calm:
             starter = self._get()
             starter.watched = True
@@ -128,10 +124,7 @@ class ContainedTrees(AdoptsNobody):
         if old is not None and not old.watched:
             old.end()
         if self._groups is None:
-            own = divisible()
-            self._groups = None if own is None else claim_groups(_STALE_GRACE, self._say)
-            if self._groups is None:
-                raise no_group()
+            raise HostError("a control group", "ours was given back", "an executor that serves")
         starter = self._starter = _starter_linux.begin(
             self._token, self._groups, required=self._required, leave=self._leave
         )
@@ -167,7 +160,9 @@ class ContainedTrees(AdoptsNobody):
             except StarterGone:
                 continue
             except (OSError, HostError) as e:
-                self._say(f"no helper for control groups could be started: {e}")
+                if str(e) != self._trouble:
+                    self._trouble = str(e)
+                    self._say(f"the helper that starts processes cannot be asked: {e}")
                 break
         return None
 

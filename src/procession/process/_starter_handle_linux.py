@@ -82,8 +82,8 @@ class StarterHandle(Handle):
             if dead:
                 try:
                     self._starter.ask("catch up")
-                except StarterGone:
-                    pass  # as `poll_exit` will find out
+                except (StarterGone, OSError):
+                    pass  # as `poll_exit` will find out; or no descriptor is left to ask with
         return self.poll_exit()
 
     def _poll(self) -> ExitStatus | None:

@@ -53,6 +53,12 @@ class Origin:
     def __init__(self) -> None:
         self.ids = os.getresuid(), os.getresgid(), os.getgroups()
         self.folder = _here()
+        self.status = os.open("/proc/self/status", os.O_RDONLY | os.O_CLOEXEC)
+
+    def close(self) -> None:
+        fd, self.status = self.status, -1
+        if fd >= 0:
+            os.close(fd)
 
     def is_here(self) -> bool:
         """Are we in the folder that it is in? It may be one that we could not go to any more."""
@@ -80,12 +86,13 @@ def _here() -> tuple[int, int] | None:
 class Starter(Sentinel):
     """Our end of one. `start`, `ask` and `post` from any thread."""
 
-    def __init__(self, handle: Handle, link: Link, sock: socket.socket, token: str) -> None:
+    def __init__(
+        self, handle: Handle, link: Link, sock: socket.socket, token: str, origin: Origin
+    ) -> None:
         super().__init__(handle, link)
         self._sock = sock
         self._token = token
-        self._status = os.open("/proc/self/status", os.O_RDONLY | os.O_CLOEXEC)
-        self._origin = Origin()
+        self._origin = origin
         self._ended = False
         self.watched = False  # by who is going to `end` it
         self.gone = False  # it hears nothing any more
@@ -98,18 +105,22 @@ class Starter(Sentinel):
         self._origin.check()
         _spawn_posix.check(command)
         reads, writes = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        failed = False
         try:
             try:
                 self._send_start(cookie, command, writes)
             finally:
                 os.close(writes)
-            kind, one, other, text = self._first_fact(reads, cookie, command)
-            if kind == wire.FAILED:
+            kind, one, other, text = self._first_fact(reads, command)
+            failed = kind == wire.FAILED
+            if failed:
                 raise _error(one, other, text, command)
             leaf = leaf_name(self._token, self.handle.pid, other)
             return StarterHandle(self, cookie, one, reads, leaf)
         except BaseException:
             os.close(reads)
+            if not failed:  # it may run, and nobody would know of it
+                self.post("undo", cookie)
             raise
 
     def _send_start(self, cookie: str, command: Command, answer: int) -> None:
@@ -126,7 +137,7 @@ class Starter(Sentinel):
                     fds.append(fd)
                 places.append(None if fd is None else fds.index(fd, 1) - 1)
             env = _spawn_posix.entries(os.environ if command.env is None else command.env)
-            umask = _linux.umask(self._status) if command.umask == -1 else command.umask
+            umask = _linux.umask(self._origin.status) if command.umask == -1 else command.umask
             # bytes: its own idea of how names are encoded need not be ours
             argv = [os.fsencode(word) for word in command.argv]
             words = (
@@ -139,17 +150,13 @@ class Starter(Sentinel):
             if folder >= 0:
                 os.close(folder)
 
-    def _first_fact(self, reads: int, cookie: str, command: Command) -> tuple[int, int, int, str]:
+    def _first_fact(self, reads: int, command: Command) -> tuple[int, int, int, str]:
         poll = select.poll()
         poll.register(reads, select.POLLIN)
-        try:
-            if not poll.poll(_PATIENCE * 1000):
-                self._give_up()
-                raise TimeoutError(f"{command.executable}: not started within {_PATIENCE:g} s")
-            found = wire.read_fact(reads)
-        except BaseException:
-            self.post("undo", cookie)  # an exception of a signal handler: nobody knows of it
-            raise
+        if not poll.poll(_PATIENCE * 1000):
+            self._give_up()
+            raise TimeoutError(f"{command.executable}: not started within {_PATIENCE:g} s")
+        found = wire.read_fact(reads)
         if found is not None:
             return found
         if self._has_ended():
@@ -208,6 +215,10 @@ class Starter(Sentinel):
         except (BrokenPipeError, ConnectionResetError, TimeoutError) as e:
             self._give_up()
             raise StarterGone from e
+        except OSError as e:
+            if e.errno in (errno.ETOOMANYREFS, errno.ENOBUFS):  # descriptors that are under way
+                raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN)) from e
+            raise
 
     def end(self) -> None:
         """Idempotent. Blocks while it ends what nothing ties to any process of ours."""
@@ -223,9 +234,7 @@ class Starter(Sentinel):
 
     def abandon(self) -> None:
         self._sock.close()
-        fd, self._status = self._status, -1
-        if fd >= 0:
-            os.close(fd)
+        self._origin.close()
         super().abandon()
 
 
@@ -236,8 +245,8 @@ def begin(token: str, groups: Groups, *, required: bool, leave: bool) -> Starter
     it started is left alive. Raises OSError.
     """
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    origin = None
     with theirs:
-        ours.settimeout(_PATIENCE)
         lock, own, place, prefix = groups.heritage
 
         def command(posts: int, heard: int) -> Command:
@@ -246,11 +255,14 @@ def begin(token: str, groups: Groups, *, required: bool, leave: bool) -> Starter
             return helper(_PROGRAM, words, fds).replace(cwd=None)
 
         try:
-            handle, link = sentinel.begin(command)
+            ours.settimeout(_PATIENCE)
+            origin = Origin()
+            return Starter(*sentinel.begin(command), ours, token, origin)
         except BaseException:
             ours.close()
+            if origin is not None:
+                origin.close()
             raise
-    return Starter(handle, link, ours, token)
 
 
 def _error(one: int, other: int, text: str, command: Command) -> Exception:

@@ -26,26 +26,35 @@ if TYPE_CHECKING:
 MARKS, AUTO, GROUP = "marks", "auto", "group"
 KINDS = (MARKS, AUTO, GROUP)
 
+_STALE_GRACE = 1.0  # seconds for the clean-up of what dead owners of our group have left
+
 if sys.platform == "linux":
 
     def contained_trees(
         kind: str, token: str, *, leave: bool, say: Callable[[str], None]
     ) -> ContainedTrees | None:
-        """For a `kind` of KINDS; None: by marks.
+        """For a `kind` of KINDS, with a place of ours for its groups; None: by marks.
 
         `leave`: if this process dies, what it started is left alive. `say` takes what there is to
         tell. Raises HostError for GROUP where there is none to be had.
         """
         if kind == MARKS:
             return None
-        from procession.process._contained_linux import ContainedTrees, no_group
-        from procession.process._delegation_linux import divisible
+        from procession.process._contained_linux import ContainedTrees
+        from procession.process._delegation_linux import claim_groups
 
-        able = host.has_proc() and host.has_pidfd() and host.has_subreaper() and sys.executable
-        if able and divisible() is not None:
-            return ContainedTrees(token, required=kind == GROUP, leave=leave, say=say)
+        groups = None
+        if host.has_proc() and host.has_pidfd() and host.has_subreaper() and sys.executable:
+            groups = claim_groups(_STALE_GRACE, say)
+        if groups is not None:
+            return ContainedTrees(token, groups, required=kind == GROUP, leave=leave, say=say)
         if kind == GROUP:
-            raise no_group()
+            raise HostError(
+                "a control group",
+                "none is ours to divide",
+                "a version 2 hierarchy in which this process is in a group that its user was given",
+                "`procession doctor` tells how to get one; containment='auto' goes without",
+            )
         return None
 
 else:
