@@ -27,6 +27,7 @@ from procession.executor import (
     Capture,
     ExecHandle,
     Executor,
+    Ladder,
     TimeoutExpired,
     WrongMomentError,
     WrongThreadError,
@@ -290,6 +291,18 @@ def test_who_hid_from_everything_ends_with_the_executor(
     assert inside.places == []
 
 
+def test_who_is_killed_at_once_is_killed_alone(ex: Executor) -> None:
+    """The helper sits in the leaf of whom it has started, until it has time to go on."""
+    assert ex.create_process(["true"]).wait() == 0
+    pid = helper(ex)
+    for _ in range(3):
+        select.select([], [], [], 0.05)  # a rest, after which it takes its time
+        handle = ex.create_process(["sleep", "1000"])
+        handle.stop(Ladder(()))
+        assert handle.returncode == -signal.SIGKILL
+    assert helper(ex) == pid
+
+
 # --- one that was interrupted, and forks
 
 
@@ -326,16 +339,28 @@ def test_a_forked_child_takes_no_word_from_its_parent(ex: Executor) -> None:
     reads, writes = os.pipe()
     handle = ex.create_process(["cat"], stdin=reads)
     os.close(reads)
+    pidfd = os.pidfd_open(handle.pid)
+    parked, done = threading.Event(), threading.Event()
+
+    def park() -> None:  # the executor would be quicker, now and then
+        parked.set()
+        done.wait(BOUND)
+
+    ex._keeper.call_soon(park)
+    assert parked.wait(BOUND)
     forked = os.fork()
     if forked == 0:
         code = 1
         try:
             os.close(writes)
+            select.select([pidfd], [], [], BOUND)
             code = handle.wait()
         finally:
             os._exit(code)
     os.close(writes)
+    os.close(pidfd)
     assert os.waitstatus_to_exitcode(os.waitpid(forked, 0)[1]) == 255
+    done.set()
     assert handle.wait(BOUND) == 0
 
 
