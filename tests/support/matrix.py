@@ -48,7 +48,7 @@ RUN, SUPERVISOR, GUARDIAN = "run killed", "up: supervisor killed", "up: guardian
 COLUMNS = (KILL, STOP, APP, RUN, SUPERVISOR, GUARDIAN)
 
 # As an ordinary user, in a control group that was given to them or in none that is theirs.
-PLAIN, GROUPS = "no control groups", "control groups"
+PLAIN, GROUPS = "no groups", "control groups"
 MODES = (PLAIN, GROUPS)
 
 # What cannot be held, and why. In these cells, and in no other, the one who is hard to end
