@@ -41,6 +41,7 @@ class Outlive(Finisher):
     sentinel: Sentinel | None = None
     _chosen = False
     _sentinel_at = 0.0  # not before: one that somebody kills again and again
+    _replaces = False  # it is to be tried again then
 
     def watch_anew(self, handle: ExecHandle) -> None:
         raise NotImplementedError
@@ -64,7 +65,9 @@ class Outlive(Finisher):
             return
         now = time.monotonic()
         if now < self._sentinel_at:
-            self.loop.at(self._sentinel_at, self._replace)
+            if not self._replaces:
+                self._replaces = True
+                self.loop.at(self._sentinel_at, self._replace)
             return
         self._sentinel_at = now + _PAUSE
         try:
@@ -117,6 +120,7 @@ class Outlive(Finisher):
         self._replace()
 
     def _replace(self) -> None:
+        self._replaces = False
         if self.trace:
             self.ensure_sentinel()
 

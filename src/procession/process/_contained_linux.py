@@ -125,10 +125,15 @@ class ContainedTrees(AdoptsNobody):
             old.end()
         if self._groups is None:
             raise HostError("a control group", "ours was given back", "an executor that serves")
-        starter = self._starter = _starter_linux.begin(
+        starter = _starter_linux.begin(
             self._token, self._groups, required=self._required, leave=self._leave
         )
-        starter.post("adopt", [(h.cookie, h.pid, h.leaf) for h in list(self._alive.values())])
+        try:
+            starter.post("adopt", [(h.cookie, h.pid, h.leaf) for h in list(self._alive.values())])
+        except BaseException:
+            starter.end()  # it would take all that lives for strangers
+            raise
+        self._starter = starter
         return starter
 
     def end(self) -> None:

@@ -13,6 +13,7 @@ place. How those end that the first has started is not known then, as where some
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import select
@@ -120,7 +121,8 @@ class Starter(Sentinel):
         except BaseException:
             os.close(reads)
             if not failed:  # it may run, and nobody would know of it
-                self.post("undo", cookie)
+                with contextlib.suppress(OSError):
+                    self.post("undo", cookie)
             raise
 
     def _send_start(self, cookie: str, command: Command, answer: int) -> None:
