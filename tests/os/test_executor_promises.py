@@ -43,12 +43,25 @@ from procession.executor import (
     executor,
 )
 from tests.support.executors import PY, in_thread, lives, program
+from tests.support.groups import inside
 from tests.support.processes import BOUND
 from tests.support.processes import Lines as SharedLines
 
+__all__ = ["inside"]
+
+
+@pytest.fixture(params=["marks", pytest.param("group", marks=pytest.mark.root)])
+def ex(request: pytest.FixtureRequest) -> Iterator[Executor]:
+    """Each kind of containment: all promises are the same."""
+    if request.param == "group":
+        request.getfixturevalue("inside")
+    with Executor(containment=request.param) as found:
+        yield found
+
 
 @pytest.fixture
-def ex() -> Iterator[Executor]:
+def parent() -> Iterator[Executor]:
+    """One whose processes are this one's own children."""
     with Executor() as found:
         yield found
 
@@ -617,15 +630,15 @@ def test_a_pipe_held_by_a_stranger_is_given_up_and_flagged(ex: Executor) -> None
         os.close(writes)
 
 
-def test_a_status_that_somebody_else_took_is_unknown(ex: Executor) -> None:
-    handle = ex.create_process(["sleep", "60"])
+def test_a_status_that_somebody_else_took_is_unknown(parent: Executor) -> None:
+    handle = parent.create_process(["sleep", "60"])
     parked, taken = threading.Event(), threading.Event()
 
     def park() -> None:  # the executor would be quicker, now and then
         parked.set()
         taken.wait(BOUND)
 
-    ex._keeper.call_soon(park)
+    parent._keeper.call_soon(park)
     assert parked.wait(BOUND)
     os.kill(handle.pid, signal.SIGKILL)
     os.waitpid(handle.pid, 0)

@@ -54,6 +54,16 @@ class WrongThreadError(ProcessionError, RuntimeError):
     """The call is not for this thread."""
 
 
+class WrongMomentError(ProcessionError, RuntimeError):
+    """`executor.containment` was set while processes live."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "executor.containment: it was set while processes of this executor live; "
+            "expected before the first one is started, or after `stop()`"
+        )
+
+
 class Ticket:
     """A request in the queue, and its answer."""
 
@@ -78,6 +88,7 @@ class Driver:
     """A part of the `Executor`."""
 
     orphans: str
+    _containment: str
 
     def _init(self) -> None:
         # Reentrant: a signal handler in the thread that holds it may call `stop`.
@@ -92,7 +103,7 @@ class Driver:
         self._takeover = False
         self._queue: deque[Ticket] = deque()
         self._waiting: deque[Ticket] = deque()  # for what was short
-        self._keeper = Keeper(self._ensure_driver, self.orphans)
+        self._keeper = Keeper(self._ensure_driver, self.orphans, self._containment)
 
     def _after_fork(self) -> None:
         """In the child: nothing of this is its own. Locks may be held by threads that are not."""
@@ -138,15 +149,8 @@ class Driver:
             self._end_serving()
 
     def _take_over(self, mode: str) -> None:
-        with self._lock:
-            if self._mode in SERVING or self._takeover:
-                raise WrongThreadError("executor: it is being served already, by another thread")
-            self._takeover = True
-            house = self._thread
+        self._end_house()
         try:
-            if house is not None:
-                self._keeper.loop.post(int)  # to wake it
-                house.join()
             with self._lock:
                 self._keeper.turner = threading.get_ident()
                 self._keeper.open()
@@ -161,11 +165,40 @@ class Driver:
                     self._close()
             raise
         finally:
-            with self._lock:
-                self._takeover = False
-                lost = self._mode is None and bool(self._keeper.trace)
-            if lost:
-                self._ensure_driver()
+            self._house_may_begin()
+
+    def _end_house(self) -> None:
+        """There is no housekeeping thread, and none begins until `_house_may_begin`."""
+        with self._lock:
+            if self._mode in SERVING or self._takeover:
+                raise WrongThreadError("executor: it is being served already, by another thread")
+            self._takeover = True
+            house = self._thread
+        try:
+            if house is not None:
+                self._keeper.loop.post(int)  # to wake it
+                house.join()
+        except BaseException:
+            self._house_may_begin()
+            raise
+
+    def _house_may_begin(self) -> None:
+        with self._lock:
+            self._takeover = False
+            lost = self._mode is None and bool(self._keeper.trace)
+        if lost:
+            self._ensure_driver()
+
+    def _set_containment(self, kind: str) -> None:
+        """Of what is started from here on."""
+        self._end_house()
+        try:
+            with self._gate:
+                if self._births or self._keeper.trace:
+                    raise WrongMomentError
+                self._containment = self._keeper.containment = kind
+        finally:
+            self._house_may_begin()
 
     def _is_over(self) -> bool:
         keeper = self._keeper
@@ -383,7 +416,7 @@ class Driver:
         try:
             with self._gate:
                 if not self._births:
-                    keeper.trees.prepare()  # nobody may be born while it reads the clock
+                    keeper.prepare()  # nobody may be born while it reads the clock
                 # before the look at the state: `stop` sets that, then looks for births
                 self._births[birth] = threading.get_ident()
                 self._refuse_if_stopped()

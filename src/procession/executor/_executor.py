@@ -21,6 +21,7 @@ from procession.executor._request import DISCARD, UNSET, Request
 from procession.executor._stopping import GRACE, as_ladder, seconds
 from procession.executor._streams import check_text
 from procession.executor._values import ExecutorStopped, named
+from procession.process.containment import KINDS, MARKS
 from procession.process.defaults import blocks
 
 TYPE_CHECKING = False
@@ -34,6 +35,12 @@ if TYPE_CHECKING:
     from procession.executor._handle import ExecHandle
     from procession.executor._request import Argv, Target
     from procession.executor._values import Event
+
+
+def _kind(containment: str) -> str:
+    if containment not in KINDS:
+        raise ValueError(f"containment is {containment!r}; expected {', '.join(KINDS)}")
+    return containment
 
 
 def _ids(
@@ -58,14 +65,36 @@ class Executor(Driver, Commands):
 
     If the application is killed, a small helper (the *sentinel*, started with the first process)
     ends what it left; `Executor(orphans="leave")` goes without.
+
+    `containment` says how a process is known for one of ours: by session, parents and `marks` in
+    its environment (the default); by a control `group` of its own, which holds whatever hides, or
+    HostError where this host gives none; or `auto`: by a group where one is to be had. With groups
+    the helper is there all the time, and starts the processes (docs/guide-executor.md).
     """
 
-    def __init__(self, *, orphans: str = "sweep") -> None:
+    def __init__(self, *, orphans: str = "sweep", containment: str = MARKS) -> None:
         if orphans not in ("sweep", "leave"):
             raise ValueError(f"orphans is {orphans!r}; expected sweep or leave")
         self.orphans = orphans
+        self._containment = _kind(containment)
         self._init()
         remember(self)
+
+    @property
+    def containment(self) -> str:
+        """`marks`, `auto` or `group`. May be set while nothing of this executor lives and no
+        thread serves it: WrongMomentError or WrongThreadError otherwise; ValueError for another
+        word."""
+        return self._containment
+
+    @containment.setter
+    def containment(self, kind: str) -> None:
+        self._set_containment(_kind(kind))
+
+    @property
+    def is_contained(self) -> bool:
+        """Has what runs now a control group of its own?"""
+        return self._keeper.contained is not None
 
     def create_process(
         self,
@@ -273,7 +302,12 @@ class Executor(Driver, Commands):
         ident = threading.get_ident()
         mode = self._mode
         if mode not in SERVING and threading.current_thread() is threading.main_thread():
-            return self._launch_patiently(request)
+            try:
+                return self._launch_patiently(request)
+            except BaseException:
+                if self.is_contained:
+                    self._ensure_driver()  # which gives back the helper
+                raise
         if mode in SERVING and ident == self._keeper.turner:
             return self._launch_patiently(request)
         if mode == "start" and not blocks():

@@ -7,7 +7,6 @@ import sys
 
 assert sys.platform != "win32", "for POSIX only"
 
-import select
 import signal as signals
 import subprocess
 import threading
@@ -18,7 +17,6 @@ from procession.core.status import ExitStatus
 from procession.executor import _values as words
 from procession.executor._async import Awaited
 from procession.executor._communicate import Exchange
-from procession.executor._loop import LONGEST
 from procession.executor._stopping import GRACE, Stopping, as_ladder, default_ladder
 
 TYPE_CHECKING = False
@@ -182,10 +180,16 @@ class ExecHandle(Awaited):
     def poll(self) -> int | None:
         """Look whether it has ended. Its `returncode`."""
         if self._status is None:
-            status = self._process.poll_exit()
+            status = self._process.look()
             if status is not None:
                 self._note(status)
         return self.returncode
+
+    def _saw_end(self) -> bool:
+        """Has it been seen to have ended, by now?"""
+        if self._status is None and (status := self._process.poll_exit()) is not None:
+            self._note(status)
+        return self._status is not None
 
     def wait(self, timeout: float | None = None) -> int:
         """Wait until the process has ended; its `returncode`. What it started may live on, and
@@ -209,10 +213,9 @@ class ExecHandle(Awaited):
             self._waiters += 1
         try:
             if fd is None:
-                return self._keeper.await_end(self, timeout)
-            if timeout is not None and not self._wait_until(fd, time.monotonic() + timeout):
-                return False
-            status = self._process.await_exit(fd)
+                return self._saw_end() or self._keeper.await_end(self, timeout)
+            until = None if timeout is None else time.monotonic() + timeout
+            status = self._process.await_exit(fd, until)
             if status is not None:
                 self._note(status)
             return self._status is not None
@@ -221,16 +224,6 @@ class ExecHandle(Awaited):
                 self._waiters -= 1
                 if self._close_due and not self._waiters:
                     self._process.close()
-
-    def _wait_until(self, fd: int, deadline: float) -> bool:
-        poller = select.poll()
-        poller.register(fd, select.POLLIN)
-        while True:
-            left = deadline - time.monotonic()
-            if poller.poll(max(0.0, min(left, LONGEST)) * 1000):
-                return True
-            if left <= 0:
-                return False
 
     def _note(self, status: ExitStatus) -> None:
         """It was seen to have ended, by whoever looked first."""

@@ -23,6 +23,7 @@ from procession.executor._hosts import disown, parents_own
 from procession.executor._loop import Loop
 from procession.executor._stops import Stops
 from procession.executor._values import STOPPED
+from procession.process.containment import MARKS
 from procession.process.crowd import application_trees
 from procession.process.exits import ExitWatcher
 
@@ -45,9 +46,11 @@ _SHARE = 4  # urgent looks take at most one part in so many of the time
 class Keeper(Stops):
     """The trace of one executor, and the loop that its thread turns."""
 
-    def __init__(self, ensure_driver: Callable[[], None], orphans: str) -> None:
+    def __init__(
+        self, ensure_driver: Callable[[], None], orphans: str, containment: str = MARKS
+    ) -> None:
         self.orphans = orphans
-        self.sentinel = None
+        self.containment = containment
         self.loop = Loop()
         self.teller = Teller(self.call_soon)
         self.trees: Trees = application_trees()
@@ -146,8 +149,9 @@ class Keeper(Stops):
 
     def settle(self) -> None:
         """Have everybody who has ended found out, and let go of. Returns when that is done."""
-        handles = list(self.trace)
-        if all(handle.poll() is None for handle in handles) and not self.has_ended:
+        self.trees.catch_up()
+        seen = [handle._saw_end() for handle in list(self.trace)]  # of all, not up to the first
+        if not any(seen) and not self.has_ended:
             return
         if threading.get_ident() == self.turner or not self.turner:
             return
@@ -287,15 +291,22 @@ class Keeper(Stops):
             self.post_to_sentinel(handle)
 
     def _exited(self, handle: ExecHandle) -> None:
-        handle.poll()
+        if not handle._saw_end():
+            self.watch_anew(handle)
         if handle._wanted:
             self.urgent = True
+
+    def watch_anew(self, handle: ExecHandle) -> None:
+        """It lives, but who was to tell of its end does not."""
+        if not handle._saw_end() and handle._process.lost and handle._handed:
+            handle._handed = False
+            self._watch(handle)
 
     def attend(self, handle: ExecHandle) -> None:
         """As `want`: its end, and that of its tree, is to be told at once."""
         if handle not in self.trace:
             return
-        if handle.poll() is None:
+        if not handle._saw_end():
             self._watch(handle)
         else:
             self.has_ended.append(handle)

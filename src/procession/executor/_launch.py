@@ -37,24 +37,29 @@ def launch(keeper: Keeper, request: Request, number: int) -> ExecHandle:
     pipes = Pipes(request, keeper.null)
     try:
         now = time.monotonic()
-        start = spawn_clean if ignores() or blocks() else spawn
-        process = start(
-            Command(
-                request.argv,
-                request.executable,
-                request.cwd,
-                environment(request.env, keeper.token, number),
-                pipes.child[0],
-                pipes.child[1],
-                pipes.child[2],
-                True,
-                (),
-                request.uid,
-                request.gid,
-                request.groups,
-                request.umask,
-            )
+        command = Command(
+            request.argv,
+            request.executable,
+            request.cwd,
+            environment(request.env, keeper.token, number),
+            pipes.child[0],
+            pipes.child[1],
+            pipes.child[2],
+            True,
+            (),
+            request.uid,
+            request.gid,
+            request.groups,
+            request.umask,
         )
+        process: Handle
+        if keeper.contained is not None:
+            process = keeper.contained.spawn(f"{keeper.token}.{number}", command)
+            now = time.monotonic()  # the first of them waits for the helper to be there
+        elif ignores() or blocks():
+            process = spawn_clean(command)
+        else:
+            process = spawn(command)
     except OSError as e:
         pipes.abandon()
         raise _as_asked(e, request) from e

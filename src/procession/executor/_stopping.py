@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from procession.core.status import ExitStatus
-    from procession.core.stop import Climb, Move
+    from procession.core.stop import Climb, CommandStep, Move
 
 GRACE = 3.0  # seconds between SIGTERM and SIGKILL where nobody says more
 
@@ -43,7 +43,7 @@ def as_ladder(wanted: Ladder | Step | Iterable[Step] | None) -> Ladder:
     )
 
 
-def _checked(step: Step) -> Step:
+def _checked(step: Step | CommandStep) -> Step:
     if not isinstance(step, Step):
         raise TypeError(f"a ladder is made of Steps, and {step!r} is none")
     if step.to not in TARGETS:

@@ -13,7 +13,6 @@ import time
 from procession.core.stop import Ask, GiveUp, Kill
 from procession.executor._outlive import Outlive
 from procession.executor._values import IDLE, STOPPED, TIMED_OUT
-from procession.process.crowd import kill_many, tell_many
 from procession.process.handle import signal_number
 
 TYPE_CHECKING = False
@@ -112,7 +111,7 @@ class Stops(Outlive):
         if asks:
             wanted = [(h._tree, signal_number(m.signal), m.to, m.unheard) for h, m in asks]
             try:
-                tell_many(self.trees, wanted)
+                self.trees.tell_many(wanted)
             except OSError as e:
                 self.put_off(e, lambda: self._ask(asks))
 
@@ -121,7 +120,7 @@ class Stops(Outlive):
         if not doomed:
             return
         try:
-            sent = kill_many(self.trees, [handle._tree for handle in doomed])
+            sent = self.trees.kill_many([handle._tree for handle in doomed])
         except OSError as e:
             for handle in doomed:  # needs nothing
                 handle._process.kill_group(signal.SIGKILL)
@@ -129,10 +128,9 @@ class Stops(Outlive):
             return
         for handle, what in zip(doomed, sent, strict=True):
             refused = {member.pid for member in what.refused}
-            left = {member.pid for member in handle._tree.members()}
-            if refused and left <= refused:
+            if refused and {member.pid for member in handle._tree.members()} <= refused:
                 self.over(handle, gave_up=True)  # only those that we may not signal
-            elif handle.poll() is not None:
+            elif handle._saw_end():
                 self.has_ended.append(handle)
                 self.urgent = True
 
