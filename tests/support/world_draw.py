@@ -36,7 +36,8 @@ TIES = ((0, 1, 2, 3), (3, 2, 1, 0), (1, 0, 3, 2), (2, 3, 0, 1))
 
 
 CHECK = Check((FileProbe("/there"),))
-RULES = ((), (), (), (RestartRule(True, code=3), RestartRule(False, signal=11)))
+SOME_RULES = (RestartRule(True, code=3), RestartRule(False, signal=11))
+RULES = ((), (), SOME_RULES, SOME_RULES)
 
 
 def draw_history(rng: Random, *, tasks: int, of: Callable[[int], Random] | None = None) -> History:
