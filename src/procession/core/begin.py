@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from procession.core import events as ev
-from procession.core.actions import Action, BeginCheck
+from procession.core.actions import Action, BeginCheck, SetTimer
 from procession.core.follow import go, run_ended, spawn, too_late, unheld, wait
-from procession.core.parts import alarm, duration, with_phase
+from procession.core.parts import duration
 from procession.core.states import (
     DELAY,
     ORDER,
@@ -75,20 +75,18 @@ def backoff_over(s: ReplicaState, e: ev.TimerFired, now: float) -> Outcome:
 
 
 def held_pending(s: ReplicaState, e: ev.Held, now: float) -> Outcome:
-    turn, before = s.phase, s.hold
+    turn, hold = s.phase, e.hold
     assert isinstance(turn, Pending)
-    s = s.replace(hold=e.hold)
     if not turn.for_:
-        return s, []
-    if e.hold is not None:
+        return s.replace(hold=hold), []
+    if hold is not None:
         if turn.for_ == ORDER:
-            return wait(s, turn, now)
+            return wait(s, turn, hold, now)
         # its delay counts anew once that is over
-        return wait(s, turn.replace(for_=ORDER, began=now), now, begins=True)
-    if turn.for_ == DELAY:
-        return s, []
-    waited = f"waited {duration(now - turn.began)} for {before.by}" if before is not None else ""
-    return unheld(s, turn, now, waited)
+        return wait(s, turn.replace(for_=ORDER, began=now), hold, now, begins=True)
+    waited = f"waited {duration(now - turn.began)} for {s.hold.by}" if s.hold is not None else ""
+    s = s.replace(hold=None)
+    return (s, []) if turn.for_ == DELAY else unheld(s, turn, now, waited)
 
 
 def held_skipped(s: ReplicaState, e: ev.Held, now: float) -> Outcome:
@@ -105,24 +103,22 @@ def held_skipped(s: ReplicaState, e: ev.Held, now: float) -> Outcome:
 
 
 def spawned(s: ReplicaState, e: ev.Spawned, now: float) -> Outcome:
-    task = s.task
-    ready = task.ready is None and not task.completes
-    running = Running(e.pid, now)
-    why = f"{s.why}, pid {e.pid}"
-    s = s.replace(phase=running, why=why, ready=ready, been_ready=ready, since=now)
+    task, why = s.task, f"{s.why}, pid {e.pid}"
     which = "" if task.health is None and task.watchdog is None else ev.HEALTH
     if task.ready is not None and not task.completes:
         which = ev.READY
+    ready = which != ev.READY and not task.completes
     if not which or not s.wanted:
-        return s, []
-    s = with_phase(s, checked=True)
-    actions: list[Action] = [BeginCheck(s.replica, s.run, which)]
-    if which == ev.READY:
-        by = now + task.ready_timeout
-        s = with_phase(s, ready_by=by, latest=by + task.stop.extend)
-        s, timer = alarm(s, by)
-        actions += timer
-    return s, actions
+        running = Running(e.pid, now)
+        return s.replace(phase=running, why=why, ready=ready, been_ready=ready, since=now), []
+    check: Action = BeginCheck(s.replica, s.run, which)
+    if which == ev.HEALTH:
+        running = Running(e.pid, now, checked=True)
+        return s.replace(phase=running, why=why, ready=ready, been_ready=ready, since=now), [check]
+    by = now + task.ready_timeout
+    running = Running(e.pid, now, checked=True, ready_by=by, latest=by + task.stop.extend)
+    s = s.replace(phase=running, why=why, timer=s.timer + 1, since=now)
+    return s, [check, SetTimer(s.replica, s.timer, by)]
 
 
 def spawn_failed(s: ReplicaState, e: ev.SpawnFailed, now: float) -> Outcome:

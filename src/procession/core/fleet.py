@@ -37,6 +37,9 @@ NOT_WITH_PROJECT = "it does not start with the project"  # autostart: false
 Happening = ev.Event | ev.BeginAll | ev.StopAllAsked | ev.ForceAllAsked
 
 # wishes for one task that do not outlive the last wish for the whole project
+# (tuples: what `A | B` makes anew each time is dearer than to look into it)
+_ASKED_UP = (ev.StartAsked, ev.RestartAsked)
+_RESTARTS = (ev.RestartAsked, ev.RestartWith)
 _WISHES_UP = (ev.Begin, ev.StartAsked, ev.RestartAsked, ev.RestartWith)
 _MAY_END_A_RUN = (ev.TreeEmpty, ev.SpawnFailed, ev.LeaderExited, ev.TreeGrew)
 
@@ -122,9 +125,9 @@ class Fleet:
         if self._order is None or self.stopping:
             self._step(event, now, actions)
             return
-        if isinstance(event, ev.StartAsked | ev.RestartAsked):
+        if isinstance(event, _ASKED_UP):
             self._start_missing(self._order, event, now, actions)
-        if isinstance(event, ev.RestartAsked | ev.RestartWith):
+        if isinstance(event, _RESTARTS):
             self._restart_with(self._order, event, now, actions)
         self._step(event, now, actions)
 

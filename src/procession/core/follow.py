@@ -7,7 +7,7 @@ followed by another, at once or after a pause, or was the last.
 from __future__ import annotations
 
 from procession.core import restart as policy
-from procession.core.actions import Action, Changed, ReadyChanged, Spawn
+from procession.core.actions import Action, Changed, ReadyChanged, SetTimer, Spawn
 from procession.core.parts import alarm, duration, seconds
 from procession.core.states import (
     DELAY,
@@ -27,7 +27,7 @@ from procession.core.status import ExitStatus
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from procession.core.events import Limit
+    from procession.core.events import Hold, Limit
     from procession.core.parts import Outcome
 
 
@@ -50,29 +50,34 @@ def go(
     turn = Pending(ORDER, cause, now, delay, again, status)
     if s.hold is None:
         return unheld(s, turn, now)
-    return wait(s, turn, now, begins=True)
+    return wait(s, turn, s.hold, now, begins=True)
 
 
-def wait(s: ReplicaState, turn: Pending, now: float, *, begins: bool = False) -> Outcome:
-    """Something holds it. `begins`: since now, or for a new reason."""
-    hold = s.hold
-    assert hold is not None
+def wait(
+    s: ReplicaState, turn: Pending, hold: Hold, now: float, *, begins: bool = False
+) -> Outcome:
+    """This holds it. `begins`: since now, or for a new reason."""
     if hold.never:
-        return skip(s, turn, hold.never, hold.path)
-    limit = min(hold.limits, key=lambda limit: _due(limit, turn), default=None)
-    due = None if limit is None else max(now, _due(limit, turn))
+        return skip(s.replace(hold=hold), turn, hold.never, hold.path)
     why = f"waits for {hold.by}"
     why = f"{turn.cause}; {why}" if turn.cause else why
-    phase = turn.replace(due=due, late=limit)
+    limit = min(hold.limits, key=lambda limit: _due(limit, turn), default=None)
+    due = None if limit is None else max(now, _due(limit, turn))
+    if not begins and due == turn.due:  # as nearly always: one of many is met
+        return s.replace(hold=hold, why=why), []
     told = begins and isinstance(s.phase, Pending)
-    s = s.replace(phase=phase, wanted=True, why=why, ready=False)
-    actions: list[Action] = []
-    if due is not None and (begins or due != turn.due):
-        s, actions = alarm(s, due)
-    elif begins or due != turn.due:
-        s = s.replace(timer=s.timer + 1)
+    # a new timer number, also without a timer: the one before is stale
+    s = s.replace(
+        phase=turn.replace(due=due, late=limit),
+        hold=hold,
+        wanted=True,
+        why=why,
+        ready=False,
+        timer=s.timer + 1,
+    )
+    actions: list[Action] = [] if due is None else [SetTimer(s.replica, s.timer, due)]
     if told:
-        actions = [Changed(s.replica, s.run, "pending", "pending", why), *actions]
+        actions.insert(0, Changed(s.replica, s.run, "pending", "pending", why))
     return s, actions
 
 

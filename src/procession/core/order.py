@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 MET, OPEN, NEVER = "met", "open", "never"
 
+_LOST = (Failed, Stopped, Skipped)
 _UP = (Starting, Running, Stopping)  # something of it may live
 _NAMED = 3  # of what is waited for, and of the ends of a long path
 _WORDS = {
@@ -70,7 +71,7 @@ def truth(s: ReplicaState, condition: str) -> str:
         return NEVER if asks and not s.been_ready else MET
     if isinstance(phase, Failed) and condition == "completed":
         return MET
-    return NEVER if isinstance(phase, Failed | Stopped | Skipped) else OPEN
+    return NEVER if isinstance(phase, _LOST) else OPEN
 
 
 class _Condition:
