@@ -95,7 +95,7 @@ def good(project: spec.Project) -> None:
     names = [replica.name.lower() for replica in project.replicas()]
     assert len(set(names)) == len(names)
     edges = {task.name: [need.task for need in task.depends_on] for task in project.tasks}
-    assert waves(edges, edges)
+    assert waves(edges)
     assert project.exit_code_from in {None, *edges}
     assert all(need in edges for needs in edges.values() for need in needs)
     assert min(project.log_file_limit, project.log_total, project.log_runs) > 0
