@@ -18,7 +18,8 @@ class Story:
     """
 
     def __init__(self, *, policy: str = "no", delay: float | None = None, **task: object) -> None:
-        self.state = ReplicaState("web", Task("web", "web", restart=Restart(policy, delay), **task))
+        task = {"restart": Restart(policy, delay), **task}
+        self.state = ReplicaState("web", Task("web", "web", **task))
         self.now = 100.0
         self.did: list[act.Action] = []
         self.said = ""

@@ -36,7 +36,8 @@ TIES = ((0, 1, 2, 3), (3, 2, 1, 0), (1, 0, 3, 2), (2, 3, 0, 1))
 
 
 CHECK = Check((FileProbe("/there"),))
-RULES = ((), (), (), (RestartRule(True, code=3), RestartRule(False, signal=11)))
+SOME_RULES = (RestartRule(True, code=3), RestartRule(False, signal=11))
+RULES = ((), (), SOME_RULES, SOME_RULES)
 
 
 def draw_history(rng: Random, *, tasks: int, of: Callable[[int], Random] | None = None) -> History:
@@ -56,7 +57,7 @@ def draw_history(rng: Random, *, tasks: int, of: Callable[[int], Random] | None 
         project = _connected(rng, project)
     of_task = dict(zip(names, scripts, strict=True))
     replicas = [r.name for r in project.replicas()]
-    asks = [(_when(rng), _ask(rng, replicas)) for _ in range(rng.choice((0, 2, 4, 8)))]
+    asks = [(_when(rng), _ask(rng, replicas)) for _ in range(rng.choice((0, 2, 4, 12)))]
     for kind in (ev.StopAllAsked, ev.StopAllAsked, ev.ForceAllAsked):
         if rng.choice((False, False, False, True)):
             asks.append((_when(rng), kind(_reason(rng))))

@@ -21,10 +21,10 @@ from procession.core.states import (
     Starting,
     Stopping,
 )
-from procession.core.status import ExitStatus
 from procession.core.stop import KILL_WAIT, ladder_of
 from tests.support.world_book import ASKED_ALL_DOWN, ASKED_DOWN, ENDS, UP, Book
 from tests.support.world_rules_order import OrderRules
+from tests.support.world_rules_restart import RestartRules
 from tests.support.world_rules_runs import CheckRules, LadderRules
 
 TYPE_CHECKING = False
@@ -58,6 +58,7 @@ class Rules:
         self.order = OrderRules(self)
         self._checks = CheckRules(self)
         self._ladders = LadderRules(self)
+        self._restarts = RestartRules(self)
 
     def check(self, holds: object, rule: str, about: object = None) -> None:
         if not holds:  # words are made for the broken rule only: nearly all are kept
@@ -266,45 +267,15 @@ class Rules:
         elif change.new == "stopped":
             self.check(not book.wanted, "it is wanted", change)
         elif change.new in ("backoff", "completed", "failed"):
-            self._ended_by_itself(book, change)
+            status = self._restarts.ended(book, change, tree)
+            if status is not None and self._verdict is None:
+                self._over(book, status)
         elif was in UP and change.new != "stopping":
-            self._goes_on(book, change)
+            self._restarts.goes_on(book, change, tree)
         if change.new == "skipped":
             self._skipped(book, change)
         if change.new not in UP:
             book.stop_due = book.rungs = book.due = None
-
-    def _goes_on(self, book: Book, change: act.Changed) -> None:
-        """From one run to the next without an end between the two."""
-        if change.new == "running" or book.start_due or book.restart_due:
-            return
-        status, good, again = self._outcome(book)
-        self.check(again, "its policy says otherwise", change)
-        self.check(self._pause(book) == 0, "a run began without its pause", change)
-        book.owed = 0 if good else status or 1
-
-    def _ended_by_itself(self, book: Book, change: act.Changed) -> None:
-        self.check(book.wanted, "its end was asked for", change)
-        status, good, again = self._outcome(book)
-        state = self.world.fleet.replicas[book.name]
-        if state.survivors:
-            self.check(change.new == "failed", "what it left could not be killed", change)
-            status = status or 1
-        else:
-            due = book.start_due or book.restart_due
-            self.check(not due, "a new run was asked for", change)
-            self._keep_count(book)
-            gives_up = again and self._spent(book)
-            expected = "backoff" if again else "completed" if good else "failed"
-            expected = "failed" if gives_up else expected
-            self.check(change.new == expected, f"{expected} by its policy", change)
-            self.check(not gives_up or "gave up" in change.why, "does not say why", change)
-        if change.new == "backoff":
-            book.restarts.append(self.world.now)
-            book.pause = self._next_pause(book)
-            book.owed = 0 if good else status or 1
-        elif self._verdict is None:
-            self._over(book, status or 1 if change.new == "failed" else status)
 
     def _skipped(self, book: Book, change: act.Changed) -> None:
         status = book.owed
@@ -324,56 +295,6 @@ class Rules:
             self._failures[book.name] = status
             if self.project.abort_on_failure:
                 self._all_asked_down(forced=False, status=status)
-
-    def _outcome(self, book: Book) -> tuple[int, bool, bool]:
-        """What a shell would say of the run, whether that is success, and whether another is to
-        follow; from the world's truth."""
-        tree, restart = self._tree(book.name), book.task.restart
-        assert tree is not None
-        exit_: ExitStatus | None = None
-        if book.failing or tree.behaviour.spawn_fails:
-            status, good = 1 if book.failing else tree.behaviour.spawn_fails, False
-        else:
-            exit_ = tree.exit if tree.leader_told and tree.exit is not None else ExitStatus()
-            status, good = exit_.shell_status, exit_.code in book.task.success_exit_codes
-        again = restart.policy == "always" or (restart.policy == "on-failure" and not good)
-        for rule in restart.rules if exit_ is not None else ():
-            if exit_.code == rule.code and exit_.signal == rule.signal:
-                again = rule.again
-                break
-        return status, good, again
-
-    def _keep_count(self, book: Book) -> None:
-        """To be called once for each run that ended by itself."""
-        wait = book.task.leftover == "wait" and not book.failing
-        lasted = (self.world.now if wait else book.exit_at) - book.spawned_at
-        stable = lasted >= book.task.restart.stable_after
-        book.quick = 1 if stable else book.quick + 1
-
-    def _spent(self, book: Book) -> bool:
-        """Its restarts are used up."""
-        limit, window = book.task.restart.limit, book.task.restart.window
-        if limit is None:
-            return False
-        recent = [at for at in book.restarts if at > self.world.now - window]
-        return len(recent) >= limit
-
-    def _pause(self, book: Book) -> float:
-        """As `_next_pause`, of a run whose end was not told."""
-        self._keep_count(book)
-        self.check(not self._spent(book), "its restarts are used up")
-        book.restarts.append(self.world.now)
-        return self._next_pause(book)
-
-    def _next_pause(self, book: Book) -> float:
-        restart, tree = book.task.restart, self._tree(book.name)
-        assert tree is not None
-        pause = restart.delay
-        if pause is None:
-            grown = restart.first * restart.factor ** min(book.quick - 1, 50)
-            pause = min(restart.longest, grown)
-            pause += pause * restart.jitter * self.world.history.chance
-        return 1.0 if pause == 0 and tree.behaviour.spawn_fails else pause
 
     # --- and the world is at rest again --------------------------------------------------------
 

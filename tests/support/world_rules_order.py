@@ -96,7 +96,7 @@ class OrderRules:
                 state = self.state(need)
                 lasts = not dependency.condition.startswith("completed")
                 if not state.ended:
-                    missing = not state.wanted
+                    missing = not state.wanted or state.phase == Pending()
                 elif holds(state, dependency.condition):
                     missing = lasts and not state.task.completes
                 else:
@@ -135,9 +135,9 @@ class OrderRules:
         if change.new == "skipped":
             late = change.old == "pending" and self.rules.is_timer_of(name)
             self.skipped[name] = "late" if late else "never"
-            due = self._due(name)
-            in_time = due is not None and due <= self.world.now
-            self.rules.check(in_time or not late, "it may be waited for longer", change)
+            due = self._due(name) if late else 0.0
+            over = due is not None and due <= self.world.now
+            self.rules.check(over, "it may be waited for longer", change)
         elif change.old == "skipped":
             del self.skipped[name]
 

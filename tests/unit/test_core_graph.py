@@ -1,75 +1,110 @@
-"""Order, waves and circles of who depends on whom."""
+"""Who depends on whom: order, waves, and circles with their path."""
 
 from __future__ import annotations
+
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from procession.core.graph import closure, cycles, edges_of, order, waves
+from procession.core import graph
 from procession.spec import Dependency, Task
 
-pytestmark = pytest.mark.quick
+DIAMOND = {"web": ["api", "cache"], "api": ["db"], "cache": ["db"], "db": [], "log": []}
 
 
-def test_waves_keep_the_order_they_are_given() -> None:
-    edges = {"web": ["db", "cache"], "db": [], "cache": [], "migrate": ["db"], "last": ["web"]}
-    assert waves(edges) == [["db", "cache"], ["web", "migrate"], ["last"]]
-    assert order(edges) == ["db", "cache", "web", "migrate", "last"]
+@pytest.mark.quick
+def test_waves_are_as_early_as_can_be_and_as_in_the_file() -> None:
+    assert graph.waves(DIAMOND) == [["db", "log"], ["api", "cache"], ["web"]]
+    assert graph.order(DIAMOND) == ["db", "log", "api", "cache", "web"]
+    assert graph.waves({}) == []
 
 
-def test_what_is_no_key_is_passed_over() -> None:
-    assert waves({"a": ["gone", "gone"]}) == [["a"]]
-    assert cycles({"a": ["gone"]}) == []
-    assert waves({}) == []
-    assert list(closure({"a": ["gone"]}, ["a", "nobody"])) == ["a", "nobody"]
+@pytest.mark.quick
+def test_names_that_are_not_there_are_passed_over() -> None:
+    assert graph.order({"web": ["nobody"]}) == ["web"]
+    assert graph.cycles({"web": ["nobody"]}) == []
+    assert list(graph.closure({"web": ["nobody"]}, ["web"])) == ["web"]
 
 
-def test_a_circle_is_named_in_its_order() -> None:
-    edges = {"x": [], "d": ["c"], "a": ["c"], "b": ["x", "a"], "c": ["b"]}
-    assert cycles(edges) == [("c", "b", "a", "c")]
-    assert cycles({"a": ["a"]}) == [("a", "a")]
-    assert cycles({"a": ["b"], "b": ["a"], "c": ["d"], "d": ["c"]}) == [
-        ("a", "b", "a"),
-        ("c", "d", "c"),
-    ]
-    with pytest.raises(ValueError, match="c -> b -> a -> c"):
-        waves(edges)
+@pytest.mark.quick
+@pytest.mark.parametrize(
+    ("edges", "paths"),
+    [
+        (DIAMOND, []),
+        ({"a": ["a"]}, [("a", "a")]),
+        ({"a": ["b"], "b": ["c"], "c": ["a"]}, [("a", "b", "c", "a")]),
+        ({"x": ["a"], "a": ["b"], "b": ["a"]}, [("a", "b", "a")]),
+        (
+            {"a": ["b"], "b": ["a"], "c": ["d"], "d": ["c"]},
+            [("a", "b", "a"), ("c", "d", "c")],
+        ),
+        ({"a": ["b", "c"], "b": ["a"], "c": ["a"]}, [("a", "b", "a"), ("a", "c", "a")]),
+    ],
+)
+def test_circles_are_told_by_their_path(
+    edges: dict[str, list[str]], paths: list[tuple[str, ...]]
+) -> None:
+    assert graph.cycles(edges) == paths
+    if paths:
+        with pytest.raises(ValueError, match=" -> ".join(paths[0])):
+            graph.waves(edges)
 
 
-def test_a_long_chain_is_no_recursion() -> None:
-    edges = {str(i): [str(i + 1)] for i in range(20_000)} | {"20000": []}
-    assert cycles(edges) == []
-    assert order(edges) == list(edges)[::-1]
-    assert list(closure(edges, ["0"])) == list(edges)[::-1]
+@pytest.mark.quick
+def test_what_a_task_needs_with_all_that_needs() -> None:
+    assert list(graph.closure(DIAMOND, ["api"])) == ["db", "api"]
+    assert list(graph.closure(DIAMOND, ["log", "web"])) == ["log", "db", "api", "cache", "web"]
 
 
-def test_the_edges_of_tasks_are_those_of_all_their_replicas() -> None:
-    one = Task("web", "web", depends_on=(Dependency("db"),))
-    two = one.replace(depends_on=(Dependency("cache"), Dependency("db")))
-    task = one.replace(replicas=2, variants=(one, two))
-    assert edges_of([task, Task("db", "db")]) == {"web": ("db", "cache"), "db": ()}
+@pytest.mark.quick
+def test_the_edges_of_tasks_are_those_of_their_variants_too() -> None:
+    variant = Task("web", "x", depends_on=(Dependency("cache"), Dependency("db")))
+    web = Task("web", "x", depends_on=(Dependency("db"), Dependency("db", "started")))
+    tasks = (web.replace(variants=(web, variant)), Task("db", "x"))
+    assert graph.edges_of(tasks) == {"web": ("db", "cache"), "db": ()}
 
 
-NAMES = "abcdefg"
+@pytest.mark.quick
+def test_a_chain_may_be_as_long_as_a_file() -> None:
+    chain = {str(n): [str(n + 1)] for n in range(20_000)}
+    assert len(graph.waves(chain)) == 20_000
+    assert len(graph.closure(chain, ["0"])) == 20_000
+    chain["20000"] = ["0"]
+    assert len(graph.cycles(chain)[0]) == 20_002
 
 
-@given(st.dictionaries(st.sampled_from(NAMES), st.lists(st.sampled_from(NAMES + "?"))))
-def test_there_are_waves_or_there_is_a_circle(some: dict[str, list[str]]) -> None:
-    edges = {name: some.get(name, []) for name in NAMES}
-    circles = cycles(edges)
-    for *names, again in circles:
-        assert again == names[0]
-        assert len(set(names)) == len(names)
-        for name, need in zip(names, [*names[1:], again], strict=True):
-            assert need in edges[name]
-    if circles:
-        with pytest.raises(ValueError, match="in a circle"):
-            waves(edges)
+names = st.integers(0, 9).map(str)
+graphs = st.dictionaries(names, st.lists(names, max_size=4), max_size=10)
+
+
+@given(graphs)
+def test_circles_are_found_where_there_is_no_order_and_only_there(
+    edges: dict[str, list[str]],
+) -> None:
+    found = graph.cycles(edges)
+    for path in found:
+        assert path[0] == path[-1]
+        assert all(need in edges[name] for name, need in pairwise(path))
+        assert len(set(path)) == len(path) - 1
+    if found:
         return
-    place = {name: i for i, wave in enumerate(waves(edges)) for name in wave}
-    assert sorted(place) == list(NAMES)
+    place = {name: n for n, name in enumerate(graph.order(edges))}
+    assert set(place) == set(edges)
     for name, needs in edges.items():
-        known = [place[need] for need in needs if need in place]
-        # as early as can be, and no earlier
-        assert place[name] == max(known, default=-1) + 1
+        assert all(place[need] < place[name] for need in needs if need in edges)
+    for before, wave in pairwise(graph.waves(edges)):
+        for name in wave:
+            assert set(edges[name]) & set(before), "it could have begun a wave earlier"
+
+
+@given(graphs, st.lists(names, max_size=3))
+def test_a_closure_is_closed_and_has_nothing_else(
+    edges: dict[str, list[str]], wanted: list[str]
+) -> None:
+    found = graph.closure(edges, wanted)
+    assert set(wanted) <= set(found)
+    for name in found:
+        assert all(need in found for need in edges.get(name, ()) if need in edges)
+        assert name in wanted or any(name in edges.get(other, ()) for other in found)

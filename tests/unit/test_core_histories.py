@@ -4,12 +4,14 @@
 one replica; no run begins while anything of the last is known, or not known not, to live; what
 was asked last is what is done; a stop ends in time; every state waits for something that will
 come; what comes late or twice changes nothing; no action for a run after its end; the pauses
-between runs; Finish once, last, with the right status. That the rules can be broken is shown in
-test_core_rules.
+between runs; who waits for whom, restarts with whom and stops before whom; what checks come to;
+each step of a stop in its time; Finish once, last, with the right status. That the rules can be
+broken is shown in test_core_rules.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from random import Random
 
 import pytest
@@ -22,7 +24,17 @@ from procession.core.fleet import Fleet, Happening
 from procession.core.states import End
 from procession.core.status import ExitStatus
 from procession.core.stop import KILL_WAIT
-from procession.spec import LEFTOVERS, POLICIES, Project, Restart, Stop, Task
+from procession.spec import (
+    LEFTOVERS,
+    POLICIES,
+    Check,
+    Dependency,
+    FileProbe,
+    Project,
+    Restart,
+    Stop,
+    Task,
+)
 from tests.support.world import Behaviour, Descendant, History, World
 from tests.support.world_draw import draw_history
 
@@ -78,69 +90,133 @@ def test_the_same_history_plays_the_same_way() -> None:
         assert first.now == second.now
 
 
+RARE = (
+    "survivors", "left", "unheard", "kill", "late spawn", "again", "forced", "echo", "waits",
+    "skipped", "too late", "revived", "restarts with", "after others", "gave up", "by a rule",
+    "not ready", "unhealthy", "marked", "command", "command failed", "command given up",
+    "says it stops", "time is up", "one-shot",
+)  # fmt: skip
+
+
 def test_the_histories_have_what_they_should() -> None:
     """The rules say nothing of what never happens: each rare thing has to occur."""
-    seen: dict[str, int] = dict.fromkeys(
-        ("survivors", "left", "unheard", "kill", "late spawn", "again", "forced", "echo"), 0
-    )
+    seen = dict.fromkeys(RARE, 0)
     for seed in range(400):
         rng = Random(seed)
-        world = World(draw_history(rng, tasks=rng.randint(1, 4))).play()
+        world = World(draw_history(rng, tasks=rng.randint(1, 6))).play()
         for action in world.actions:
-            if isinstance(action, act.Release):
-                seen["survivors" if action.survivors else "left"] += 1
-            elif isinstance(action, act.SignalTree) and action.unheard:
-                seen["unheard"] += 1
-            elif isinstance(action, act.KillTree):
-                seen["kill"] += 1
-            elif isinstance(action, act.StopBegan) and action.forced:
-                seen["forced"] += 1
-            elif isinstance(action, act.Changed):
-                seen["late spawn"] += (action.old, action.new) == ("starting", "stopping")
-                seen["again"] += (action.old, action.new) == ("stopping", "starting")
+            for rare in _rare(action):
+                seen[rare] += 1
         seen["echo"] += world.history.echo is not None
-    assert all(count >= 5 for count in seen.values()), seen
+    assert not {rare: count for rare, count in seen.items() if count < 5}
+
+
+def _rare(action: act.Action) -> Iterator[str]:
+    if isinstance(action, act.Release):
+        yield "survivors" if action.survivors else "left"
+    elif isinstance(action, act.SignalTree) and action.unheard:
+        yield "unheard"
+    elif isinstance(action, act.KillTree):
+        yield "kill"
+    elif isinstance(action, act.StopBegan) and action.forced:
+        yield "forced"
+        if action.reason.startswith("the stop took longer"):
+            yield "time is up"
+    elif isinstance(action, act.RunCommand):
+        yield "command"
+    elif isinstance(action, act.EndCommand):
+        yield "command given up"
+    elif isinstance(action, act.HealthChanged) and not action.healthy:
+        yield "marked"
+    elif isinstance(action, act.ReadyChanged) and action.why.startswith("exited"):
+        yield "one-shot"
+    elif isinstance(action, act.Changed):
+        yield from _rare_change(action)
+
+
+def _rare_change(change: act.Changed) -> Iterator[str]:
+    turns = {
+        ("starting", "stopping"): "late spawn",
+        ("stopping", "starting"): "again",
+        ("skipped", "pending"): "revived",
+        ("stopping", "stopping"): "command failed",
+    }
+    if (turn := turns.get((change.old, change.new))) is not None:
+        yield turn
+    if change.new == "skipped":
+        yield "too late" if " within " in change.why else "skipped"
+    words = {
+        "waits for": "waits",
+        "restarts with": "restarts with",
+        "what depends on it first": "after others",
+        "gave up": "gave up",
+        "by the rule": "by a rule",
+        "not ready": "not ready",
+        "unhealthy": "unhealthy",
+        "it says that it is stopping": "says it stops",
+    }
+    yield from (rare for part, rare in words.items() if part in change.why)
 
 
 small = st.integers(0, 4)
 statuses = st.builds(ExitStatus, st.sampled_from([0, 1, None]))
+whom = st.sampled_from(["t", "u-1", "u-2"])
+which = st.sampled_from([ev.READY, ev.HEALTH])
+wishes = st.sampled_from(
+    [ev.StartAsked, ev.StopAsked, ev.ForceAsked, ev.RestartAsked, ev.RestartWith, ev.StopPlanned]
+)
 anything = st.one_of(
-    st.sampled_from([ev.BeginAll(), ev.StopAllAsked("x"), ev.ForceAllAsked("x"), ev.Begin("t")]),
-    st.sampled_from([ev.StartAsked("t", "x"), ev.StopAsked("t", "x"), ev.ForceAsked("t", "x")]),
-    st.builds(ev.TimerFired, st.just("t"), small),
-    st.builds(ev.Spawned, st.just("t"), small, st.just(7)),
-    st.builds(ev.SpawnFailed, st.just("t"), small, st.just("x"), st.sampled_from([126, 127])),
-    st.builds(ev.LeaderExited, st.just("t"), small, statuses, st.integers(0, 2)),
-    st.builds(ev.TreeGrew, st.just("t"), small),
-    st.builds(ev.TreeEmpty, st.just("t"), small),
+    st.sampled_from([ev.BeginAll(), ev.StopAllAsked("x"), ev.ForceAllAsked("x")]),
+    st.builds(lambda wish, name: wish(name, "x"), wishes, whom),
+    st.builds(ev.Begin, whom),
+    st.builds(ev.Held, whom, st.sampled_from([None, ev.Hold("x"), ev.Hold("x", first=True)])),
+    st.builds(ev.TimerFired, whom | st.just(ev.PROJECT), small),
+    st.builds(ev.Spawned, whom, small, st.just(7)),
+    st.builds(ev.SpawnFailed, whom, small, st.just("x"), st.sampled_from([126, 127])),
+    st.builds(ev.LeaderExited, whom, small, statuses, st.integers(0, 2)),
+    st.builds(ev.TreeGrew, whom, small),
+    st.builds(ev.TreeEmpty, whom, small),
+    st.builds(ev.CheckPassed, whom, small, which),
+    st.builds(ev.CheckFailed, whom, small, which, st.just("x")),
+    st.builds(ev.CheckTold, whom, small, which, st.just("x")),
+    st.builds(ev.StatusTold, whom, small, st.just("x")),
+    st.builds(ev.ExtendAsked, whom, small, st.floats()),
+    st.builds(ev.StoppingTold, whom, small),
+    st.builds(ev.CommandEnded, whom, small, small, st.booleans()),
+)
+CHECK = Check((FileProbe("/there"),))
+odd_tasks = st.builds(
+    Task,
+    st.just("t"),
+    st.just("true"),
+    restart=st.builds(Restart, st.sampled_from(POLICIES), st.sampled_from([None, 0.0])),
+    leftover=st.sampled_from(LEFTOVERS),
+    start_delay=st.sampled_from([0.0, 1.0]),
+    stop=st.sampled_from([Stop(), Stop(command=("quit",))]),
+    depends_on=st.sampled_from([(), (Dependency("u", restart=True, timeout=1.0),)]),
+    ready=st.sampled_from([None, CHECK]),
+    health=st.sampled_from([None, CHECK]),
+    completes=st.booleans(),
 )
 
 
 @settings(max_examples=400)
-@given(
-    st.builds(
-        Task,
-        st.just("t"),
-        st.just("true"),
-        restart=st.builds(Restart, st.sampled_from(POLICIES), st.sampled_from([None, 0.0])),
-        leftover=st.sampled_from(LEFTOVERS),
-        start_delay=st.sampled_from([0.0, 1.0]),
-    ),
-    st.lists(anything, max_size=40),
-)
-def test_no_event_is_an_error_in_whatever_order(task: Task, events: list[Happening]) -> None:
+@given(odd_tasks, odd_tasks, st.lists(anything, max_size=40))
+def test_no_event_is_an_error_in_whatever_order(
+    one: Task, other: Task, events: list[Happening]
+) -> None:
     """Not even such that no shell should send: the core stays what it is, and says how it ends."""
-    fleet = Fleet(Project("demo", "/", (task,)))
-    finishes, run = 0, 0
+    two = other.replace(name="u", replicas=2, depends_on=())
+    fleet = Fleet(Project("demo", "/", (one, two), stop_timeout=1.0))
+    finishes, runs = 0, dict.fromkeys(fleet.replicas, 0)
     for event in events:
         for action in fleet.handle(event, 0.0):
             finishes += isinstance(action, act.Finish)
             if isinstance(action, act.Spawn):
-                run += 1
-                assert action.run == run
-    state = fleet.replicas["t"]
-    assert finishes == state.ended
-    assert state.run == run
+                runs[action.replica] += 1
+                assert action.run == runs[action.replica]
+    assert finishes == all(state.ended for state in fleet.replicas.values())
+    assert all(state.run == runs[name] for name, state in fleet.replicas.items())
 
 
 # --- a few long stories, told in full ----------------------------------------------------------

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from procession.core import restart
 from procession.core.status import ExitStatus
-from procession.spec import Restart
+from procession.spec import Restart, RestartRule
 
 pytestmark = pytest.mark.quick
 
@@ -44,10 +44,80 @@ def test_no_pause_is_for_runs_and_not_for_spawns_that_failed() -> None:
 def test_a_stable_run_forgives() -> None:
     quick = 0
     counted = []
+    assert restart.quick_ends(Restart(stable_after=1.0), 4, 1.5) == 1
     for lasted in (0.0, 9.99, 3.0, 10.0, 0.5, 86400.0):
         quick = restart.quick_ends(Restart(), quick, lasted)
         counted.append(quick)
     assert counted == [1, 2, 3, 1, 2, 1]
+
+
+def test_the_growth_is_the_file_s() -> None:
+    slow = Restart("always", first=0.5, factor=3.0, longest=10.0)
+    assert [restart.delay(slow, quick) for quick in range(1, 6)] == [0.5, 1.5, 4.5, 10, 10]
+    assert restart.delay(slow.replace(factor=1e300), 9) == 10
+    steady = slow.replace(factor=1.0)
+    assert {restart.delay(steady, quick) for quick in (1, 50, 10**6)} == {0.5}
+
+
+def test_chance_adds_a_part_and_also_to_the_longest_pause() -> None:
+    assert restart.delay(Restart("always", jitter=0.1), 1, chance=0.5) == 1.05
+    assert restart.delay(Restart("always", jitter=0.5), 50, chance=0.999) < 45
+    assert restart.delay(Restart("always", jitter=0.5), 50, chance=0.5) == 37.5
+    assert restart.delay(Restart("always", 3.0, jitter=0.5), 1, chance=0.5) == 3.0
+
+
+@pytest.mark.parametrize(
+    ("rule", "drawn"),
+    [
+        (Restart(), False),
+        (Restart("always"), True),
+        (Restart("always", 5.0), False),
+        (Restart("always", jitter=0.0), False),
+        (Restart(rules=(RestartRule(True, code=3),)), True),
+    ],
+)
+def test_nothing_is_drawn_where_chance_has_no_part(rule: Restart, drawn: bool) -> None:
+    assert restart.is_drawn(rule) is drawn
+
+
+RULES = (
+    RestartRule(True, code=75),
+    RestartRule(False, code=2),
+    RestartRule(True, signal=9),
+    RestartRule(False, code=75),
+    RestartRule(True),
+)
+
+
+@pytest.mark.parametrize(
+    ("policy", "ended", "again"),
+    [
+        ("no", ExitStatus(75), True),
+        ("always", ExitStatus(2), False),
+        ("no", ExitStatus(signal=9), True),
+        ("no", ExitStatus(9), False),
+        ("no", ExitStatus(signal=75), False),
+        ("on-failure", ExitStatus(1), True),
+        ("no", ExitStatus(1), False),
+        ("always", ExitStatus(), True),
+    ],
+)
+def test_the_first_rule_for_an_end_wins_over_the_policy(
+    policy: str, ended: ExitStatus, again: bool
+) -> None:
+    rules = Restart(policy, rules=RULES)
+    good = ended.succeeded()
+    assert restart.wanted_again(rules, succeeded=good, ended=ended) is again
+
+
+def test_no_rule_is_for_an_end_that_was_our_own_doing() -> None:
+    never = Restart("always", rules=(RestartRule(False, signal=15),))
+    assert restart.wanted_again(never, succeeded=False)
+
+
+def test_only_restarts_in_the_window_count() -> None:
+    window = Restart(window=60.0)
+    assert restart.recent(window, (0.0, 39.9, 40.1, 100.0), 100.0) == (40.1, 100.0)
 
 
 @given(st.integers(1, 10**6))

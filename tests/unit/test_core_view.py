@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import pytest
 
-from procession.core.actions import Changed
+from procession.core.actions import Changed, HealthChanged, ReadyChanged
+from procession.core.fleet import Fleet
 from procession.core.states import PHASES, ReplicaState, Stopping
 from procession.core.stop import Climb, ladder_of
-from procession.core.view import LOUD, tell, waiting, worth_telling
-from procession.spec import Stop, Task
+from procession.core.view import LOUD, Row, row, tell, tell_check, waiting, worth_telling
+from procession.spec import Project, Stop, StopStep, Task
+from tests.support.story import Story
 
 pytestmark = pytest.mark.quick
 
@@ -59,6 +61,75 @@ def test_a_long_list_is_counted_not_spelled_out() -> None:
     words = waiting(many, 0.0)
     assert words is not None
     assert words.endswith("t4 (killed) and 3 more")
+
+
+def test_a_stop_of_several_steps_says_what_comes_next() -> None:
+    ladder = Stop(command=("quit",), steps=(StopStep("SIGINT"), StopStep(command=("ask", "it"))))
+    web = stopping("web", rung=0, deadline=10.0)
+    assert isinstance(web.phase, Stopping)
+    for rung, words in ((0, "SIGINT in 8 s"), (1, "ask in 8 s"), (2, "killed in 8 s")):
+        climb = Climb(ladder_of(ladder), rung, 0.0, 10.0)
+        state = web.replace(phase=web.phase.replace(climb=climb))
+        assert waiting([state], 2.0) == f"waiting for web ({words})"
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (ReadyChanged("web", 1, True, "ready after 1.2 s"), "web ready after 1.2 s"),
+        (ReadyChanged("web", 1, False, "exited with 3"), "web not ready any more: exited with 3"),
+        (HealthChanged("web", 1, True, "healthy again"), "web healthy again"),
+        (HealthChanged("web", 1, False, "tcp 80: refused"), "web not healthy: tcp 80: refused"),
+    ],
+)
+def test_what_checks_say(change: ReadyChanged | HealthChanged, words: str) -> None:
+    assert tell_check(change) == words
+
+
+def test_a_row_is_a_replica_as_it_is_now() -> None:
+    web = Story().runs().says("serving").passes(90)
+    assert row(web.state, web.now) == Row(
+        name="web",
+        task="web",
+        replica=1,
+        state="running",
+        wanted=True,
+        ready=True,
+        healthy=None,
+        pid=7,
+        run=1,
+        restarts=0,
+        since=90.0,
+        exit=None,
+        reason="started with the project, pid 7",
+        status_text="serving",
+    )
+
+
+def test_a_row_before_anything_happened() -> None:
+    state = Fleet(Project("demo", "/", (Task("web", "x", replicas=2),))).replicas["web-2"]
+    told = row(state, 5.0)
+    assert (told.name, told.task, told.replica) == ("web-2", "web", 2)
+    assert (told.state, told.wanted, told.ready, told.pid, told.since) == (
+        "pending", True, False, None, None,
+    )  # fmt: skip
+
+
+def test_a_row_of_what_ended_says_how_and_has_no_pid() -> None:
+    web = Story(policy="always").runs().passes(3).exits(3)
+    told = row(web.state, web.now)
+    assert (told.state, told.pid, told.exit, told.ready) == (
+        "running",
+        None,
+        "exited with 3",
+        False,
+    )
+    told = row(web.is_empty().passes(0.5).state, web.now)
+    assert (told.state, told.pid, told.exit, told.since) == ("backoff", None, "exited with 3", 0.5)
+    told = row(web.rings().spawned(9).state, web.now)
+    assert (told.pid, told.exit, told.run, told.restarts) == (9, "exited with 3", 2, 1)
+    told = row(web.stop().state, web.now - 100)
+    assert (told.state, told.wanted, told.pid, told.since) == ("stopping", False, 9, 0.0)
 
 
 def test_a_stop_before_the_start_was_answered() -> None:

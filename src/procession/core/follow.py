@@ -188,8 +188,8 @@ def run_ended(
         return go(s, why, now, again=True, status=failed)
     # where others restart with it, they have to hear of it before it is spawned
     pause = max(0.0, pause)
-    due = seconds(round(pause, 2) or pause)
-    s = s.replace(phase=Backoff(why, failed), why=f"{why}; the next run is due in {due}")
+    due = f" in {seconds(round(pause, 2) or pause)}" if pause else ""
+    s = s.replace(phase=Backoff(why, failed), why=f"{why}; the next run is due{due}")
     return alarm(s, now + pause)
 
 

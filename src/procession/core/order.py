@@ -13,6 +13,7 @@ from procession.core import graph
 from procession.core.states import (
     Completed,
     Failed,
+    Pending,
     ReplicaState,
     Running,
     Skipped,
@@ -312,8 +313,9 @@ def _has_health(task: Task) -> bool:
 
 def _is_missing(s: ReplicaState, condition: str) -> bool:
     if not s.ended:
-        # what has not begun yet will; what a person stops does not come back by itself
-        return not s.wanted
+        # what goes down for good does not come back by itself, nor comes what has not begun yet
+        # and may not start with the project
+        return not s.wanted or (isinstance(s.phase, Pending) and not s.phase.for_)
     if truth(s, condition) != MET:
         return True
     # it ended well: that will do for what is meant to end, and where no more is asked for

@@ -5,6 +5,7 @@ from __future__ import annotations
 from procession._record import Record
 from procession.core.actions import Changed, HealthChanged, ReadyChanged
 from procession.core.states import ReplicaState, Running, Stopping
+from procession.core.stop import CommandStep
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -67,15 +68,12 @@ def tell(change: Changed) -> str:
 
 def tell_check(change: ReadyChanged | HealthChanged) -> str:
     """`web ready after 1.2 s`, `web not healthy: tcp 8000: connection refused`"""
-    if isinstance(change, HealthChanged):
-        return (
-            f"{change.replica} {change.why}"
-            if change.healthy
-            else (f"{change.replica} not healthy: {change.why}")
-        )
-    if change.ready:
-        return f"{change.replica} {change.why}"
-    return f"{change.replica} not ready any more: {change.why}"
+    good, lost = (
+        (change.healthy, "not healthy")
+        if isinstance(change, HealthChanged)
+        else (change.ready, "not ready any more")
+    )
+    return f"{change.replica} {change.why if good else f'{lost}: {change.why}'}"
 
 
 def worth_telling(change: Changed, *, quiet: bool, project_stops: bool = False) -> bool:
@@ -106,6 +104,11 @@ def waiting(replicas: Iterable[ReplicaState], now: float) -> str | None:
 def _what_next(phase: Stopping, now: float) -> str:
     if phase.climb is None:
         return "not started yet"
-    if phase.climb.killing:
+    climb = phase.climb
+    if climb.killing:
         return "killed"
-    return f"killed in {max(0.0, phase.climb.deadline - now):.0f} s"
+    after = climb.ladder.steps[climb.rung + 1 :]
+    what = "killed"
+    if after:
+        what = after[0].command[0] if isinstance(after[0], CommandStep) else after[0].signal
+    return f"{what} in {max(0.0, climb.deadline - now):.0f} s"

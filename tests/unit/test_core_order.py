@@ -1,0 +1,550 @@
+"""Tasks that depend on each other: who begins when, who never does, who restarts with whom."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+
+from procession.core import events as ev
+from procession.spec import Dependency, Restart
+from tests.support.crew import ALWAYS, CHECK, Crew, task
+
+pytestmark = pytest.mark.quick
+
+FOLLOWS = Dependency("db", restart=True)
+
+
+# --- in waves ----------------------------------------------------------------------------------
+
+
+def test_each_begins_when_what_it_needs_is_ready() -> None:
+    crew = Crew(task("web", "api", "cache"), task("api", "db"), task("cache"), task("db"))
+    assert crew.begins().began == ["cache", "db"]
+    assert crew.said[:2] == [
+        "web pending: waits for api to be ready, cache to be ready",
+        "api pending: waits for db to be ready",
+    ]
+    assert crew.spawned("cache").began == []
+    assert crew.why("web") == "waits for api to be ready"
+    assert crew.passes(2).spawned("db").began == ["api"]
+    assert crew.said[1] == "api starting: waited 2.0 s for db to be ready"
+    assert crew.spawned("api").began == ["web"]
+
+
+def test_many_are_counted_not_spelled_out() -> None:
+    names = [f"t{n}" for n in range(6)]
+    crew = Crew(task("web", *names), *map(task, names)).begins()
+    assert crew.why("web") == (
+        "waits for t0 to be ready, t1 to be ready, t2 to be ready and 3 more"
+    )
+
+
+def _spawned(crew: Crew) -> None:
+    crew.spawned("db")
+
+
+def _ready(crew: Crew) -> None:
+    crew.spawned("db").ready("db")
+
+
+def _healthy(crew: Crew) -> None:
+    crew.spawned("db").ready("db").healthy("db")
+
+
+def _done(crew: Crew) -> None:
+    crew.spawned("db").ends("db")
+
+
+def _failed(crew: Crew) -> None:
+    crew.spawned("db").ends("db", 3)
+
+
+STEPS = {
+    "spawned": _spawned,
+    "ready": _ready,
+    "healthy": _healthy,
+    "done": _done,
+    "failed": _failed,
+}
+MET = {
+    "started": {"spawned", "ready", "healthy", "done", "failed"},
+    "ready": {"ready", "healthy"},
+    "healthy": {"healthy"},
+    "completed": {"done", "failed"},
+    "completed-successfully": {"done"},
+}
+
+
+@pytest.mark.parametrize("condition", MET)
+@pytest.mark.parametrize("step", STEPS)
+def test_conditions(condition: str, step: str) -> None:
+    """Whether the other began in the course of it."""
+    crew = Crew(task("web", f"db:{condition}"), task("db", ready=CHECK, health=CHECK)).begins()
+    STEPS[step](crew)
+    assert (crew.run("web") == 1) is (step in MET[condition])
+
+
+@pytest.mark.parametrize("condition", ["started", "ready", "healthy", "completed"])
+def test_a_short_task_that_did_its_part_need_not_live(condition: str) -> None:
+    """Whether others come in time to see it must make no difference."""
+    crew = Crew(task("web", f"init:{condition}", "db"), task("init"), task("db", ready=CHECK))
+    crew.begins().spawned("init", "db").ends("init")
+    assert crew.ready("db").began == ["web"]
+
+
+def test_a_one_shot_is_ready_when_it_completed() -> None:
+    crew = Crew(task("web", "migrate"), task("migrate", completes=True)).begins()
+    assert crew.spawned("migrate").began == []
+    assert crew.ends("migrate").began == ["web"]
+
+
+def test_all_replicas_of_the_other_count() -> None:
+    crew = Crew(task("web", "db", replicas=2), task("db", replicas=3)).begins()
+    assert crew.began == ["db-1", "db-2", "db-3"]
+    assert crew.spawned("db-1", "db-3").began == []
+    assert crew.spawned("db-2").began == ["web-1", "web-2"]
+
+
+def test_one_that_fails_meanwhile_is_waited_for_again() -> None:
+    crew = Crew(task("web", "db", "cache"), task("db", restart=ALWAYS), task("cache", ready=CHECK))
+    crew.begins().spawned("db", "cache").ends("db", 1)
+    assert crew.ready("cache").began == []
+    assert crew.why("web") == "waits for db to be ready"
+    assert crew.rings("db").spawned("db").began == ["web"]
+
+
+def test_a_run_that_crashed_waits_as_the_first_did() -> None:
+    """What crashes because the other did would only use up its restarts."""
+    crew = Crew(task("web", "db", restart=ALWAYS), task("db", restart=Restart("always", 60.0)))
+    crew.up().ends("db", 1).ends("web", 1).rings("web")
+    assert crew.said == ["web pending: exited with 1 after 0.0 s; waits for db to be ready"]
+    assert crew.rings("db").spawned("db").began == ["web"]
+    assert crew.fleet.replicas["web"].restarts == 1
+
+
+def test_a_project_without_dependencies_does_not_pay_for_them() -> None:
+    crew = Crew(task("a"), task("b"))
+    assert crew.fleet._order is None
+
+
+@pytest.mark.parametrize(
+    ("tasks", "words"),
+    [
+        ([task("a", "b"), task("b", "c"), task("c", "a")], "in a circle: a -> b -> c -> a"),
+        ([task("a", "a")], "in a circle: a -> a"),
+        ([task("a", "nobody")], "a depends on nobody, which is no task"),
+    ],
+)
+def test_what_can_never_work_is_refused(tasks: list[object], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        Crew(*tasks)
+
+
+# --- never -------------------------------------------------------------------------------------
+
+
+def test_a_failure_for_good_skips_all_that_need_it_and_says_by_which_path() -> None:
+    crew = Crew(task("web", "api"), task("api", "db"), task("db", ready=CHECK), task("other"))
+    crew.begins().spawned("db", "other").ends("db", 3)
+    failed = "db failed: exited with 3 after 0.0 s"
+    assert crew.said == [
+        "db failed: exited with 3 after 0.0 s",
+        f"api skipped: {failed}",
+        f"web skipped: needs api -> db; {failed}",
+    ]
+    assert crew.ends("other").finish == (3, failed), "what was skipped did not fail itself"
+
+
+def test_one_that_could_not_start_is_a_failure_like_any_other() -> None:
+    crew = Crew(task("web", "db:started"), task("db")).begins().cannot_start("db")
+    assert crew.why("web") == "db failed: could not start: no such program"
+    assert crew.finish == (127, "db failed: could not start: no such program")
+
+
+def test_one_that_ended_well_and_was_never_ready_cannot_be_waited_for() -> None:
+    crew = Crew(task("web", "db"), task("db", ready=CHECK), task("other")).begins()
+    crew.spawned("db", "other").ends("db", 0)
+    assert crew.why("web") == "db ended without having been ready: exited with 0 after 0.0 s"
+
+
+def test_one_that_a_person_stopped_cannot_be_waited_for_until_it_is_started() -> None:
+    crew = Crew(task("web", "api"), task("api", "db"), task("db", ready=CHECK), task("other"))
+    crew.begins().spawned("db", "other").stop("db").ends("db")
+    assert crew.why("api") == "db was stopped: Ann stops it, exited with 0"
+    assert crew.name("web") == "skipped"
+    assert crew.start("db").said[1:] == [
+        "api pending: what it needs was started; waits for db to be ready",
+        "web pending: what it needs was started; waits for api to be ready",
+    ]
+    assert crew.spawned("db").ready("db").began == ["api"]
+    assert crew.spawned("api").began == ["web"]
+
+
+def test_a_restart_by_a_person_is_no_stop_to_those_that_wait() -> None:
+    crew = Crew(task("web", "db"), task("db", ready=CHECK)).begins().spawned("db")
+    crew.restart("db").ends("db")
+    assert crew.name("web") == "pending"
+    assert crew.spawned("db").ready("db").began == ["web"]
+
+
+def test_who_waits_too_long_is_skipped_and_that_is_no_success() -> None:
+    limited = Dependency("db", timeout=30.0)
+    crew = Crew(task("web", limited), task("edge", "web"), task("db", ready=CHECK)).begins()
+    crew.spawned("db").rings("web")
+    assert crew.now == 130
+    assert crew.said == [
+        "web skipped: db was not ready within 30 s",
+        "edge skipped: needs web -> db; db was not ready within 30 s",
+    ]
+    crew.ready("db")
+    assert crew.name("web") == "skipped", "it is too late"
+    assert crew.ends("db").finish == (1, "web was skipped: db was not ready within 30 s")
+
+
+def test_a_limit_counts_from_when_one_could_begin_to_wait() -> None:
+    limited = Dependency("db", timeout=5.0)
+    crew = Crew(task("web", limited, restart=ALWAYS), task("db", restart=Restart("always", 60.0)))
+    crew.up().passes(1000).ends("db", 1).ends("web", 1).rings("web")
+    assert crew.timers["web"].at == crew.now + 5
+    assert crew.rings("web").said == [
+        "web skipped: exited with 1 after 17 min; not started: db was not ready within 5 s"
+    ]
+
+
+def test_a_crash_whose_restart_can_never_be_keeps_its_status() -> None:
+    crew = Crew(task("web", "db", restart=ALWAYS), task("db")).up()
+    crew.stop("db").ends("db").ends("web", 4)
+    assert crew.rings("web").finish is not None
+    status, reason = crew.finish or (0, "")
+    assert status == 4
+    assert reason == (
+        "web was skipped: exited with 4 after 0.0 s; "
+        "not started: db was stopped: Ann stops it, exited with 0"
+    )
+
+
+def test_a_chain_of_thousands_falls_without_recursion_and_in_few_words() -> None:
+    names = [f"t{n}" for n in range(3000)]
+    tasks = [task(names[0], ready=CHECK)]
+    tasks += [task(name, needs) for needs, name in pairwise(names)]
+    crew = Crew(*tasks).begins().spawned("t0").ends("t0", 1)
+    assert crew.finish == (1, "t0 failed: exited with 1 after 0.0 s")
+    assert crew.why("t2999") == (
+        "needs t2998 -> t2997 -> t2996 -> ... -> t2 -> t1 -> t0; "
+        "t0 failed: exited with 1 after 0.0 s"
+    )
+
+
+# --- started by a person, or not at all --------------------------------------------------------
+
+
+def test_a_start_starts_what_it_needs_in_order() -> None:
+    crew = Crew(
+        task("web", "api", autostart=False),
+        task("api", "db", autostart=False),
+        task("db", autostart=False),
+        task("other"),
+    ).begins()
+    assert crew.began == ["other"]
+    assert crew.said[0] == "web stopped: it does not start with the project"
+    crew.start("web")
+    assert crew.began == ["db"]
+    assert crew.said == [
+        "db starting: web needs it: Ann starts it",
+        "api pending: web needs it: Ann starts it; waits for db to be ready",
+        "web pending: Ann starts it; waits for api to be ready",
+    ]
+    assert crew.spawned("db").began == ["api"]
+    assert crew.spawned("api").began == ["web"]
+
+
+def test_a_start_starts_a_service_that_ended_and_leaves_a_job_that_is_done() -> None:
+    crew = Crew(
+        task("web", "db", "migrate:completed-successfully", "init"),
+        task("db"),
+        task("migrate", completes=True),
+        task("init", completes=True),
+        task("other"),
+    )
+    crew.begins().spawned("db", "migrate", "init", "other").ends("migrate").ends("init")
+    crew.spawned("web").ends("web").ends("db")
+    assert crew.start("web").began == ["db"]
+    assert crew.spawned("db").began == ["web"]
+
+
+def test_a_start_tries_again_what_failed() -> None:
+    crew = Crew(task("web", "db"), task("db", ready=CHECK), task("other")).begins()
+    crew.spawned("db", "other").ends("db", 1)
+    assert crew.start("web").began == ["db"]
+    assert crew.spawned("db").ready("db").began == ["web"]
+
+
+def test_a_restart_of_what_is_down_starts_what_it_needs_too() -> None:
+    crew = Crew(task("web", "db", autostart=False), task("db", autostart=False), task("other"))
+    assert crew.begins().restart("web").began == ["db"]
+
+
+def test_what_a_task_needs_starts_with_the_project_whatever_it_says() -> None:
+    crew = Crew(task("web", "db"), task("db", autostart=False), task("tool", autostart=False))
+    assert crew.begins().began == ["db"]
+    assert crew.name("tool") == "stopped"
+
+
+def test_what_does_not_start_with_the_project_does_not_keep_it_up() -> None:
+    crew = Crew(task("web"), task("tool", autostart=False)).begins().spawned("web")
+    assert crew.ends("web").finish == (0, "all tasks ended")
+    crew = Crew(task("web"), task("tool", autostart=False)).begins().spawned("web")
+    crew.start("tool").spawned("tool").ends("web")
+    assert crew.finish is None, "one that runs does, as any other"
+    assert crew.ends("tool").finish == (0, "all tasks ended")
+
+
+def test_a_project_of_which_nothing_starts_is_over() -> None:
+    crew = Crew(task("a", autostart=False), task("b", autostart=False)).begins()
+    assert crew.finish == (0, "all tasks ended")
+
+
+def test_who_was_started_before_the_project_begins_stays_so() -> None:
+    crew = Crew(task("web", "db", autostart=False), task("db", autostart=False)).start("web")
+    assert crew.began == ["db"]
+    crew.begins()
+    assert (crew.name("db"), crew.name("web")) == ("starting", "pending")
+
+
+# --- restarts with -----------------------------------------------------------------------------
+
+
+def test_an_automatic_restart_takes_those_along_that_say_so() -> None:
+    crew = Crew(task("web", FOLLOWS), task("log", "db"), task("db", restart=ALWAYS)).up()
+    crew.ends("db", 1)
+    assert crew.asked == ["web"], "and log stays up"
+    assert crew.said[1] == "web stopping: restarts with db"
+    assert crew.rings("db").began == []
+    assert crew.why("db") == "exited with 1 after 0.0 s; waits for web to be down"
+    assert crew.ends("web").began == ["db"]
+    assert crew.why("web") == "restarts with db; waits for db to be ready"
+    assert crew.spawned("db").began == ["web"]
+    assert crew.fleet.replicas["web"].restarts == 0, "it did nothing wrong"
+    assert crew.fleet.replicas["db"].restarts == 1
+
+
+def test_even_without_a_pause_the_others_are_down_before_it_begins() -> None:
+    at_once = Restart("always", 0.0)
+    crew = Crew(task("web", FOLLOWS), task("db", restart=at_once)).up().ends("db", 1)
+    assert crew.asked == ["web"]
+    assert crew.rings("db").began == []
+    assert crew.ends("web").began == ["db"]
+
+
+def test_a_restart_goes_through_all_that_say_so_from_the_far_end() -> None:
+    follows_web = Dependency("web", restart=True)
+    crew = Crew(task("edge", follows_web), task("web", FOLLOWS), task("db", restart=ALWAYS)).up()
+    assert crew.ends("db", 1).asked == ["edge"]
+    assert crew.why("web") == "restarts with db; waits for edge to be down, db to be ready"
+    assert crew.ends("edge").asked == ["web"]
+    assert crew.ends("web").rings("db").began == ["db"]
+    assert crew.spawned("db").began == ["web"]
+    assert crew.spawned("web").began == ["edge"]
+
+
+def test_a_person_s_restart_stops_first_what_restarts_with_it() -> None:
+    crew = Crew(task("web", FOLLOWS), task("db")).up().restart("db")
+    assert crew.asked == ["web"]
+    assert crew.why("db") == "Ann restarts it; waits for web to be down"
+    assert crew.ends("web").asked == ["db"]
+    assert crew.name("web") == "pending"
+    assert crew.ends("db").began == ["db"]
+    assert crew.spawned("db").began == ["web"]
+
+
+def test_a_job_run_again_takes_those_along_that_say_so() -> None:
+    needs = Dependency("migrate", "completed-successfully", restart=True)
+    crew = Crew(task("web", needs), task("migrate", completes=True))
+    crew.begins().spawned("migrate").ends("migrate")
+    crew.spawned("web").restart("migrate")
+    assert crew.asked == ["web"]
+    assert crew.ends("web").began == ["migrate"]
+    assert crew.name("web") == "pending"
+    assert crew.spawned("migrate").ends("migrate").began == ["web"]
+
+
+def test_unhealthy_restarts_take_others_along() -> None:
+    crew = Crew(task("web", FOLLOWS), task("db", restart=ALWAYS, health=CHECK)).up()
+    assert crew.unhealthy("db").asked == ["db"]
+    assert crew.ends("db").asked == ["web"]
+
+
+def test_what_is_not_up_has_nothing_to_restart() -> None:
+    crew = Crew(task("web", FOLLOWS), task("db", restart=ALWAYS), task("other")).up()
+    crew.ends("web").ends("db", 1)
+    assert (crew.asked, crew.name("web")) == ([], "completed")
+    assert crew.rings("db").began == ["db"]
+
+
+def test_a_failure_for_good_restarts_nobody() -> None:
+    crew = Crew(task("web", FOLLOWS), task("db")).up().ends("db", 1)
+    assert (crew.asked, crew.name("web")) == ([], "running")
+
+
+def test_a_restart_that_comes_to_nothing_skips_who_restarted_with_it() -> None:
+    crew = Crew(task("web", FOLLOWS), task("db", restart=ALWAYS), task("other")).up()
+    crew.ends("db", 1).ends("web").stop("db")
+    assert crew.name("web") == "skipped"
+    assert crew.why("web") == "restarts with db; not started: db was stopped: Ann stops it"
+
+
+def test_a_person_s_stop_takes_a_planned_restart_back() -> None:
+    crew = Crew(task("web", FOLLOWS), task("db")).up().restart("db").stop("db")
+    assert crew.asked == ["db"]
+    assert crew.ends("db").name("db") == "stopped"
+    assert crew.ends("web").began == []
+
+
+# --- how it all ends ---------------------------------------------------------------------------
+
+
+def test_a_restart_by_a_person_is_no_end() -> None:
+    crew = Crew(task("web", quit_on_terminate=True)).up().restart("web").ends("web", 1)
+    assert (crew.finish, crew.began) == (None, ["web"])
+
+
+def test_the_end_of_one_replica_quits() -> None:
+    crew = Crew(task("web", replicas=2, quit_on_terminate=True), task("other")).up()
+    assert crew.ends("web-2", 3).asked == ["web-1", "other"]
+    crew.ends("web-1").ends("other")
+    assert crew.finish == (3, "web-2 ended: exited with 3 after 0.0 s")
+
+
+def test_the_exit_code_comes_from_the_task_that_the_project_names() -> None:
+    crew = Crew(task("tests", "db"), task("db"), task("flaky"), exit_code_from="tests").up()
+    crew.ends("flaky", 9)
+    assert crew.finish is None
+    assert crew.ends("tests", 0).asked == ["db"]
+    assert crew.ends("db").finish == (0, "tests ended: exited with 0 after 0.0 s")
+
+
+def test_the_first_failure_ends_a_project_that_says_so() -> None:
+    crew = Crew(task("a"), task("b"), task("c", restart=ALWAYS), abort_on_failure=True).up()
+    assert crew.ends("a", 0).asked == []
+    assert crew.ends("c", 4).asked == [], "it is restarted"
+    assert crew.ends("b", 5).asked == []
+    assert crew.finish == (5, "b failed: exited with 5 after 0.0 s")
+
+
+def test_to_wait_too_long_is_a_failure_too() -> None:
+    limited = Dependency("db", timeout=30.0)
+    crew = Crew(task("web", limited), task("db", ready=CHECK), abort_on_failure=True).begins()
+    assert crew.spawned("db").rings("web").asked == ["db"]
+    assert crew.ends("db").finish == (1, "web was skipped: db was not ready within 30 s")
+
+
+def test_a_task_that_the_project_is_for_and_is_skipped_ends_it() -> None:
+    crew = Crew(task("web", "db", quit_on_terminate=True), task("db"), task("other")).begins()
+    crew.spawned("other").cannot_start("db")
+    assert crew.asked == ["other"]
+    status, reason = crew.ends("other").finish or (0, "")
+    assert status == 127, "the first failure is what kept it from running"
+    assert reason == "web was skipped: db failed: could not start: no such program"
+
+
+def test_and_is_no_success_where_nothing_failed() -> None:
+    crew = Crew(task("web", "db", quit_on_terminate=True), task("db", ready=CHECK)).begins()
+    crew.spawned("db").stop("db").ends("db")
+    assert crew.finish == (1, "web was skipped: db was stopped: Ann stops it, exited with 0")
+
+
+# --- the stop of all ---------------------------------------------------------------------------
+
+
+def test_what_depends_on_it_stops_first() -> None:
+    crew = Crew(task("db"), task("cache"), task("api", "db"), task("web", "api", "cache")).up()
+    assert crew.stop_all().asked == ["web"]
+    assert crew.ends("web").asked == ["api", "cache"], "at once"
+    assert crew.ends("cache").asked == []
+    assert crew.ends("api").asked == ["db"]
+    assert crew.ends("db").finish == (0, "Ctrl-C")
+    assert crew.why("db") == "the project stops, exited with 0"
+
+
+def test_also_by_way_of_what_has_ended() -> None:
+    crew = Crew(task("db"), task("migrate", "db", completes=True), task("web", "migrate"))
+    crew.begins().spawned("db")
+    crew.spawned("migrate").ends("migrate")
+    crew.spawned("web")
+    assert crew.stop_all().asked == ["web"]
+    assert crew.ends("web").asked == ["db"]
+
+
+def test_all_replicas_stop_before_what_they_depend_on() -> None:
+    crew = Crew(task("db", replicas=2), task("web", "db", replicas=2)).up()
+    assert crew.stop_all().asked == ["web-1", "web-2"]
+    assert crew.ends("web-2").asked == []
+    assert crew.ends("web-1").asked == ["db-1", "db-2"]
+
+
+def test_what_waits_is_over_at_once() -> None:
+    crew = Crew(task("db", ready=CHECK), task("web", "db"), task("a", restart=ALWAYS)).begins()
+    crew.spawned("db", "a").ends("a", 1).stop_all()
+    assert crew.said == [
+        "web stopped: the project stops",
+        "a stopped: the project stops",
+        "db stopping: the project stops",
+    ]
+    assert crew.asked == ["db"]
+
+
+def test_what_ends_before_its_turn_is_not_started_again() -> None:
+    crew = Crew(task("db", restart=Restart("always", 0.0)), task("web", "db")).up().stop_all()
+    assert crew.ends("db", 1).began == []
+    assert crew.name("db") == "stopped"
+    assert crew.ends("web").finish == (0, "Ctrl-C")
+
+
+def test_what_is_unhealthy_before_its_turn_is_not_stopped_early() -> None:
+    crew = Crew(task("db", health=CHECK, restart=ALWAYS), task("web", "db")).up().stop_all()
+    assert crew.unhealthy("db").asked == []
+    assert crew.ends("web").asked == ["db"]
+
+
+def test_force_is_for_all_at_once() -> None:
+    crew = Crew(task("db"), task("api", "db"), task("web", "api")).up().stop_all()
+    crew.tell(ev.ForceAllAsked("Ctrl-C again"))
+    assert crew.killed == ["db", "api", "web"]
+
+
+def test_the_time_limit_of_the_whole_is_a_force() -> None:
+    crew = Crew(task("db"), task("web", "db"), stop_timeout=8.0).up().stop_all()
+    assert crew.timers[ev.PROJECT].at == 108
+    crew.rings(ev.PROJECT)
+    assert crew.killed == ["db", "web"]
+    assert crew.ends("db").ends("web").finish == (0, "Ctrl-C")
+
+
+def test_the_time_limit_of_a_stop_that_was_forced_means_nothing() -> None:
+    crew = Crew(task("db"), stop_timeout=8.0).up().stop_all()
+    crew.tell(ev.ForceAllAsked("Ctrl-C again")).rings(ev.PROJECT)
+    assert crew.killed == []
+
+
+def test_no_wish_for_one_task_holds_up_the_stop_of_all() -> None:
+    crew = Crew(task("db", restart=ALWAYS), task("web", FOLLOWS)).up().restart("db").stop_all()
+    for verb in (crew.start, crew.restart):
+        verb("db")
+        verb("web")
+    assert crew.ends("web").asked == ["db"]
+    assert crew.ends("db").finish == (0, "Ctrl-C")
+
+
+# --- chance ------------------------------------------------------------------------------------
+
+
+def test_what_fell_together_does_not_come_again_together() -> None:
+    crew = Crew(task("a", restart=Restart("always", jitter=0.5)), draw=0.5).up().ends("a", 1)
+    assert crew.timers["a"].at == crew.now + 1.25
+    assert crew.said == ["a backoff: exited with 1 after 0.0 s; the next run is due in 1.25 s"]
+
+
+def test_a_fixed_pause_is_left_alone() -> None:
+    crew = Crew(task("a", restart=ALWAYS), draw=0.5).up().ends("a", 1)
+    assert crew.timers["a"].at == crew.now + 3
