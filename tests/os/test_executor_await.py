@@ -170,14 +170,14 @@ def test_a_loop_does_other_work_meanwhile(ex: Executor) -> None:
         with handle.stdout:
             handle.stdout.readline()
             longest = 0.0
-            killing = asyncio.ensure_future(handle.kill_async(0.3))
+            killing = asyncio.ensure_future(handle.kill_async(2.0))
             while not killing.done():
                 began = time.monotonic()
                 await asyncio.sleep(0.01)
                 longest = max(longest, time.monotonic() - began)
         return longest
 
-    assert asyncio.run(main()) < 0.25
+    assert asyncio.run(main()) < 1.5
 
 
 @pytest.mark.parametrize(("name", "told"), [("guest", "5 6\n"), ("uvloop", "5 stopped SIGTERM\n")])

@@ -236,7 +236,7 @@ def test_a_loop_that_waits_is_asleep(ex: Executor) -> None:
     began = time.monotonic()
     handle.send_signal(signal.SIGKILL)
     assert ended.wait(BOUND)
-    assert time.monotonic() - began < 1.0
+    assert time.monotonic() - began < 5.0
 
 
 # --- whose they are

