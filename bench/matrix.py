@@ -71,8 +71,13 @@ def tell(
         table(title, ["", *COLUMNS], shown)
     reasons: dict[str, list[str]] = {}
     for (row, column, mode), why in IMPOSSIBLE.items():
+        if mode not in modes:
+            continue
         reasons.setdefault(f"{row}, {mode}: {why}", []).append(column)
-    print("\nImpossible:", *(f"- {why} ({', '.join(of)})" for why, of in reasons.items()), sep="\n")
+    if reasons:
+        print("\nImpossible:")
+    for why, of in reasons.items():
+        print(f"- {why} ({', '.join(of)})")
     for words in wrong:
         print("MISSED:", ", ".join(words))
     return not wrong
