@@ -48,10 +48,22 @@ def histories(draw: st.DrawFn, *, most: int) -> History:
     return draw_history(draw(st.randoms(use_true_random=False)), tasks=tasks)
 
 
-@settings(max_examples=500, suppress_health_check=LARGE)
-@given(histories(most=2))
-def test_the_rules_hold_for_small_projects(history: History) -> None:
-    World(history).play()
+PARTS = pytest.mark.parametrize("part", range(10))
+"""Many histories in parts that each keep the time limit of a test, on a busy machine as well."""
+
+
+def every_history(histories: st.SearchStrategy[History], count: int) -> None:
+    @settings(max_examples=count, suppress_health_check=LARGE)
+    @given(histories)
+    def keeps_the_rules(history: History) -> None:
+        World(history).play()
+
+    keeps_the_rules()
+
+
+@PARTS
+def test_the_rules_hold_for_small_projects(part: int) -> None:
+    every_history(histories(most=2), 50)
 
 
 @st.composite
@@ -62,16 +74,9 @@ def large_histories(draw: st.DrawFn) -> History:
     return draw_history(rng, tasks=len(seeds), of=lambda n: Random(seeds[n]))
 
 
-@pytest.mark.parametrize("part", range(10))
+@PARTS
 def test_the_rules_hold_for_thirty_tasks(part: int) -> None:
-    """500 histories, in parts that each keep the time limit of a test on a busy machine."""
-
-    @settings(max_examples=50, suppress_health_check=LARGE)
-    @given(large_histories())
-    def holds(history: History) -> None:
-        World(history).play()
-
-    holds()
+    every_history(large_histories(), 50)
 
 
 @pytest.mark.quick
