@@ -219,11 +219,13 @@ def is_drained(target: Target) -> bool:
 
 def take_lines(request: Request) -> None:
     """Raises ValueError for `Lines` that another stream fills already."""
-    wanted = [one for one in (request.stdout, request.stderr) if isinstance(one, Lines)]
-    if any(lines.taken for lines in wanted) or len(wanted) != len(set(map(id, wanted))):
-        raise ValueError("these Lines belong to another stream already: make new ones")
-    for lines in wanted:
-        lines.taken = True
+    stdout, stderr = request.stdout, request.stderr
+    for lines in (stdout, stderr):
+        if isinstance(lines, Lines) and (lines.taken or stdout is stderr):
+            raise ValueError("these Lines belong to another stream already: make new ones")
+    for lines in (stdout, stderr):
+        if isinstance(lines, Lines):
+            lines.taken = True
 
 
 def give_lines_back(request: Request) -> None:
