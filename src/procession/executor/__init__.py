@@ -1,4 +1,3 @@
-# ruff: noqa: E402 - the assert that names the platform stands above what only that platform has
 """Start processes from any thread of an application, and lose none.
 
     from procession.executor import executor
@@ -18,8 +17,6 @@ import sys
 
 if sys.platform == "win32":
     raise ImportError("procession.executor: a POSIX host is needed, Windows has no mechanism yet")
-assert sys.platform != "win32", "for POSIX only"
-
 from subprocess import DEVNULL, PIPE, STDOUT, TimeoutExpired
 
 from procession.core.stop import Ladder, Step

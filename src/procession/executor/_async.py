@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import sys
 
-assert sys.platform != "win32", "for POSIX only"
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any

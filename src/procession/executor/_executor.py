@@ -1,13 +1,9 @@
-# ruff: noqa: E402 - the assert that names the platform stands above what only that platform has
 """`Executor`: a queue, the thread that serves it, and the trace of what runs."""
 
 from __future__ import annotations
 
-import sys
-
-assert sys.platform != "win32", "for POSIX only"
-
 import os
+import sys
 import threading
 import time
 from subprocess import DEVNULL
@@ -20,6 +16,7 @@ from procession.executor._request import UNSET, Request
 from procession.executor._stopping import GRACE, as_ladder
 from procession.executor._values import ExecutorStopped, named
 from procession.process.defaults import blocks
+from procession.process.patience import slice_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,6 +36,7 @@ def _ids(
 ) -> tuple[int | None, int | None, tuple[int, ...] | None]:
     if user is None and group is None and groups is None:
         return None, None, None  # the tables of the host need not be opened
+    assert sys.platform != "win32", "refused before"
     from procession.process.user import ids
 
     return ids(user, group, groups)
@@ -139,6 +137,7 @@ class Executor(Driver, Commands):
         request.executable = requests.find_program(
             request.argv[0], os.environ if env is None else env, request.cwd
         )
+        requests.check_host_gives(user=user, group=group, extra_groups=extra_groups, umask=umask)
         request.uid, request.gid, request.groups = _ids(user, group, extra_groups)
         request.umask = umask
         request.timeout = timeout
@@ -198,8 +197,9 @@ class Executor(Driver, Commands):
         `timeout` seconds. Not from a callback."""
         until = None if timeout is None else time.monotonic() + timeout
         while (thread := self._thread) is not None and thread is not threading.current_thread():
-            thread.join(None if until is None else max(0.0, until - time.monotonic()))
-            if thread.is_alive():
+            left = None if until is None else max(0.0, until - time.monotonic())
+            thread.join(slice_of(left))
+            if thread.is_alive() and left is not None and left <= 0:
                 return False
         return True
 

@@ -1,14 +1,10 @@
-# ruff: noqa: E402 - the assert that names the platform stands above what only that platform has
 """The last things: its output is read to the end, its pid let go of, its result told."""
 
 from __future__ import annotations
 
-import sys
-
-assert sys.platform != "win32", "for POSIX only"
-
 import errno
 import os
+import sys
 import time
 
 TYPE_CHECKING = False
@@ -24,7 +20,9 @@ if TYPE_CHECKING:
     from procession.process.exits import ExitWatcher
     from procession.process.handle import Usage
 
-_IDLE = 0.1  # seconds without a byte after which a pipe that somebody else holds is given up
+# Seconds without a byte after which a pipe that somebody else holds is given up. Where threads
+# read, silence may be their lack of a turn.
+_IDLE = 0.5 if sys.platform == "win32" else 0.1
 _ASK_AGAIN = 0.2  # seconds, about members whose end nothing tells
 _CAP = 1.0  # seconds after which it is given up though bytes still come
 
@@ -88,6 +86,8 @@ class Finisher:
 
     def watch_member(self, handle: ExecHandle) -> None:
         """Who outlived the leader is nobody's child here, but a pidfd tells of its end."""
+        if sys.platform == "win32":
+            return  # its job does
         if handle._member_fd >= 0 or self.loop.selector is None:
             return
         fd = -1

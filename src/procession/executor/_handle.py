@@ -1,23 +1,26 @@
-# ruff: noqa: E402 - the assert that names the platform stands above what only that platform has
 """`ExecHandle`: one started process, with the face of `subprocess.Popen`."""
 
 from __future__ import annotations
 
-import sys
-
-assert sys.platform != "win32", "for POSIX only"
-
 import select
-import signal as signals
 import subprocess
+import sys
 import threading
 import time
 from _thread import allocate_lock
 
 from procession.core.status import ExitStatus
 from procession.executor import _values as words
-from procession.executor._communicate import Exchange
+from procession.executor._latch import Latch
 from procession.executor._stopping import GRACE, Stopping, as_ladder, default_ladder
+
+if sys.platform == "win32":
+    from procession.executor._communicate_windows import Exchange
+    from procession.executor._signals_windows import SIGKILL, SIGTERM, await_end, send
+else:
+    from signal import SIGKILL, SIGTERM
+
+    from procession.executor._communicate_posix import Exchange
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,34 +38,6 @@ if TYPE_CHECKING:
     from procession.process.handle import Handle, Usage
 
 _LONGEST = 86_400.0  # seconds of one poll(2), whose argument is an int of milliseconds
-
-
-class Latch:
-    """Falls once, for everybody who waits. Lighter than an Event: there is one in each handle."""
-
-    __slots__ = ("_fell", "_lock")
-
-    def __init__(self) -> None:
-        self._lock = allocate_lock()
-        self._lock.acquire()
-        self._fell = False
-
-    @property
-    def fell(self) -> bool:
-        return self._fell
-
-    def fall(self) -> None:
-        if not self._fell:
-            self._fell = True
-            self._lock.release()
-
-    def wait(self, timeout: float | None = None) -> bool:
-        if self._fell:
-            return True
-        limit = -1 if timeout is None else min(max(timeout, 0.0), threading.TIMEOUT_MAX)
-        if self._lock.acquire(timeout=limit):
-            self._lock.release()
-        return self._fell
 
 
 class ExecHandle:
@@ -200,6 +175,8 @@ class ExecHandle:
 
     def _await_end(self, timeout: float | None) -> bool:
         """The waiting caller asks the kernel itself: a hand-over to another thread costs more."""
+        if sys.platform == "win32":
+            return await_end(self, timeout)
         with self._lock:
             if self._status is not None:
                 return True
@@ -221,6 +198,8 @@ class ExecHandle:
                     self._process.close()
 
     def _wait_until(self, fd: int, deadline: float) -> bool:
+        if sys.platform == "win32":
+            return False  # not called: it has no pidfds
         poller = select.poll()
         poller.register(fd, select.POLLIN)
         while True:
@@ -258,15 +237,18 @@ class ExecHandle:
         it runs as somebody we may not signal."""
         self.poll()
         if self._status is None:
-            self._process.send(sig)
+            if sys.platform == "win32":
+                send(self, sig)
+            else:
+                self._process.send(sig)
 
     def terminate(self) -> None:
         """SIGTERM to the process alone."""
-        self.send_signal(signals.SIGTERM)
+        self.send_signal(SIGTERM)
 
     def kill_now(self) -> None:
         """SIGKILL to the process alone, and no waiting: what Popen calls `kill`."""
-        self.send_signal(signals.SIGKILL)
+        self.send_signal(SIGKILL)
 
     def __enter__(self) -> Self:
         return self

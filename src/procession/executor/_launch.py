@@ -1,35 +1,33 @@
-# ruff: noqa: E402 - the assert that names the platform stands above what only that platform has
 """From a request to a running process: its pipes, its environment, the spawn, its tree."""
 
 from __future__ import annotations
 
-import sys
-
-assert sys.platform != "win32", "for POSIX only"
-
 import io
 import os
+import sys
 import time
 from subprocess import DEVNULL, PIPE, STDOUT
 
 from procession.executor._handle import ExecHandle
 from procession.executor._streams import Capture, Drain, Kept, Lines, LineSink
 from procession.process.command import Command
-from procession.process.crowd import OWNER
 from procession.process.defaults import blocks, ignores, spawn_clean
 from procession.process.spawn import spawn
-from procession.process.tree import COOKIE
+
+if sys.platform == "win32":
+    from procession.executor._launch_windows import environment, inherited, leads_session
+else:
+    from procession.executor._launch_posix import environment, inherited, leads_session
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from typing import IO, Any
 
     from procession.executor._keeper import Keeper
     from procession.executor._request import Request, Target
     from procession.process.handle import Handle
 
-_cached: tuple[dict[bytes, bytes], list[bytes]] = ({}, [])
+_KILL = 9  # on all platforms; on Windows `signal` has no name for it
 
 
 def launch(keeper: Keeper, request: Request, number: int) -> ExecHandle:
@@ -37,6 +35,7 @@ def launch(keeper: Keeper, request: Request, number: int) -> ExecHandle:
     pipes = Pipes(request, keeper.null)
     try:
         now = time.monotonic()
+        session = leads_session(request)
         start = spawn_clean if ignores() or blocks() else spawn
         process = start(
             Command(
@@ -47,12 +46,13 @@ def launch(keeper: Keeper, request: Request, number: int) -> ExecHandle:
                 pipes.child[0],
                 pipes.child[1],
                 pipes.child[2],
-                True,
+                session,
                 (),
                 request.uid,
                 request.gid,
                 request.groups,
                 request.umask,
+                group=not session,
             )
         )
     except OSError as e:
@@ -77,9 +77,7 @@ def launch(keeper: Keeper, request: Request, number: int) -> ExecHandle:
 
 def undo(process: Handle) -> None:
     """Kill and reap what was just started, and that nobody else knows of."""
-    import signal
-
-    process.kill_group(signal.SIGKILL)
+    process.kill_group(_KILL)
     while process.poll_exit() is None:
         os.sched_yield() if hasattr(os, "sched_yield") else time.sleep(0)
     process.reap()
@@ -89,53 +87,10 @@ def undo(process: Handle) -> None:
 def _as_asked(e: OSError, request: Request) -> OSError:
     """Names the program as the caller did, as Popen does."""
     if e.filename == request.executable and e.errno is not None:
+        if sys.platform == "win32":
+            return OSError(e.errno, e.strerror, request.argv[0], e.winerror)
         return OSError(e.errno, e.strerror, request.argv[0])
     return e
-
-
-def environment(env: Mapping[str, str] | None, token: str, number: int) -> list[bytes]:
-    """Encoded, with the marks by which a process is known for ours; an outer executor's stay."""
-    base, outer_run, outer_owner = _inherited() if env is None else _given(env)
-    mark = token.encode()
-    run = b"%b.%d" % (mark, number)
-    return [
-        *base,
-        COOKIE.encode() + b"=" + (outer_run + b":" if outer_run else b"") + run,
-        OWNER.encode() + b"=" + (outer_owner + b":" if outer_owner else b"") + mark,
-    ]
-
-
-def _inherited() -> tuple[list[bytes], bytes, bytes]:
-    """Of this process. Encoding it anew for each spawn would be a tenth of what that costs."""
-    global _cached
-    data: dict[bytes, bytes] | None = getattr(os.environ, "_data", None)
-    if data is None:
-        data = dict(os.environb)
-    known, entries = _cached
-    if data != known:
-        copy = dict(data)
-        entries = _entries(copy)
-        _cached = copy, entries
-    return entries, data.get(COOKIE.encode(), b""), data.get(OWNER.encode(), b"")
-
-
-def _given(env: Mapping[str, str]) -> tuple[list[bytes], bytes, bytes]:
-    data: dict[bytes, bytes] = {}
-    for name, value in env.items():
-        key, text = os.fsencode(name), os.fsencode(value)
-        if b"=" in key or not key:
-            raise ValueError(f"illegal environment variable name {name!r}")
-        if b"\0" in key or b"\0" in text:
-            raise ValueError(f"embedded null byte in environment variable {name!r}")
-        data[key] = text
-    # What is nested is known by the marks of this process, whatever environment it is given.
-    _, run, owner = _inherited()
-    return _entries(data), run, owner
-
-
-def _entries(data: dict[bytes, bytes]) -> list[bytes]:
-    ours = (COOKIE.encode(), OWNER.encode())
-    return [name + b"=" + value for name, value in data.items() if name not in ours]
 
 
 class Pipes:
@@ -161,9 +116,9 @@ class Pipes:
             raise
         self.child = stdin, stdout, stderr
 
-    def _child_end(self, name: str, target: Target, inherited: int) -> int | None:
+    def _child_end(self, name: str, target: Target, number: int) -> int | None:
         if target is None:
-            return inherited
+            return inherited(number)
         if isinstance(target, Capture | Lines):
             return self._pipe(name)
         if isinstance(target, int):
@@ -173,8 +128,8 @@ class Pipes:
         fileno = getattr(target, "fileno", None)
         if fileno is None:
             return self._pipe(name)  # a function that is called with each line
-        number: int = fileno()
-        return number
+        found: int = fileno()
+        return found
 
     def _pipe(self, name: str) -> int:
         reads, writes = os.pipe()

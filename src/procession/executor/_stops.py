@@ -1,19 +1,19 @@
-# ruff: noqa: E402 - the assert that names the platform stands above what only that platform has
 """Stops: whose ladder begins, who takes the next step, and what that does to the trees."""
 
 from __future__ import annotations
 
 import sys
-
-assert sys.platform != "win32", "for POSIX only"
-
 import time
 
 from procession.core.stop import Ask, GiveUp, Kill
-from procession.executor._outlive import Outlive
 from procession.executor._values import IDLE, STOPPED, TIMED_OUT
 from procession.process.crowd import kill_many, tell_many
 from procession.process.handle import signal_number
+
+if sys.platform == "win32":
+    from procession.executor._outlive_windows import Outlive
+else:
+    from procession.executor._outlive import Outlive
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -1,4 +1,3 @@
-# ruff: noqa: E402 - the assert that names the platform stands above what only that platform has
 """Where output goes when the executor drains it for the caller, so that no child ever blocks.
 
 Whole blocks are moved, never single lines, except where somebody asked for lines.
@@ -6,16 +5,13 @@ Whole blocks are moved, never single lines, except where somebody asked for line
 
 from __future__ import annotations
 
-import sys
-
-assert sys.platform != "win32", "for POSIX only"
-
 import codecs
-import os
 import threading
 from collections import deque
 
 from procession.executor._values import Output
+from procession.logs import fds
+from procession.process.patience import slice_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -84,7 +80,7 @@ class Lines:
             while not self._lines:
                 if self._ended:
                     raise StopIteration
-                self._news.wait()
+                self._news.wait(slice_of(None))
             return self._lines.popleft()
 
     def put(self, line: str) -> bool:
@@ -181,7 +177,7 @@ class Drain:
     """The read end of one pipe, read by the loop's thread alone until it ends or is closed."""
 
     def __init__(self, fd: int, sink: Sink) -> None:
-        os.set_blocking(fd, False)
+        fds.make_nonblocking(fd)
         self.fd = fd
         self.sink = sink
         self.ended = False
@@ -191,7 +187,7 @@ class Drain:
         read = dropped = 0
         for _ in range(_TURNS):
             try:
-                block = os.read(self.fd, _BLOCK)
+                block = fds.read_block(self.fd, _BLOCK)
             except BlockingIOError:
                 break
             if not block:
@@ -206,6 +202,6 @@ class Drain:
     def close(self, incomplete: bool = False) -> None:
         """Idempotent. The sink hears that there is no more."""
         if self.fd >= 0:
-            os.close(self.fd)
+            fds.close_pipe(self.fd)
             self.fd = -1
             self.sink.end(incomplete)

@@ -100,6 +100,11 @@ class WindowsTree(Tree):
             return sent  # a console tells all of its processes, those too that have heard
         return self._type(CTRL_C if number == SIGINT else CTRL_BREAK, fresh)
 
+    def press(self, event: int) -> bool:
+        """Type CTRL_C or CTRL_BREAK in its console, for all who are attached there; in any
+        thread. False: the console is ours, and the event would reach ourselves."""
+        return self._press(event, [self.handle.pid])
+
     def rest(self) -> None:
         """Something of it ended. Tell those without windows, when those that have some are gone."""
         if self._after_windows and not self.finished:
@@ -123,17 +128,21 @@ class WindowsTree(Tree):
         return Sent(pids, tuple(dict.fromkeys(refused)))
 
     def _type(self, event: int, members: list[Member]) -> Sent:
-        console = self.handle.console
-        if console == "own":
-            self._trees.type_in(event, [member.pid for member in members])
-        elif console == "group" and event == CTRL_BREAK and self.handle.poll_exit() is None:
-            # It leads that group, and lives: any other number would break our console.
-            win.console_event(CTRL_BREAK, self.handle.pid)
-        else:
-            return Sent()  # ours: the event would reach ourselves, and whoever started us
         pids = tuple(member.pid for member in members)
+        if not self._press(event, pids):
+            return Sent()
         self._told.update(pids)
         return Sent(pids)
+
+    def _press(self, event: int, pids: Iterable[int]) -> bool:
+        console = self.handle.console
+        if console == "own":
+            return self._trees.type_in(event, pids)
+        if console == "group" and event == CTRL_BREAK and self.handle.poll_exit() is None:
+            # It leads that group, and lives: any other number would break our console.
+            win.console_event(CTRL_BREAK, self.handle.pid)
+            return True
+        return False  # ours: the event would reach ourselves, and whoever started us
 
     def kill(self) -> Sent:
         if self.finished or not self.handle.job:
@@ -162,11 +171,12 @@ class WindowsTrees(Trees):
     ) -> None:
         self._changed = changed
         self._leave = leave  # what lives does not end with us
-        self._port = win.create_port()
+        self._port = 0  # while there are trees to hear of
         self._thread: Thread | None = None
         self._trees: dict[int, WindowsTree] = {}
+        self._by_run: dict[Hashable, WindowsTree] = {}
         self._left: dict[Hashable, WindowsTree] = {}
-        self._typists: dict[int, Thread] = {}
+        self._typists: dict[int, tuple[Thread, int]] = {}  # by pid; and their processes
         self._next = _STOP + 1
         self._lock = allocate_lock()
 
@@ -182,14 +192,18 @@ class WindowsTrees(Trees):
     ) -> WindowsTree:
         assert isinstance(handle, WindowsHandle)
         with self._lock:
-            if any(tree.run == run for tree in self._trees.values()):
+            if run in self._by_run:
                 raise ValueError(f"the run {run!r} has been planted")
+            self._listen()
             key, self._next = self._next, self._next + 1
-            tree = self._trees[key] = WindowsTree(self, run, key, handle)
+            tree = self._trees[key] = self._by_run[run] = WindowsTree(self, run, key, handle)
+            try:
+                win.report_to(handle.job, self._port, key)
+            except BaseException:
+                del self._trees[key], self._by_run[run]
+                raise
         if self._leave:
             win.let_live(handle.job)
-        self._listen()
-        win.report_to(handle.job, self._port, key)
         if self._changed is not None and handle.poll_exit() is not None:
             self._changed(run)  # before there was a port to tell of it
         return tree
@@ -209,8 +223,9 @@ class WindowsTrees(Trees):
         return Sent()
 
     def forget(self, run: Hashable) -> None:
+        self.left()  # those of whom nobody asks
         with self._lock:
-            tree = next(tree for tree in self._trees.values() if tree.run == run)
+            tree = self._by_run[run]
         win.let_live(tree.handle.job)
         self.drop(tree)
         if tree.handle.poll_exit() is not None:
@@ -225,37 +240,52 @@ class WindowsTrees(Trees):
     def left_of(self, run: Hashable) -> list[Member]:
         return self._left[run].members() if run in self._left else []
 
+    def pause(self) -> None:
+        with self._lock:
+            thread, self._thread = self._thread, None
+            port, idle = self._port, not self._trees
+            if idle:
+                self._port = 0
+        if thread is not None:
+            win.post(port, 0, _STOP)
+            thread.join()
+        if idle:
+            self._end_typists()
+            if port:
+                win.close(port)
+
+    def resume(self) -> None:
+        with self._lock:
+            if self._trees:
+                self._listen()
+
     def close(self) -> None:
         """What is left on purpose lives on; every other job ends with its last handle."""
-        thread, self._thread = self._thread, None
-        if thread is not None:
-            win.post(self._port, 0, _STOP)
-            thread.join()
         with self._lock:
-            typists = list(self._typists.values())
-        for typist in typists:
-            typist.join()
+            self._trees.clear()
+            self._by_run.clear()
+        self.pause()
         for tree in self._left.values():
             tree.handle.close()
         self._left.clear()
-        if self._port:
-            win.close(self._port)
-            self._port = 0
 
     # ---- for the trees
 
     def drop(self, tree: WindowsTree) -> None:
         with self._lock:
             self._trees.pop(tree.key, None)
+            self._by_run.pop(tree.run, None)
 
-    def type_in(self, event: int, pids: list[int]) -> None:
-        """In the console that these processes have; by a process that has none, without waiting."""
+    def type_in(self, event: int, pids: Iterable[int]) -> bool:
+        """In the console that these processes have; by a process that has none, without waiting.
+        False: there is no interpreter that could do it."""
         import threading
 
         from procession.process import _quoting_windows as quoting
 
-        # not the one of a virtual environment: that starts the real one, which gets a new console
-        python: str = getattr(sys, "_base_executable", "") or sys.executable
+        python = _interpreter()
+        if not python:
+            return False
         argv = (python, "-I", "-S", _TYPIST, str(event), *map(str, pids))
         started = win.create_process(
             python, quoting.for_program(argv), flags=win.DETACHED_PROCESS,
@@ -266,27 +296,42 @@ class WindowsTrees(Trees):
             target=self._await_typist, args=(started,), name=f"typist-{started.pid}", daemon=True
         )
         with self._lock:
-            self._typists[started.pid] = thread
+            self._typists[started.pid] = thread, started.process
         thread.start()
+        return True
 
     def _await_typist(self, started: win.Started) -> None:
         if not win.wait(started.process, int(_TYPING * 1000)):
             win.terminate(started.process, 1)
-        win.close(started.process)
         with self._lock:
             self._typists.pop(started.pid, None)
+        win.close(started.process)
+
+    def _end_typists(self) -> None:
+        """Nobody is left who could hear them."""
+        with self._lock:
+            typists = list(self._typists.values())
+            for _, process in typists:
+                if not win.wait(process, 0):
+                    win.terminate(process, 1)
+        for thread, _ in typists:
+            thread.join()
 
     # ---- the port
 
     def _listen(self) -> None:
+        if not self._port:
+            self._port = win.create_port()
         if self._thread is None:
             import threading
 
-            self._thread = threading.Thread(target=self._hear, name="procession-jobs", daemon=True)
+            self._thread = threading.Thread(
+                target=self._hear, args=(self._port,), name="procession-jobs", daemon=True
+            )
             self._thread.start()
 
-    def _hear(self) -> None:
-        while (report := win.next_report(self._port)) is not None:
+    def _hear(self, port: int) -> None:
+        while (report := win.next_report(port)) is not None:
             message, key, _ = report
             if key == _STOP:
                 return
@@ -299,6 +344,14 @@ class WindowsTrees(Trees):
                     tree = self._trees.get(key)
                 if tree is not None and self._changed is not None:
                     self._changed(tree.run)
+
+
+def _interpreter() -> str:
+    """The Python that runs us; empty inside a program that is none, and would start itself."""
+    # not the one of a virtual environment: that starts the real one, which gets a new console
+    python: str = getattr(sys, "_base_executable", "") or sys.executable or ""
+    name = os.path.basename(python).lower()
+    return python if name.startswith(("python", "pypy")) and not hasattr(sys, "frozen") else ""
 
 
 def _member(pid: int, job: int) -> Member | None:
