@@ -13,10 +13,6 @@ groups of processes that are to be stopped apart from the rest.
 
 from __future__ import annotations
 
-import sys
-
-if sys.platform == "win32":
-    raise ImportError("procession.executor: a POSIX host is needed, Windows has no mechanism yet")
 from subprocess import DEVNULL, PIPE, STDOUT, TimeoutExpired
 
 from procession.core.stop import Ladder, Step

@@ -9,7 +9,8 @@ import sys
 assert sys.platform == "win32", "for Windows only"
 
 from procession.process._handle_windows import WindowsHandle
-from procession.process._tree_windows import CTRL_BREAK, CTRL_C, WindowsTree
+from procession.process._tree_windows import WindowsTree
+from procession.process._typists_windows import CTRL_BREAK, CTRL_C
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,8 +44,8 @@ def send(handle: ExecHandle, number: int) -> None:
         )
     elif not tree.press(_TYPED[number]):
         raise ValueError(
-            f"Unsupported signal: {number}. {handle.name} uses our own console, and would not be "
-            "the only one to hear it"
+            f"Unsupported signal: {number}. It would have to be typed in a console: that of "
+            f"{handle.name} is our own too, or there is no python.exe that could do it"
         )
 
 

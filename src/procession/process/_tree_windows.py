@@ -19,20 +19,28 @@ from procession.process import _messages_windows as messages
 from procession.process import _win32 as win
 from procession.process._handle_windows import KILLED, SIGKILL, WindowsHandle
 from procession.process._tree import TARGETS, Member, Sent, Tree, Trees
+from procession.process._typists_windows import CTRL_BREAK, CTRL_C, Typists, interpreter
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable
     from threading import Thread
 
+    from procession.process._messages_windows import Window
+    from procession.process._typists_windows import Typed
     from procession.process.handle import Handle, Usage
 
 SIGINT, SIGTERM, SIG_CLOSE, SIGBREAK = 2, 15, 16, 21
-CTRL_C, CTRL_BREAK = 0, 1
 _STOP = 0  # no run's key: the port's thread ends
-_TYPIST = os.path.join(os.path.dirname(os.path.abspath(__file__)), "_typist_windows.py")
 _CONSOLE_HOST = "conhost.exe"
-_TYPING = 10.0  # seconds a typist may take before it is ended
+
+
+class Wave:
+    """What a number of trees that are told at the same time share."""
+
+    def __init__(self, windows: list[Window]) -> None:
+        self.windows = windows  # that any of their processes has
+        self.consoles: list[Typed] = []
 
 
 class WindowsTree(Tree):
@@ -72,11 +80,13 @@ class WindowsTree(Tree):
         those that were told: none where the tree has neither windows nor a console of its own,
         for then nothing but force can end it.
         """
+        return self._trees.tell_many([(self, number, to, only_new)])[0]
+
+    def hears(self, number: int, to: str, only_new: bool) -> list[Member]:
+        """Those whom that call of `signal` speaks to."""
         if to not in TARGETS:
             raise ValueError(f"to={to!r}: expected one of {', '.join(TARGETS)}")
-        if number == SIGKILL:
-            return self.kill()
-        if number not in (SIGINT, SIGTERM, SIG_CLOSE, SIGBREAK):
+        if number not in (SIGINT, SIGTERM, SIG_CLOSE, SIGBREAK, SIGKILL):
             raise ValueError(f"there is no signal {number} on Windows")
         if not only_new:
             self._told.clear()
@@ -84,12 +94,17 @@ class WindowsTree(Tree):
         members = self.members()
         if to == "leader":
             members = [m for m in members if m.pid == self.handle.pid]
-        fresh = [m for m in members if m.pid not in self._told]
+        return [m for m in members if m.pid not in self._told]
+
+    def tell(self, number: int, fresh: list[Member], only_new: bool, wave: Wave) -> Sent:
+        """As `signal`, to those that `hears` named."""
+        if number == SIGKILL:
+            return self.kill()
         if not fresh:
             return Sent()
         sent = Sent()
         if number in (SIGTERM, SIG_CLOSE):
-            sent = self._close_windows(fresh)
+            sent = self._close_windows(fresh, wave.windows)
             if number == SIG_CLOSE:
                 return sent
         if sent.pids or sent.refused:
@@ -98,12 +113,16 @@ class WindowsTree(Tree):
             return sent
         if only_new and self._told:
             return sent  # a console tells all of its processes, those too that have heard
-        return self._type(CTRL_C if number == SIGINT else CTRL_BREAK, fresh)
+        return self._type(CTRL_C if number == SIGINT else CTRL_BREAK, fresh, wave)
 
     def press(self, event: int) -> bool:
         """Type CTRL_C or CTRL_BREAK in its console, for all who are attached there; in any
-        thread. False: the console is ours, and the event would reach ourselves."""
-        return self._press(event, [self.handle.pid])
+        thread. False: the console is ours, and the event would reach ourselves; or there is no
+        interpreter that could do it."""
+        wave = Wave([])
+        return self._press(event, (self.handle.pid,), wave) and self._trees.typists.type_in(
+            wave.consoles
+        )
 
     def rest(self) -> None:
         """Something of it ended. Tell those without windows, when those that have some are gone."""
@@ -111,14 +130,16 @@ class WindowsTree(Tree):
             members = self.members()
             if not self._after_windows.intersection(m.pid for m in members):
                 self._after_windows.clear()
+                wave = Wave([])
                 if members:
-                    self._type(CTRL_BREAK, members)
+                    self._type(CTRL_BREAK, members, wave)
+                    self._trees.typists.type_in(wave.consoles)
 
-    def _close_windows(self, members: list[Member]) -> Sent:
+    def _close_windows(self, members: list[Member], seen: list[Window]) -> Sent:
         by_pid = {member.pid: member for member in members}
         told: dict[int, bool] = {}
         refused = []
-        for window in messages.addressed(messages.windows(by_pid)):
+        for window in messages.addressed([w for w in seen if w.pid in by_pid]):
             try:
                 told[window.pid] = messages.ask_to_close(window) or told.get(window.pid, False)
             except PermissionError:
@@ -127,17 +148,18 @@ class WindowsTree(Tree):
         self._told.update(pids)
         return Sent(pids, tuple(dict.fromkeys(refused)))
 
-    def _type(self, event: int, members: list[Member]) -> Sent:
+    def _type(self, event: int, members: list[Member], wave: Wave) -> Sent:
         pids = tuple(member.pid for member in members)
-        if not self._press(event, pids):
+        if not self._press(event, pids, wave):
             return Sent()
         self._told.update(pids)
         return Sent(pids)
 
-    def _press(self, event: int, pids: Iterable[int]) -> bool:
+    def _press(self, event: int, pids: tuple[int, ...], wave: Wave) -> bool:
         console = self.handle.console
         if console == "own":
-            return self._trees.type_in(event, pids)
+            wave.consoles.append((event, pids))
+            return bool(interpreter())
         if console == "group" and event == CTRL_BREAK and self.handle.poll_exit() is None:
             # It leads that group, and lives: any other number would break our console.
             win.console_event(CTRL_BREAK, self.handle.pid)
@@ -176,7 +198,7 @@ class WindowsTrees(Trees):
         self._trees: dict[int, WindowsTree] = {}
         self._by_run: dict[Hashable, WindowsTree] = {}
         self._left: dict[Hashable, WindowsTree] = {}
-        self._typists: dict[int, tuple[Thread, int]] = {}  # by pid; and their processes
+        self.typists = Typists()
         self._next = _STOP + 1
         self._lock = allocate_lock()
 
@@ -216,6 +238,20 @@ class WindowsTrees(Trees):
             tree.rest()
         return []
 
+    def tell_many(self, asks: list[tuple[WindowsTree, int, str, bool]]) -> list[Sent]:
+        """`signal` of each (tree, number, to, only_new), at the price of one look at the windows
+        of this desktop, and of one typist for some consoles."""
+        hearers = [tree.hears(number, to, only_new) for tree, number, to, only_new in asks]
+        pids = {member.pid for members in hearers for member in members}
+        closes = any(number in (SIGTERM, SIG_CLOSE) for _, number, _, _ in asks)
+        wave = Wave(messages.windows(pids) if closes and pids else [])
+        sent = [
+            tree.tell(number, members, only_new, wave)
+            for (tree, number, _, only_new), members in zip(asks, hearers, strict=True)
+        ]
+        self.typists.type_in(wave.consoles)
+        return sent
+
     def unclaimed(self) -> list[Member]:
         return []
 
@@ -250,7 +286,7 @@ class WindowsTrees(Trees):
             win.post(port, 0, _STOP)
             thread.join()
         if idle:
-            self._end_typists()
+            self.typists.end()
             if port:
                 win.close(port)
 
@@ -275,47 +311,6 @@ class WindowsTrees(Trees):
         with self._lock:
             self._trees.pop(tree.key, None)
             self._by_run.pop(tree.run, None)
-
-    def type_in(self, event: int, pids: Iterable[int]) -> bool:
-        """In the console that these processes have; by a process that has none, without waiting.
-        False: there is no interpreter that could do it."""
-        import threading
-
-        from procession.process import _quoting_windows as quoting
-
-        python = _interpreter()
-        if not python:
-            return False
-        argv = (python, "-I", "-S", _TYPIST, str(event), *map(str, pids))
-        started = win.create_process(
-            python, quoting.for_program(argv), flags=win.DETACHED_PROCESS,
-            environment=None, cwd=None, streams=None, inherited=(), job=None,
-        )  # fmt: skip
-        win.close(started.thread)
-        thread = threading.Thread(
-            target=self._await_typist, args=(started,), name=f"typist-{started.pid}", daemon=True
-        )
-        with self._lock:
-            self._typists[started.pid] = thread, started.process
-        thread.start()
-        return True
-
-    def _await_typist(self, started: win.Started) -> None:
-        if not win.wait(started.process, int(_TYPING * 1000)):
-            win.terminate(started.process, 1)
-        with self._lock:
-            self._typists.pop(started.pid, None)
-        win.close(started.process)
-
-    def _end_typists(self) -> None:
-        """Nobody is left who could hear them."""
-        with self._lock:
-            typists = list(self._typists.values())
-            for _, process in typists:
-                if not win.wait(process, 0):
-                    win.terminate(process, 1)
-        for thread, _ in typists:
-            thread.join()
 
     # ---- the port
 
@@ -346,14 +341,6 @@ class WindowsTrees(Trees):
                     self._changed(tree.run)
 
 
-def _interpreter() -> str:
-    """The Python that runs us; empty inside a program that is none, and would start itself."""
-    # not the one of a virtual environment: that starts the real one, which gets a new console
-    python: str = getattr(sys, "_base_executable", "") or sys.executable or ""
-    name = os.path.basename(python).lower()
-    return python if name.startswith(("python", "pypy")) and not hasattr(sys, "frozen") else ""
-
-
 def _member(pid: int, job: int) -> Member | None:
     """None: it has ended meanwhile, the number is another's by now, or it serves a console."""
     try:
@@ -365,10 +352,17 @@ def _member(pid: int, job: int) -> Member | None:
     try:
         if win.wait(process, 0) or not win.in_job(process, job):
             return None
-        name = os.path.basename(win.image_name(process))
+        name = _name_of(process)
         return None if name.lower() == _CONSOLE_HOST else Member(pid, win.times(process)[0], name)
     finally:
         win.close(process)
+
+
+def _name_of(process: int) -> str:
+    try:
+        return os.path.basename(win.image_name(process))
+    except OSError:
+        return "?"  # it has only just been made, or is about to end
 
 
 def own_job() -> int:

@@ -75,6 +75,20 @@ if sys.platform == "linux":
             return trees.kill_many(tree for tree in doomed if isinstance(tree, CrowdTree))
         return [tree.kill() for tree in doomed]
 
+elif sys.platform == "win32":
+
+    def tell_many(trees: Trees, asks: list[tuple[Tree, int, str, bool]]) -> list[Sent]:
+        """`tree.signal(number, to=to, only_new=only_new)` of each, at the price of one look."""
+        from procession.process._tree_windows import WindowsTree, WindowsTrees
+
+        assert isinstance(trees, WindowsTrees)
+        own = [ask for ask in asks if isinstance(ask[0], WindowsTree)]
+        return trees.tell_many(own)  # type: ignore[arg-type]  # one by one it was told
+
+    def kill_many(trees: Trees, doomed: list[Tree]) -> list[Sent]:
+        """`tree.kill()` of each."""
+        return [tree.kill() for tree in doomed]
+
 else:
 
     def tell_many(trees: Trees, asks: list[tuple[Tree, int, str, bool]]) -> list[Sent]:
