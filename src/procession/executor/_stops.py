@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from procession.core.stop import Ladder, Move
     from procession.executor._handle import ExecHandle
+    from procession.process._tree import Sent
 
 
 class Stops(Outlive):
@@ -92,10 +93,11 @@ class Stops(Outlive):
         asks = [(handle, move) for handle, move in moves if isinstance(move, Ask)]
         doomed = [handle for handle, move in moves if isinstance(move, Kill)]
         if asks:
-            tell_many(
+            told = tell_many(
                 self.trees,
                 [(h._tree, signal_number(m.signal), m.to, m.unheard) for h, m in asks],
             )
+            self._pass_over(asks, told)
         for handle, move in moves:
             if handle._stopping.steps and not (isinstance(move, Ask) and move.unheard):
                 self.teller.tell(
@@ -106,6 +108,15 @@ class Stops(Outlive):
         for handle, move in moves:
             if isinstance(move, GiveUp):
                 self.over(handle, gave_up=True)
+
+    def _pass_over(self, asks: list[tuple[ExecHandle, Ask]], told: list[Sent]) -> None:
+        """Of those that live and that nothing can reach, the next step is due at once."""
+        now = time.monotonic()
+        for (handle, move), sent in zip(asks, told, strict=True):
+            reached = sent.pids or sent.refused or move.unheard
+            if not reached and handle._tree.members():
+                handle._stopping.unheard(now)
+                self.ladder_at = now
 
     def _kill(self, doomed: list[ExecHandle]) -> None:
         sent = kill_many(self.trees, [handle._tree for handle in doomed])

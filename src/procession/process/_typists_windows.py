@@ -65,9 +65,9 @@ class Typists:
         thread = threading.Thread(
             target=self._await, args=(started,), name=f"typist-{started.pid}", daemon=True
         )
-        with self._lock:
+        with self._lock:  # `end` waits for those that it finds
             self._under_way[started.pid] = thread, started.process
-        thread.start()
+            thread.start()
 
     def _await(self, started: win.Started) -> None:
         if not win.wait(started.process, int(_BOUND * 1000)):
