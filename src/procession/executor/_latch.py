@@ -27,25 +27,35 @@ class Latch:
     def fall(self) -> None:
         if not self._fell:
             self._fell = True
-            self._lock.release()
+            self._pass_on()
 
     def wait(self, timeout: float | None = None) -> bool:
         if self._fell:
             return True
-        if sys.platform == "win32":
-            return self._wait_in_slices(timeout)
-        limit = -1 if timeout is None else min(max(timeout, 0.0), threading.TIMEOUT_MAX)
-        if self._lock.acquire(timeout=limit):
-            self._lock.release()
+        try:
+            if sys.platform == "win32":
+                self._wait_in_slices(timeout)
+            else:
+                self._lock.acquire(timeout=_limit(timeout))
+        finally:
+            if self._fell:
+                self._pass_on()  # also where Ctrl-C came just when we had it
         return self._fell
 
-    def _wait_in_slices(self, timeout: float | None) -> bool:
+    def _pass_on(self) -> None:
+        """The next one who waits may have the lock."""
+        try:
+            self._lock.release()
+        except RuntimeError:
+            pass  # nobody has it
+
+    def _wait_in_slices(self, timeout: float | None) -> None:
         until = None if timeout is None else time.monotonic() + timeout
         while not self._fell:
             left = None if until is None else max(0.0, until - time.monotonic())
-            part = slice_of(left)
-            if self._lock.acquire(timeout=-1 if part is None else min(part, threading.TIMEOUT_MAX)):
-                self._lock.release()
-            elif left is not None and left <= 0:
-                break
-        return self._fell
+            if self._lock.acquire(timeout=_limit(slice_of(left))) or left == 0:
+                return
+
+
+def _limit(timeout: float | None) -> float:
+    return -1 if timeout is None else min(max(timeout, 0.0), threading.TIMEOUT_MAX)
