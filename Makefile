@@ -31,7 +31,7 @@ test: ## the whole suite; choose with PYTEST_ARGS="-m quick"
 test-windows: ## what a Windows CPython says, under Wine: the unit suite and tests/windows
 	$(SETUP) test
 	$(BIN)/python tools/windows/lab.py \
-		-m pytest -p no:cacheprovider tests/windows $(PYTEST_ARGS) + \
+		-m pytest -p no:cacheprovider tests/windows tests/os/test_executor_popen_face.py $(PYTEST_ARGS) + \
 		-m pytest -p no:cacheprovider tests/unit $(PYTEST_ARGS)
 
 check: ## style, types on three platforms, and who imports whom
