@@ -53,7 +53,7 @@ class Executor(Driver, Commands):
     a signal handler too.
 
     If the application is killed, a small helper (the *sentinel*, started with the first process)
-    ends what it left; `Executor(orphans="leave")` goes without.
+    ends what it left; on Windows the system does. `Executor(orphans="leave")` goes without.
     """
 
     def __init__(self, *, orphans: str = "sweep") -> None:
@@ -100,7 +100,8 @@ class Executor(Driver, Commands):
                         with each line in the executor's thread: these are read for the caller, so
                         that the process never blocks
         user, group, extra_groups, umask
-                        whom to run as (as root only). A user brings their own groups
+                        whom to run as (as root only). A user brings their own groups. Not on
+                        Windows: HostError
         timeout         seconds of life, after which its tree is stopped
         idle_timeout    the same for seconds without output; needs a stream that is read for you
         start_timeout   seconds to wait for being served; None: for ever (after 5 s a warning says

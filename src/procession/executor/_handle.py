@@ -143,7 +143,8 @@ class ExecHandle:
 
     @property
     def returncode(self) -> int | None:
-        """The exit code, or minus the signal's number; None: it was not seen to have ended yet.
+        """The exit code, or minus the signal's number (on Windows 137 where its tree had to be
+        killed); None: it was not seen to have ended yet.
         255 where somebody else in this process took the status: it is not known then."""
         return None if self._status is None else words.code_of(self._status)
 
@@ -234,7 +235,8 @@ class ExecHandle:
 
     def send_signal(self, sig: int) -> None:
         """To the process alone; nothing happens once it has ended. Raises PermissionError when
-        it runs as somebody we may not signal."""
+        it runs as somebody we may not signal. On Windows SIGTERM, CTRL_C_EVENT and
+        CTRL_BREAK_EVENT, see docs/windows.md; ValueError for others, as with Popen."""
         self.poll()
         if self._status is None:
             if sys.platform == "win32":
@@ -243,7 +245,7 @@ class ExecHandle:
                 self._process.send(sig)
 
     def terminate(self) -> None:
-        """SIGTERM to the process alone."""
+        """SIGTERM to the process alone; on Windows it ends at once, with exit code 1, as Popen's."""
         self.send_signal(SIGTERM)
 
     def kill_now(self) -> None:
