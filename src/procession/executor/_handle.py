@@ -245,7 +245,7 @@ class ExecHandle:
                 self._process.send(sig)
 
     def terminate(self) -> None:
-        """SIGTERM to the process alone; on Windows it ends at once, with exit code 1, as Popen's."""
+        """SIGTERM to the process alone. On Windows it ends at once, with exit code 1."""
         self.send_signal(SIGTERM)
 
     def kill_now(self) -> None:

@@ -115,8 +115,8 @@ class Result(Record):
 
     @property
     def returncode(self) -> int:
-        """As `subprocess` has it: the code, or minus the signal; 255 where it is unknown. On Windows
-        137 where it had to be killed."""
+        """As `subprocess` has it: the code, or minus the signal; 255 where it is unknown. On
+        Windows 137 where it had to be killed."""
         return code_of(ExitStatus(self.exit_code, self.signal))
 
 
