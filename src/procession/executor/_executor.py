@@ -15,8 +15,12 @@ from procession.executor._hosts import check_host, remember
 from procession.executor._request import UNSET, Request
 from procession.executor._stopping import GRACE, as_ladder
 from procession.executor._values import ExecutorStopped, named
-from procession.process.defaults import blocks
 from procession.process.patience import slice_of
+
+if sys.platform == "win32":
+    from procession.executor._launch_windows import blocks
+else:
+    from procession.process.defaults import blocks
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -11,13 +11,20 @@ from subprocess import DEVNULL, PIPE, STDOUT
 from procession.executor._handle import ExecHandle
 from procession.executor._streams import Capture, Drain, Kept, Lines, LineSink
 from procession.process.command import Command
-from procession.process.defaults import blocks, ignores, spawn_clean
 from procession.process.spawn import spawn
 
 if sys.platform == "win32":
-    from procession.executor._launch_windows import environment, inherited, leads_session
+    from procession.executor._launch_windows import (
+        blocks,
+        environment,
+        ignores,
+        inherited,
+        leads_session,
+        spawn_clean,
+    )
 else:
     from procession.executor._launch_posix import environment, inherited, leads_session
+    from procession.process.defaults import blocks, ignores, spawn_clean
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -11,6 +11,7 @@ assert sys.platform == "win32", "for Windows only"
 
 from procession.process._win32 import is_console
 from procession.process.crowd import OWNER
+from procession.process.spawn import spawn as spawn_clean
 from procession.process.tree import COOKIE
 
 TYPE_CHECKING = False
@@ -18,6 +19,19 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from procession.executor._request import Request
+
+
+__all__ = ["blocks", "environment", "ignores", "inherited", "leads_session", "spawn_clean"]
+
+
+def blocks() -> bool:
+    """Would a child of the calling thread have blocked signals? Nothing is handed down here."""
+    return False
+
+
+def ignores() -> bool:
+    """Would a child of this process ignore signals?"""
+    return False
 
 
 def leads_session(request: Request) -> bool:
