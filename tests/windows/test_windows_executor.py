@@ -221,6 +221,8 @@ def test_a_loop_takes_over_what_was_launched_in_place(said: Said) -> None:
     os.close(writes)
     assert family.wait(BOUND) == 7
     assert ex.processes == (waits, family)
+    with pytest.raises(TimeoutExpired):
+        family.result(0.3)  # it has been looked at, and is not over
     ended_by_us(child)
     assert family.result(BOUND).exit_code == 7
     ex.stop()
