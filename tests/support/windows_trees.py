@@ -149,3 +149,9 @@ def ended(pid: int, bound: float = BOUND) -> bool:
         return win.wait(process, int(bound * 1000))
     finally:
         win.close(process)
+
+
+def outliving(pids: list[int], seconds: float = 1.0) -> list[int]:
+    """Those of them that have not ended so many seconds from now."""
+    until = time.monotonic() + seconds
+    return [pid for pid in pids if not ended(pid, max(0.0, until - time.monotonic()))]

@@ -72,7 +72,9 @@ def test_it_is_heard_while_the_main_thread_is_in_a_c_call() -> None:
     with Program("windows_hears", "c-call") as program:
         program.expect("ready")
         program.close_window()
-        program.expect("callback", "returned")
+        program.expect("callback")
+        program.end_input()
+        program.expect("returned")
         assert program.ended() == 0
 
 

@@ -11,7 +11,7 @@ import pytest
 from procession.core.status import ExitStatus
 from procession.process import _win32 as win
 from tests.support.windows import BOUND, Program
-from tests.support.windows_trees import Forest, ended
+from tests.support.windows_trees import Forest, ended, outliving
 
 pytestmark = pytest.mark.windows
 
@@ -222,8 +222,7 @@ def test_when_the_owner_is_terminated_nothing_is_left(how: str) -> None:
             if line.startswith("level "):
                 pids.append(int(line.removeprefix("level ")))
         owner.popen.terminate()
-        left = [pid for pid in pids if not ended(pid, 1.0)]
-        assert left == []
+        assert outliving(pids) == []
         owner.ended()
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.windows import BOUND, COMPILED, PROGRAMS, Program
-from tests.support.windows_trees import ended
+from tests.support.windows_trees import ended, outliving
 
 pytestmark = pytest.mark.windows
 
@@ -79,9 +79,8 @@ def test_the_status_is_that_of_the_task_that_ends_all(project: Project) -> None:
     project.task("ends", "windows_writes", "0", "70000", quit_on_terminate="true")
     with project.up() as program:
         assert program.ended() == 70000, program.seen
-    assert any("heard window WM_CLOSE" in line for line in program.seen) or (
-        b"ready" not in project.log("waits.log")
-    )
+    # how it heard, and whether, depends on how far it had come by then
+    assert any("heard" in line for line in program.seen) == (b"ready" in project.log("waits.log"))
 
 
 def test_wm_close_stops_all_gracefully_each_in_its_own_way(project: Project) -> None:
@@ -107,7 +106,7 @@ def test_wm_close_stops_all_gracefully_each_in_its_own_way(project: Project) -> 
 
 
 def test_a_deaf_task_is_ended_at_its_time(project: Project) -> None:
-    project.task("deaf", "windows_console.exe", "deaf", stop="{timeout: 5s}")
+    project.task("deaf", "windows_console.exe", "deaf", stop="{timeout: 15s}")
     with project.up() as program:
         until_line(program, "ready")
         program.close_window()
@@ -153,12 +152,13 @@ def test_a_program_that_is_not_there_is_told_at_its_place(project: Project) -> N
 
 
 def test_nothing_is_left_when_the_supervisor_is_terminated(project: Project) -> None:
-    """Ten tasks, three levels deep."""
-    for number in range(10):
+    """Ten tasks, three levels deep, the last of them assigned to its job a second after the others
+    had been."""
+    for number in range(9):
         project.task(f"family-{number}", "windows_family", "3")
+    project.task("late", "windows_family", "3", start_delay="1s")
     with project.up() as program:
         pids = [int(until_line(program, "level ").split()[-1]) for _ in range(30)]
         program.popen.terminate()
-        left = [pid for pid in pids if not ended(pid, 1.0)]
-        assert left == []
+        assert outliving(pids) == []
         program.popen.wait(BOUND)
