@@ -117,9 +117,19 @@ def slow() -> None:
         say("clean")
 
 
+def class_is_there() -> bool:
+    user, kernel = ctypes.WinDLL("user32"), ctypes.WinDLL("kernel32")
+    kernel.GetModuleHandleW.restype = ctypes.c_void_p
+    module = ctypes.c_void_p(kernel.GetModuleHandleW(None))
+    room = ctypes.create_string_buffer(80)  # WNDCLASSEXW
+    room[:4] = (80).to_bytes(4, "little")
+    return bool(user.GetClassInfoExW(module, ctypes.c_wchar_p("ProcessionShutdown"), room))
+
+
 def nothing() -> None:
     with shutdown.Shutdown():
-        pass
+        say("class", class_is_there())
+    say("class", class_is_there())
     say("ready")
     os.read(0, 1)
 

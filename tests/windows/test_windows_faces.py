@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.windows import BOUND
+from tests.support.windows import BOUND, Program
 
 pytestmark = pytest.mark.windows
 
@@ -66,3 +66,11 @@ def test_schema_is_printed(tmp_path: Path) -> None:
     told = procession("schema", cwd=tmp_path)
     assert told.returncode == 0
     assert json.loads(told.stdout)["title"]
+
+
+@pytest.mark.parametrize("kind", ["no window", "new console"])
+def test_the_settings_of_a_console_are_put_back(kind: str) -> None:
+    """Its code page, and whether it obeys the sequences for colours."""
+    with Program("windows_consoles", kind=kind) as program:
+        program.expect("437 False", "65001 True", "437 False")
+        assert program.ended() == 0

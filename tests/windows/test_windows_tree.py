@@ -9,7 +9,9 @@ from collections.abc import Iterator
 import pytest
 
 from procession.core.status import ExitStatus
+from procession.errors import HostError
 from procession.process import _win32 as win
+from procession.process._tree_windows import own_job
 from tests.support.windows import BOUND, Program
 from tests.support.windows_trees import Forest, ended, outliving
 
@@ -208,6 +210,23 @@ def test_after_a_stop_ctrl_c_still_reaches_ourselves(forest: Forest) -> None:
 
 
 # ---- our own end
+
+
+@pytest.mark.parametrize(
+    ("inside", "words"), [(True, "no other can be nested"), (False, "Access is denied")]
+)
+def test_where_we_cannot_be_in_a_job_of_our_own_it_says_so(
+    monkeypatch: pytest.MonkeyPatch, inside: bool, words: str
+) -> None:
+    """Before Windows 8; the refusal is played."""
+
+    def refuses(job: int, process: int) -> None:
+        raise PermissionError(13, "Access is denied")
+
+    monkeypatch.setattr(win, "assign", refuses)
+    monkeypatch.setattr(win, "in_job", lambda process: inside)
+    with pytest.raises(HostError, match=words):
+        own_job()
 
 
 @pytest.mark.parametrize("how", ["jobs", "own"])

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.windows import BOUND, COMPILED, PROGRAMS, Program
+from tests.support.windows import BOUND, COMPILED, PROGRAMS, Program, until
 from tests.support.windows_trees import ended, outliving
 
 pytestmark = pytest.mark.windows
@@ -31,16 +31,17 @@ class Project:
         for key, value in keys.items():
             self._tasks += f"    {key.replace('_', '-')}: {value}\n"
 
-    def up(self, *words: str) -> Program:
+    def up(self, *words: str, by: str = "windows_ups") -> Program:
         text = f"name: trial\ntasks:\n{self._tasks}"
         (self.folder / "procession.yaml").write_text(text, encoding="utf-8")
-        return Program(
-            "windows_ups", "--log-dir", str(self.folder / "logs"), *words, cwd=self.folder
-        )
+        return Program(by, "--log-dir", str(self.folder / "logs"), *words, cwd=self.folder)
 
     def log(self, name: str) -> bytes:
         (run,) = (path for path in (self.folder / "logs" / "trial").glob("trial-*"))
         return (run / name).read_bytes()
+
+    def has_log(self, name: str) -> bool:
+        return any((self.folder / "logs" / "trial").glob(f"trial-*/{name}"))
 
 
 @pytest.fixture
@@ -71,6 +72,17 @@ def test_lines_are_shown_with_the_name_of_their_task(project: Project) -> None:
         line = until_line(program, "PROCESSION_RUN=")
         assert line.startswith("web")
         assert ".web.1" in line
+        assert program.ended() == 0
+
+
+def test_our_console_shows_utf_8_while_we_run_and_is_put_back(project: Project) -> None:
+    project.task("waits", "windows_hears", "wait")
+    with project.up(by="windows_ups_on_console") as program:
+        until(lambda: project.has_log("waits.log") and b"ready" in project.log("waits.log"), "log")
+        program.give(b"\n")
+        until_line(program, "page 65001")
+        program.close_window()
+        until_line(program, "page 437")
         assert program.ended() == 0
 
 

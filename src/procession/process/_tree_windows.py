@@ -15,9 +15,11 @@ from _thread import allocate_lock
 
 assert sys.platform == "win32"
 
+from procession.errors import HostError
 from procession.process import _messages_windows as messages
 from procession.process import _win32 as win
 from procession.process._handle_windows import KILLED, SIGKILL, WindowsHandle
+from procession.process._spawn_windows import NESTING
 from procession.process._tree import TARGETS, Member, Sent, Tree, Trees
 from procession.process._typists_windows import CTRL_BREAK, CTRL_C, Typists, interpreter
 
@@ -371,13 +373,16 @@ def own_job() -> int:
     application, whose other children it would take along. Returns the job: when `let_live` is
     called on it, what was left on purpose outlives us.
 
-    Raises OSError where our starter's job permits no nesting (before Windows 8).
+    Raises HostError where we cannot have one: our starter's job permits no nesting.
     """
     job = win.create_job()
     try:
         win.kill_on_close(job)
         win.assign(job, win.current_process())
-    except BaseException:
+    except OSError as error:
         win.close(job)
-        raise
+        what = f"we cannot be a member of it: {error}"
+        if isinstance(error, PermissionError) and win.in_job(win.current_process()):
+            what = "we are in one of our starter's already, and no other can be nested in that"
+        raise HostError("our own job object", what, NESTING) from error
     return job
