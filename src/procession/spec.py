@@ -24,6 +24,10 @@ LEFTOVERS = ("stop", "wait", "leave")
 WINDOWS_SIGNALS = {"SIGINT": 2, "SIGKILL": 9, "SIGTERM": 15, "WM_CLOSE": 16, "SIGBREAK": 21}
 
 
+# The largest exit code: eight bits are told on POSIX, 32 on Windows.
+LAST_CODE, LAST_CODE_OF_WINDOWS = 0xFF, 0xFFFFFFFF
+
+
 class Restart(Record):
     """When an ended run is followed by another, and how long after."""
 
@@ -171,7 +175,7 @@ TASK_FIELDS = (
     Field(
         "success-exit-codes",
         "codes",
-        "The exit codes that count as success.",
+        "The exit codes that count as success: 0 to 255, on Windows any of 32 bits.",
         default=(0,),
     ),
     Field(

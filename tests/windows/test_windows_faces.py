@@ -53,6 +53,15 @@ def test_a_signal_that_cannot_be_is_refused_with_what_can(tmp_path: Path, signal
     assert "SIGINT, SIGKILL, SIGTERM, WM_CLOSE, SIGBREAK" in told.stdout
 
 
+def test_exit_codes_have_32_bits(tmp_path: Path) -> None:
+    written(tmp_path, "success-exit-codes: [0, 3010, 0xC000013A]")
+    assert procession("check", cwd=tmp_path).returncode == 0
+    written(tmp_path, "success-exit-codes: 0x100000000")
+    told = procession("check", cwd=tmp_path)
+    assert told.returncode == 2
+    assert "from 0 to 4294967295" in told.stdout
+
+
 def test_doctor_tells_what_works(tmp_path: Path) -> None:
     told = procession("doctor", "--json", cwd=tmp_path)
     found = json.loads(told.stdout)

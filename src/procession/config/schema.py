@@ -2,8 +2,8 @@
 
 Draft 7, the newest that editors' YAML servers all know. A text the reader takes the schema takes
 too; what a schema cannot say (a doubled key, two names that differ by case only, a program that is
-not there, a signal of this system) is left to the reader. Patterns are kept to what Python,
-ECMAScript and RE2 read alike but for one look-ahead.
+not there, a signal or an exit code of this system) is left to the reader. Patterns are kept to what
+Python, ECMAScript and RE2 read alike but for one look-ahead.
 """
 
 from __future__ import annotations
@@ -146,7 +146,8 @@ def _signal(field: spec.Field) -> Schema:
 
 
 def _codes(field: spec.Field) -> Schema:
-    return _or_list({"type": "integer", "minimum": 0, "maximum": 255}) | {"minItems": 1}
+    last = spec.LAST_CODE_OF_WINDOWS
+    return _or_list({"type": "integer", "minimum": 0, "maximum": last}) | {"minItems": 1}
 
 
 def _words(field: spec.Field) -> Schema:

@@ -265,14 +265,15 @@ def words(report: Report, node: Node, field: spec.Field, folder: str) -> tuple[s
 
 def codes(report: Report, node: Node, field: spec.Field, folder: str) -> tuple[int, ...] | None:
     """Exit codes: one, or a list that is not empty."""
-    expected = "an exit code from 0 to 255, or a list of them"
+    last = spec.LAST_CODE_OF_WINDOWS if sys.platform == "win32" else spec.LAST_CODE
+    expected = f"an exit code from 0 to {last}, or a list of them"
     found: list[int] = []
     good = True
     for item, tail in items(node):
         value = -1
         if isinstance(item, Scalar) and kind_of(item) == INTEGER:
             value = scalars.integer(item.value)
-        if 0 <= value <= 255:
+        if 0 <= value <= last:
             found.append(value)
             continue
         report.bad(item, described(item), expected, tail=tail)
