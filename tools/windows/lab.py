@@ -186,7 +186,8 @@ class Lab:
         self.desktop = folder / "winpy" / "desktop.exe"
         self.programs = folder / "programs"
         self._environment = {
-            **{name: value for name, value in os.environ.items() if not name.startswith("WINE")},
+            # not who runs us decides, as by PYTHONDONTWRITEBYTECODE, which makes every start slow
+            **{n: v for n, v in os.environ.items() if not n.startswith(("WINE", "PYTHON"))},
             "WINEPREFIX": str(folder / "prefix"),
             "WINEARCH": "win64",
             "WINEDEBUG": "-all",
