@@ -200,10 +200,25 @@ def test_in_a_shared_console_nothing_is_typed(forest: Forest) -> None:
     assert run.handle.poll_exit() is None
 
 
-def test_after_a_stop_ctrl_c_still_reaches_ourselves(forest: Forest) -> None:
-    """As a user would type it, in the console that we share with this program."""
-    with Program("windows_stops_and_waits", kind="no window") as program:
-        program.expect("stopped", "ready")
+@pytest.mark.parametrize(
+    ("number", "console", "name", "how", "told"),
+    [
+        (INT, "own", "windows_sigbreak", "int", "clean after ctrl-c"),
+        (BREAK, "own", "windows_sigbreak", "break", "clean after break"),
+        (BREAK, "group", "windows_sigbreak", "break", "clean after break"),
+        (TERM, "own", "windows_console.exe", "hears", "event 1|clean"),
+        (TERM, "own", "windows_box.exe", "top", "close top|clean"),
+        (CLOSE, "own", "windows_box.exe", "message", "close message|clean"),
+        (KILL, "own", "windows_console.exe", "deaf", ""),
+    ],
+)
+def test_after_every_stop_ctrl_c_still_reaches_ourselves(
+    number: int, console: str, name: str, how: str, told: str
+) -> None:
+    """As a user would type it, in our own console."""
+    words = (str(number), console, name, how)
+    with Program("windows_stops_and_waits", *words, kind="no window") as program:
+        program.expect(f"{told}|", "ready")
         program.ctrl_c()
         program.expect("KeyboardInterrupt")
         assert program.ended() == 0
