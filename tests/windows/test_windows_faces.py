@@ -53,6 +53,19 @@ def test_a_signal_that_cannot_be_is_refused_with_what_can(tmp_path: Path, signal
     assert "SIGINT, SIGKILL, SIGTERM, WM_CLOSE, SIGBREAK" in told.stdout
 
 
+@pytest.mark.parametrize("signal", ["", "signal: SIGINT, ", "signal: SIGKILL, "])
+def test_what_cannot_be_kept_from_the_rest_of_a_tree_is_refused(
+    tmp_path: Path, signal: str
+) -> None:
+    written(tmp_path, f"stop: {{{signal}to: leader}}")
+    told = procession("check", cwd=tmp_path)
+    assert told.returncode == 2
+    assert "reaches the whole tree, not the leader alone" in told.stdout
+    assert "`group` or `tree`, or `signal: WM_CLOSE`" in told.stdout
+    written(tmp_path, "stop: {signal: WM_CLOSE, to: leader}")
+    assert procession("check", cwd=tmp_path).returncode == 0
+
+
 def test_exit_codes_have_32_bits(tmp_path: Path) -> None:
     written(tmp_path, "success-exit-codes: [0, 3010, 0xC000013A]")
     assert procession("check", cwd=tmp_path).returncode == 0

@@ -6,6 +6,8 @@ Every key is looked up in the table, every value read by the function for its ki
 
 from __future__ import annotations
 
+import sys
+
 from procession import spec
 from procession.config.entry import Entry, path_of
 from procession.config.names import fit_name, is_name
@@ -255,9 +257,21 @@ class _Decoder:
             return None
         outer, key, key_node = report.prefix, report.key, report.key_node
         report.prefix, report.key = f"{outer}.{key}", ""
-        values = self.mapping(node, _STOP)
+        nodes: dict[str, tuple[Node, Node]] = {}
+        values = self.mapping(node, _STOP, nodes)
+        if sys.platform == "win32" and values.get("to") == "leader":
+            self._to_leader(nodes["to"], values.get("signal", "SIGTERM"))
         report.prefix, report.key, report.key_node = outer, key, key_node
         return spec.Stop(**values)
+
+    def _to_leader(self, place: tuple[Node, Node], signal: str) -> None:
+        """On Windows a console event cannot be kept from the others of the leader's console."""
+        report = self._report
+        if signal not in spec.WINDOWS_SIGNALS_TO_LEADERS:
+            report.key, (report.key_node, node) = "to", place
+            expected = " or ".join(f"`signal: {name}`" for name in spec.WINDOWS_SIGNALS_TO_LEADERS)
+            what = f"on Windows {signal} reaches the whole tree, not the leader alone"
+            report.bad(node, what, f"`group` or `tree`, or {expected}")
 
     # --- tasks -------------------------------------------------------------------------------
 
