@@ -66,6 +66,13 @@ def test_what_cannot_be_kept_from_the_rest_of_a_tree_is_refused(
     assert procession("check", cwd=tmp_path).returncode == 0
 
 
+def test_a_grace_that_the_system_does_not_give_is_refused(tmp_path: Path) -> None:
+    written(tmp_path, "args: -V")
+    told = procession("up", "--crash-grace", "2", cwd=tmp_path)
+    assert told.returncode == 2
+    assert "ends all tasks when procession has crashed" in " ".join(told.stderr.split())
+
+
 def test_exit_codes_have_32_bits(tmp_path: Path) -> None:
     written(tmp_path, "success-exit-codes: [0, 3010, 0xC000013A]")
     assert procession("check", cwd=tmp_path).returncode == 0

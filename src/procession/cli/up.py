@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import math
 import os
+import sys
 
 from procession.app import UpOptions, up
 from procession.cli.parser import Parser
@@ -14,6 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+CRASH_GRACE = 1.0  # seconds
 EPILOG = """\
 Ctrl-C (or SIGTERM) stops all tasks gracefully; a second Ctrl-C typed at the
 terminal kills what is left. The logs of each run of procession are in a folder
@@ -32,6 +34,11 @@ def parse(words: Sequence[str]) -> UpOptions:
     only = tuple(w for part in given.only for w in part.split(",") if w)
     if given.only and not only:  # an unset variable in a script must not start everything
         parser.error("--only names nothing: give names or tags of tasks, with commas between")
+    if given.crash_grace is not None and sys.platform == "win32":
+        parser.error(
+            "--crash-grace: on Windows the system itself ends all tasks when procession has "
+            "crashed, at once; leave it out"
+        )
     return UpOptions(
         file=file_of(parser, given.file, given.config_j2),
         cwd=given.cwd,
@@ -42,7 +49,7 @@ def parse(words: Sequence[str]) -> UpOptions:
         color=False if given.no_color else None,
         timestamps=given.timestamps,
         raw=given.raw,
-        crash_grace=given.crash_grace,
+        crash_grace=CRASH_GRACE if given.crash_grace is None else given.crash_grace,
         template=given.config_j2 is not None,
         variables=tuple(given.var),
     )
@@ -97,7 +104,6 @@ def _parser() -> argparse.ArgumentParser:
         "--crash-grace",
         metavar="SECONDS",
         type=_seconds,
-        default=1.0,
         help="how long tasks may take to end when procession itself crashed (default: 1)",
     )
     return parser
