@@ -50,7 +50,7 @@ def test_a_signal_that_cannot_be_is_refused_with_what_can(tmp_path: Path, signal
     told = procession("check", cwd=tmp_path)
     assert told.returncode == 2
     assert "on this system" in told.stdout
-    assert "SIGINT, SIGKILL, SIGTERM, WM_CLOSE, SIGBREAK" in told.stdout
+    assert "SIGINT, SIGKILL, SIGTERM, WM_CLOSE, CLOSE_STDIN, SIGBREAK" in told.stdout
 
 
 @pytest.mark.parametrize("signal", ["", "signal: SIGINT, ", "signal: SIGKILL, "])

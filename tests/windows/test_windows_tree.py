@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -12,12 +13,12 @@ from procession.core.status import ExitStatus
 from procession.errors import HostError
 from procession.process import _win32 as win
 from procession.process._tree_windows import own_job
-from tests.support.windows import BOUND, Program
+from tests.support.windows import BOUND, Program, until
 from tests.support.windows_trees import Forest, ended, outliving
 
 pytestmark = pytest.mark.windows
 
-INT, TERM, CLOSE, BREAK, KILL = 2, 15, 16, 21, 9
+INT, TERM, CLOSE, INPUT, BREAK, KILL = 2, 15, 16, 17, 21, 9
 
 
 @pytest.fixture
@@ -68,6 +69,42 @@ def test_the_port_tells_of_the_end_without_being_asked(forest: Forest) -> None:
     run.tree.signal(TERM)
     forest.wait(BOUND)
     assert run in forest.told
+
+
+@pytest.mark.parametrize("leader", [True, False])
+@pytest.mark.parametrize("slow", [False, True])
+def test_an_end_that_is_told_before_it_can_be_seen_is_not_lost(
+    forest: Forest, monkeypatch: pytest.MonkeyPatch, leader: bool, slow: bool
+) -> None:
+    """Windows tells a job of an end before it marks the process as ended. Played: who does not wait
+    sees it alive; "slow": so does, twice, who waits for a leader."""
+    run = forest.start("windows_family", "2", "leaves")
+    _, child = run.pids(2)
+    real, early = win.wait, [2 if slow and leader else 0]
+    waited = threading.Event()
+
+    def wait(handle: int, milliseconds: int = win.INFINITE) -> bool:
+        if milliseconds and early[0]:
+            early[0] -= 1
+            return False
+        if milliseconds:
+            waited.set()
+        return waited.is_set() and real(handle, milliseconds)
+
+    monkeypatch.setattr(win, "wait", wait)
+    seen: list[object] = []
+    forest.on_change = lambda run: seen.append(
+        run.handle.poll_exit() if leader else [m.pid for m in run.tree.members()]
+    )
+    if leader:
+        run.give(b"\n")
+        until(lambda: seen and seen[-1] == ExitStatus(7), "news of the leader's end")
+    else:
+        process = win.open_process(child, win.PROCESS_TERMINATE)
+        win.terminate(process, 1)
+        win.close(process)
+        until(lambda: seen and seen[-1] == [run.pid], "news of the child's end")
+    monkeypatch.undo()
 
 
 def test_two_runs_have_nothing_to_do_with_each_other(forest: Forest) -> None:
@@ -158,6 +195,34 @@ def test_wm_close_says_that_nobody_can_hear_it(forest: Forest) -> None:
     run = forest.start("windows_console.exe", "hears")
     run.expect("ready")
     assert run.tree.signal(CLOSE).pids == ()
+    assert run.handle.poll_exit() is None
+
+
+@pytest.mark.parametrize(
+    ("how", "number", "more"),
+    [
+        ("console", INPUT, {}),
+        ("console", TERM, {"session": False}),  # it is ours: nothing is typed there
+        ("none", TERM, {}),
+    ],
+    ids=["by choice", "shared console", "no console"],
+)
+def test_who_hears_nothing_else_may_hear_the_end_of_its_input(
+    forest: Forest, how: str, number: int, more: dict[str, bool]
+) -> None:
+    run = forest.start("windows_reads", how, **more)
+    run.tree.close_input = run.end_input
+    run.expect("ready")
+    assert run.tree.signal(number).pids == (run.pid,)
+    run.expect("clean after input")
+    run.empty()
+    assert run.handle.poll_exit() == ExitStatus(8)
+
+
+def test_without_an_input_of_ours_its_end_is_told_to_nobody(forest: Forest) -> None:
+    run = forest.start("windows_reads", "console", session=False)
+    run.expect("ready")
+    assert run.tree.signal(INPUT).pids == run.tree.signal(TERM).pids == ()
     assert run.handle.poll_exit() is None
 
 

@@ -101,8 +101,9 @@ def test_wm_close_stops_all_gracefully_each_in_its_own_way(project: Project) -> 
     project.task("keyboard", "windows_sigbreak", "int", stop="{signal: SIGINT}")
     project.task("c", "windows_console.exe", "hears")
     project.task("box", "windows_box.exe", "message", stop="{signal: WM_CLOSE}")
+    project.task("reader", "windows_reads", "console", stop="{signal: CLOSE_STDIN}")
     with project.up() as program:
-        for _ in range(5):
+        for _ in range(6):
             until_line(program, "ready")
         program.close_window()
         assert program.ended() == 0, program.seen
@@ -112,6 +113,7 @@ def test_wm_close_stops_all_gracefully_each_in_its_own_way(project: Project) -> 
         "keyboard": b"clean after ctrl-c",
         "c": b"event 1\nclean",
         "box": b"close message\nclean",
+        "reader": b"clean after input",
     }
     for name, words in ends.items():
         assert words in project.log(f"{name}.log").replace(b"\r", b""), name

@@ -77,6 +77,9 @@ class Exchange(_communicate.Exchange):
             except OSError as e:
                 if not self._is_gone(e):
                     raise
+            except ValueError:
+                if not raw.closed:  # by a stop, which ended its input
+                    raise
         self._input = memoryview(b"")
 
     def _is_gone(self, error: OSError) -> bool:

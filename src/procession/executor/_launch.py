@@ -15,6 +15,7 @@ from procession.process.spawn import spawn
 
 if sys.platform == "win32":
     from procession.executor._launch_windows import (
+        ask_by_input,
         blocks,
         environment,
         ignores,
@@ -22,6 +23,7 @@ if sys.platform == "win32":
         leads_session,
         spawn_clean,
     )
+    from procession.process._tree_windows import WindowsTree
 else:
     from procession.executor._launch_posix import environment, inherited, leads_session
     from procession.process.defaults import blocks, ignores, spawn_clean
@@ -73,6 +75,9 @@ def launch(keeper: Keeper, request: Request, number: int) -> ExecHandle:
         handle._cookie = f"{keeper.token}.{number}"
         handle._tree = keeper.trees.plant(handle, handle._cookie, process)
         pipes.open(handle, keeper)
+        if sys.platform == "win32" and handle.stdin is not None:
+            assert isinstance(handle._tree, WindowsTree)
+            ask_by_input(handle._tree, handle.stdin)
     except BaseException:
         pipes.abandon()
         undo(process)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import msvcrt
 import os
 import sys
+import threading
 
 assert sys.platform == "win32", "for Windows only"
 
@@ -17,11 +18,21 @@ from procession.process.tree import COOKIE
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import IO, Any
 
     from procession.executor._request import Request
+    from procession.process._tree_windows import WindowsTree
 
 
-__all__ = ["blocks", "environment", "ignores", "inherited", "leads_session", "spawn_clean"]
+__all__ = [
+    "ask_by_input",
+    "blocks",
+    "environment",
+    "ignores",
+    "inherited",
+    "leads_session",
+    "spawn_clean",
+]
 
 
 def blocks() -> bool:
@@ -66,6 +77,22 @@ def environment(env: Mapping[str, str] | None, token: str, number: int) -> dict[
     found[COOKIE] = _after(os.environ.get(COOKIE)) + f"{token}.{number}"
     found[OWNER] = _after(os.environ.get(OWNER)) + token
     return found
+
+
+def ask_by_input(tree: WindowsTree, stream: IO[Any]) -> None:
+    """Let a stop end this input of the tree's leader, if it hears nothing else. In a thread: the
+    end may have to wait for whoever writes there, and for room in the pipe."""
+
+    def end() -> None:
+        try:
+            stream.close()
+        except (OSError, ValueError):
+            pass  # nobody reads it any more, which is an end too
+
+    def begin() -> None:
+        threading.Thread(target=end, name="procession-stdin", daemon=True).start()
+
+    tree.close_input = begin
 
 
 def _after(outer: str | None) -> str:

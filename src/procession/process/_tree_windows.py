@@ -32,7 +32,9 @@ if TYPE_CHECKING:
     from procession.process._typists_windows import Typed
     from procession.process.handle import Handle, Usage
 
-SIGINT, SIGTERM, SIG_CLOSE, SIGBREAK = 2, 15, 16, 21
+SIGINT, SIGTERM, SIG_CLOSE, CLOSE_STDIN, SIGBREAK = 2, 15, 16, 17, 21
+_HEARD = (SIGINT, SIGTERM, SIG_CLOSE, CLOSE_STDIN, SIGBREAK, SIGKILL)
+_MOMENT = 0.1  # seconds until a process that is about to end can be seen to have ended
 _STOP = 0  # no run's key: the port's thread ends
 _CONSOLE_HOST = "conhost.exe"
 
@@ -53,6 +55,10 @@ class WindowsTree(Tree):
         self.key = key
         self.handle = handle
         self.finished = False
+        # Ends the leader's input, where that is a pipe of ours: what can be asked of who hears
+        # nothing else. Called at most once, in the thread that signals or one of a typist's; must
+        # not wait.
+        self.close_input: Callable[[], object] | None = None
         self._trees = trees
         self._told: set[int] = set()  # pids that heard the last signal
         self._after_windows: set[int] = set()  # when these have ended, the others hear of it
@@ -74,13 +80,14 @@ class WindowsTree(Tree):
 
     def signal(self, number: int, *, to: str = "tree", only_new: bool = False) -> Sent:
         """WM_CLOSE (16): to the windows of its processes. SIGINT: Ctrl-C is typed in its console.
-        SIGBREAK: Ctrl-Break is. SIGTERM: WM_CLOSE where any process of the tree has a window, and
-        Ctrl-Break for the others once these have ended; Ctrl-Break where none has. SIGKILL: the
-        job is terminated.
+        SIGBREAK: Ctrl-Break is. CLOSE_STDIN (17): its leader's input ends, if `close_input` is
+        set. SIGTERM: WM_CLOSE where any process of the tree has a window, and Ctrl-Break for the
+        others once these have ended; Ctrl-Break where none has; where there is no console either,
+        the leader's input ends. SIGKILL: the job is terminated.
 
-        `leader` means its windows alone; consoles are for all who are attached. `Sent.pids` are
-        those that were told: none where the tree has neither windows nor a console of its own,
-        for then nothing but force can end it.
+        `leader` means its windows and input alone; consoles are for all who are attached.
+        `Sent.pids` are those that were told: none where the tree has neither windows, nor a
+        console of its own, nor that input, for then nothing but force can end it.
         """
         return self._trees.tell_many([(self, number, to, only_new)])[0]
 
@@ -88,7 +95,7 @@ class WindowsTree(Tree):
         """Those whom that call of `signal` speaks to."""
         if to not in TARGETS:
             raise ValueError(f"to={to!r}: expected one of {', '.join(TARGETS)}")
-        if number not in (SIGINT, SIGTERM, SIG_CLOSE, SIGBREAK, SIGKILL):
+        if number not in _HEARD:
             raise ValueError(f"there is no signal {number} on Windows")
         if not only_new:
             self._told.clear()
@@ -104,6 +111,8 @@ class WindowsTree(Tree):
             return self.kill()
         if not fresh:
             return Sent()
+        if number == CLOSE_STDIN:
+            return self._end_input()
         sent = Sent()
         if number in (SIGTERM, SIG_CLOSE):
             sent = self._close_windows(fresh, wave.windows)
@@ -115,7 +124,8 @@ class WindowsTree(Tree):
             return sent
         if only_new and self._told:
             return sent  # a console tells all of its processes, those too that have heard
-        return self._type(CTRL_C if number == SIGINT else CTRL_BREAK, fresh, wave)
+        sent = self._type(CTRL_C if number == SIGINT else CTRL_BREAK, fresh, wave, number)
+        return self._end_input() if number == SIGTERM and not sent.pids else sent
 
     def press(self, event: int) -> bool:
         """Type CTRL_C or CTRL_BREAK in its console, for all who are attached there; in any
@@ -134,7 +144,7 @@ class WindowsTree(Tree):
                 self._after_windows.clear()
                 wave = Wave([])
                 if members:
-                    self._type(CTRL_BREAK, members, wave)
+                    self._type(CTRL_BREAK, members, wave, SIGTERM)
                     self._trees.typists.type_in(wave.consoles)
 
     def _close_windows(self, members: list[Member], seen: list[Window]) -> Sent:
@@ -150,17 +160,33 @@ class WindowsTree(Tree):
         self._told.update(pids)
         return Sent(pids, tuple(dict.fromkeys(refused)))
 
-    def _type(self, event: int, members: list[Member], wave: Wave) -> Sent:
+    def _type(self, event: int, members: list[Member], wave: Wave, number: int) -> Sent:
         pids = tuple(member.pid for member in members)
-        if not self._press(event, pids, wave):
+        # programs for the desktop have no console, which is seen when it is looked for
+        instead = self._end_input if number == SIGTERM else None
+        if not self._press(event, pids, wave, instead):
             return Sent()
         self._told.update(pids)
         return Sent(pids)
 
-    def _press(self, event: int, pids: tuple[int, ...], wave: Wave) -> bool:
+    def _end_input(self) -> Sent:
+        close, self.close_input = self.close_input, None
+        if close is None:
+            return Sent()
+        close()
+        self._told.add(self.handle.pid)
+        return Sent((self.handle.pid,))
+
+    def _press(
+        self,
+        event: int,
+        pids: tuple[int, ...],
+        wave: Wave,
+        instead: Callable[[], object] | None = None,
+    ) -> bool:
         console = self.handle.console
         if console == "own":
-            wave.consoles.append((event, pids))
+            wave.consoles.append((event, pids, instead))
             return bool(interpreter())
         if console == "group" and event == CTRL_BREAK and self.handle.poll_exit() is None:
             # It leads that group, and lives: any other number would break our console.
@@ -171,8 +197,8 @@ class WindowsTree(Tree):
     def kill(self) -> Sent:
         if self.finished or not self.handle.job:
             return Sent()
-        pids = tuple(win.members(self.handle.job))
-        if pids:
+        pids = tuple(member.pid for member in self.members())
+        if pids or win.active(self.handle.job):
             self.handle.killed()
             win.terminate_job(self.handle.job, KILLED)
         return Sent(pids)
@@ -329,7 +355,7 @@ class WindowsTrees(Trees):
 
     def _hear(self, port: int) -> None:
         while (report := win.next_report(port)) is not None:
-            message, key, _ = report
+            message, key, pid = report
             if key == _STOP:
                 return
             if message in (
@@ -339,8 +365,27 @@ class WindowsTrees(Trees):
             ):
                 with self._lock:
                     tree = self._trees.get(key)
-                if tree is not None and self._changed is not None:
-                    self._changed(tree.run)
+                if tree is None or self._changed is None:
+                    continue
+                if pid not in (0, tree.handle.pid):
+                    _await_end(pid)
+                elif tree.handle.await_end(_MOMENT) is None and not tree.handle.reaped:
+                    win.post(port, message, key, pid)  # nobody would tell of it again
+                    continue
+                self._changed(tree.run)
+
+
+def _await_end(pid: int) -> None:
+    """Windows tells a job of an end before it marks the process as ended. So whoever looks at once
+    may find it alive, and would not be told once more."""
+    try:
+        process = win.open_process(pid)
+    except OSError:
+        return
+    try:
+        win.wait(process, int(_MOMENT * 1000))
+    finally:
+        win.close(process)
 
 
 def _member(pid: int, job: int) -> Member | None:

@@ -9,8 +9,9 @@ console of the first PID of it that has one (it is the same for all of them, or 
 
 A process that was just made has no console yet: those that have none are tried again for a moment.
 
-Exits with 0 when the event was given to all of the consoles, 2 when one was not to be found, and 1
-with words for everything else. Standard library only: it starts without `site`.
+Exits with 0 when the event was given to all of the consoles, with a bit for each word that has none
+(the first word's is 0x100), and with 1 and words for everything else. Standard library only: it
+starts without `site`.
 """
 
 from __future__ import annotations
@@ -25,14 +26,15 @@ WAIT = 2.0  # seconds for the event to come back to ourselves, who are attached 
 BETWEEN = 0.2  # the same, while others wait
 TRIES = 1.0  # seconds in which a console may come to be
 PAUSE = 0.02
-NO_CONSOLE = 2
+MISSING_SHIFT = 8  # of the exit code: below are the interpreter's own
 
 
 def main(arguments: list[str]) -> int:
     if sys.platform != "win32":
         raise NotImplementedError("Windows only")
     event = int(arguments[0])
-    waiting = [[int(pid) for pid in word.split(",")] for word in arguments[1:]]
+    words = [[int(pid) for pid in word.split(",")] for word in arguments[1:]]
+    waiting = list(enumerate(words))
     kernel = ctypes.WinDLL("kernel32", use_last_error=True)
     arrived = threading.Event()
 
@@ -63,12 +65,12 @@ def main(arguments: list[str]) -> int:
     while True:
         last = len(waiting) - 1
         waiting = [
-            pids
-            for index, pids in enumerate(waiting)
+            (number, pids)
+            for index, (number, pids) in enumerate(waiting)
             if not type_in(pids, WAIT if index == last else BETWEEN)
         ]
         if not waiting or time.monotonic() > until:
-            return NO_CONSOLE if waiting else 0
+            return sum(1 << number for number, _ in waiting) << MISSING_SHIFT
         time.sleep(PAUSE)
 
 

@@ -13,6 +13,7 @@ from procession.process.command import Command
 from procession.process.limits import as_found
 from procession.process.spawn import encoded
 from procession.process.tree import COOKIE
+from procession.spec import CLOSE_STDIN
 from procession.supervisor.runs import LiveRun, cookie_of
 
 if sys.platform == "win32":
@@ -109,7 +110,7 @@ class Performer:
             return
         cookie = cookie_of(self._token, a.replica, a.run)
         try:
-            handle, reads = self._spawn(a, task, launch, cookie)
+            handle, reads, ends_input = self._spawn(a, task, launch, cookie)
         except (OSError, ValueError) as e:
             # ValueError: text of the file that the locale's encoding has no bytes for
             number = e.errno if isinstance(e, OSError) else None
@@ -123,6 +124,9 @@ class Performer:
         tree = self._trees.plant((a.replica, a.run), self._nested(cookie), handle, inodes)
         self._output.attach((a.replica, a.run), reads)
         live = LiveRun(a.replica, a.run, cookie, handle, tree)
+        live.input = ends_input
+        if sys.platform == "win32" and ends_input >= 0:
+            tree.close_input = live.end_input
         self.live[live.key] = live
         self._link.started(cookie, handle.pid, outputs)
         self._unwatched.append(live)
@@ -150,12 +154,19 @@ class Performer:
 
     def _spawn(
         self, a: act.Spawn, task: Task, launch: Launch, cookie: str
-    ) -> tuple[Handle, tuple[int, int]]:
+    ) -> tuple[Handle, tuple[int, int], int]:
+        """The leader, what is read of it, and what ends its input (-1: it has none)."""
         env, mark = launch.env, {COOKIE: self._nested(cookie)}
         if COOKIE in env:
             env = {name: value for name, value in env.items() if name != COOKIE}
         reads, writes = self._output.pipes(len(self._unwatched) + 1)  # their pidfds
+        ours, theirs = [*reads], [*writes]
+        stdin, ends_input = None, -1
         try:
+            if task.stop.signal == CLOSE_STDIN:
+                stdin, ends_input = os.pipe()
+                theirs.append(stdin)
+                ours.append(ends_input)
             # told before the process exists: the guardian must never meet a stranger
             self._link.begins(cookie, signal_number(task.stop.signal), task.stop.timeout)
             handle = self._trees.spawn(
@@ -166,18 +177,19 @@ class Performer:
                     cwd=launch.cwd,
                     env=[*encoded(env, self._entries), *encoded(mark, {})],
                     pinned=False,
+                    stdin=stdin,
                     stdout=writes[0],
                     stderr=writes[1],
                 ),
             )
         except BaseException:
-            for fd in reads:
+            for fd in ours:
                 os.close(fd)
             raise
         finally:
-            for fd in writes:
+            for fd in theirs:
                 os.close(fd)
-        return handle, reads
+        return handle, reads, ends_input
 
     # --- signalling --------------------------------------------------------------------------
 
@@ -242,6 +254,7 @@ class Performer:
 
     def _let_go(self, live: LiveRun) -> None:
         live.handle.close()
+        live.end_input()
         del self.live[live.key]
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from procession.process.handle import Handle
@@ -25,6 +27,7 @@ class LiveRun:
         "cookie",
         "ending",
         "handle",
+        "input",
         "killed",
         "leader_told",
         "number",
@@ -38,6 +41,7 @@ class LiveRun:
         self.cookie = cookie
         self.handle = handle
         self.tree = tree
+        self.input = -1  # the write end of its input, where that is no null
         self.killed = False
         self.leader_told = False  # LeaderExited was posted
         self.ending = False  # the tree is empty; its output is being read to the end
@@ -45,3 +49,9 @@ class LiveRun:
     @property
     def key(self) -> tuple[str, int]:
         return self.replica, self.number
+
+    def end_input(self) -> None:
+        """Idempotent."""
+        fd, self.input = self.input, -1
+        if fd >= 0:
+            os.close(fd)
