@@ -367,25 +367,16 @@ class WindowsTrees(Trees):
                     tree = self._trees.get(key)
                 if tree is None or self._changed is None:
                     continue
-                if pid not in (0, tree.handle.pid):
-                    _await_end(pid)
-                elif tree.handle.await_end(_MOMENT) is None and not tree.handle.reaped:
-                    win.post(port, message, key, pid)  # nobody would tell of it again
-                    continue
-                self._changed(tree.run)
+                if pid in (0, tree.handle.pid) and not _seen(tree.handle):
+                    win.post(port, message, key, pid)  # nobody else would tell of it again
+                else:
+                    self._changed(tree.run)
 
 
-def _await_end(pid: int) -> None:
-    """Windows tells a job of an end before it marks the process as ended. So whoever looks at once
-    may find it alive, and would not be told once more."""
-    try:
-        process = win.open_process(pid)
-    except OSError:
-        return
-    try:
-        win.wait(process, int(_MOMENT * 1000))
-    finally:
-        win.close(process)
+def _seen(leader: WindowsHandle) -> bool:
+    """Can its end, of which its job told, be seen? Windows takes a process off its job before it
+    marks it as ended, so whoever looks at once may find it alive. Waits a moment."""
+    return leader.await_end(_MOMENT) is not None or leader.reaped
 
 
 def _member(pid: int, job: int) -> Member | None:
