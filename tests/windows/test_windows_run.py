@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.windows import BOUND, COMPILED, PROGRAMS, Program
-from tests.support.windows_trees import ended, outliving
+from tests.support.windows_trees import ended, in_a_job, outliving
 
 pytestmark = pytest.mark.windows
 
@@ -156,6 +156,17 @@ def test_wm_close_to_us_is_a_graceful_stop_of_the_command() -> None:
         program.close_window()
         program.expect("heard window WM_CLOSE")
         assert program.ended() == 0
+
+
+def test_we_are_in_a_job_of_our_own() -> None:
+    """A program that was just started is in none, unless we are: see what follows."""
+    hears = script("windows_hears")
+    with Program("windows_hears", "wait") as program:
+        program.expect("ready")
+        assert not in_a_job(program.pid)
+    with running("--", sys.executable, hears, "wait") as program:
+        program.expect("ready")
+        assert in_a_job(program.pid)
 
 
 def test_our_own_sudden_end_takes_everything_along() -> None:

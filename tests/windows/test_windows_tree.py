@@ -386,4 +386,6 @@ def test_no_handle_of_ours_is_inherited(forest: Forest) -> None:
     os.close(writes)
     with open(reads, "rb") as stream:
         assert stream.read() == b""
+    assert not os.get_handle_inheritable(run.handle.job)  # type: ignore[attr-defined]
+    assert not os.get_handle_inheritable(run.handle.process)  # type: ignore[attr-defined]
     assert run.handle.poll_exit() is None
