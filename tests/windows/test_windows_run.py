@@ -141,6 +141,20 @@ def test_a_deaf_command_is_ended_at_its_grace(tmp_path: Path) -> None:
     ]
 
 
+def test_what_could_not_be_killed_is_told_by_name(tmp_path: Path) -> None:
+    result = tmp_path / "result.json"
+    deaf = (str(COMPILED / "windows_console.exe"), "deaf")
+    words = ("--grace", "200ms", "--json-result", str(result), "--", *deaf)
+    with Program("windows_runs_powerless", *words) as program:
+        program.expect("ready")
+        program.close_window()
+        assert program.ended() == 125
+    found = json.loads(result.read_text("utf-8"))
+    name = f"windows_console.exe (pid {found['pid']})"
+    assert found["survivors"] == [name]
+    assert f"procession run: could not be killed: {name}" in program.seen
+
+
 def test_what_the_command_leaves_is_stopped() -> None:
     family = (sys.executable, script("windows_family"), "2", "leaves")
     with running("--grace", "200ms", "--", *family) as program:

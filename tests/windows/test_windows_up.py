@@ -59,11 +59,13 @@ def until_line(program: Program, words: str) -> str:
 
 
 def test_tasks_run_to_their_end_and_all_of_it_is_kept(project: Project) -> None:
-    project.task("one", "windows_environment", "--cwd", cwd=f"'{project.folder}'")
+    folder = project.folder / "my progräm 日本"
+    folder.mkdir()
+    project.task("one", "windows_environment", "--cwd", cwd=f"'{folder}'")
     project.task("two", "windows_writes", "40", "0")
     with project.up("--quiet") as program:
         assert program.ended() == 0, program.seen
-    assert project.log("one.log").decode().strip() == str(project.folder)
+    assert project.log("one.log").decode().strip() == str(folder)
     assert project.log("two.log") == bytes(range(256)) * 256 * 40
 
 
