@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 EVENTS = "procession.log"  # no task may be called so
 LATEST = "latest"
+_MAY_NOT_LINK = 1314  # ERROR_PRIVILEGE_NOT_HELD: for administrators, and in developer mode
 _STREAM_ENDINGS = (".stdout", ".stderr")
 
 
@@ -212,5 +213,7 @@ def _point_latest(parent: str, name: str) -> str | None:
             os.unlink(new)
             raise
     except OSError as e:  # a file system without links, or something else is called so
+        if getattr(e, "winerror", None) == _MAY_NOT_LINK:
+            return None  # most users of Windows: they would be told so at every start
         return f"{link} does not lead to the newest logs: {e.strerror}"
     return None
