@@ -35,15 +35,15 @@ class LogFolder:
         self.path = path
         self._project = project
         self._bounds = bounds
-        self._lock = hold(path)
+        self._lock: int | None = None
         self.note = note  # what did not work and costs no log: for the user to hear once
         self._sinks: dict[tuple[str, str], Sink] = {}
         self._events = Sink(EVENTS, path=os.path.join(path, EVENTS), bounds=bounds)
         self._post: Post | None = None
         trouble = self._events.open(time.monotonic())
         if trouble is not None:
-            self._unlock()
             raise HostError("log folder", f"{path}: {trouble}", "a place to write", _ELSEWHERE)
+        self._lock = hold(path)  # last: where descriptors are short the log itself matters more
 
     @staticmethod
     def create(
