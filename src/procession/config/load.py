@@ -151,7 +151,7 @@ def _look_up(decoded: Decoded, lookup: Lookup, launches: dict[str, Launch | None
     folder = decoded.project.folder
     for entry in decoded.entries:
         task = entry.looked_at
-        if task is None:
+        if task is None or entry.first.part.report.full:
             continue
         try:
             if entry.task is None or entry.wrong:

@@ -53,7 +53,7 @@ class Report:
         # what YAML itself found wrong there is not told again in other words
         self._closed = {(p.line, p.column) for p in told}
         self._seen: set[tuple[str, int, int, str]] = set()
-        self._full = False
+        self.full = False  # `MAX_PROBLEMS` are told: more is not looked for
 
     def path(self, tail: str = "") -> str:
         """Where the reader is, in words: `tasks.web.args[2]`."""
@@ -122,14 +122,14 @@ class Report:
             return False
         self._seen.add(once)
         if len(self._placed) >= MAX_PROBLEMS:
-            self._full = True
+            self.full = True
             raise TooManyProblemsError
         return True
 
     def problems(self) -> list[Problem]:
         """All problems in the order of their places, fit to be shown."""
         found = [p for _, _, p in sorted(self._placed, key=lambda placed: placed[:2])]
-        if self._full:
+        if self.full:
             last = found[-1]
             what = "and more problems: there are too many to go on"
             found.append(Problem(self.source.name, last.line, last.column, "", what))
