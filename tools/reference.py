@@ -69,12 +69,12 @@ KINDS = {
 SYSTEMS = {"win32": "Windows", "darwin": "macOS"}
 
 WHEN = {
-    "started": "A run of each of its replicas was started.",
-    "ready": "Each of its replicas is ready: `ready` says when; without it, once it was started. "
-    "One with `completes`: once it completed.",
-    "healthy": "Each of its replicas is ready, and passes its `health`.",
-    "completed": "Each of its replicas has ended for good, well or not.",
-    "completed-successfully": "Each of its replicas has ended for good, and well.",
+    "started": "A run of it was started and has not ended, or it completed.",
+    "ready": "It is ready: `ready` says when; without it, once it was started. What completed is "
+    "as ready as it was.",
+    "healthy": "It is ready, and passes its `health` (or its `watchdog`).",
+    "completed": "It ended for good, well or not.",
+    "completed-successfully": "It ended for good, and well.",
 }
 
 HEAD = f"""\
@@ -162,7 +162,8 @@ def page() -> str:
     for field in TASK_FIELDS:
         if field.fields:
             parts += inner(field)
-    parts += ["", "### Conditions", "", "| condition | it is met when |", "|---|---|"]
+    parts += ["", "### Conditions", "", "Each holds when it does so of all replicas.", ""]
+    parts += ["| condition | it is met when |", "|---|---|"]
     parts += [f"| `{condition}` | {WHEN[condition]} |" for condition in CONDITIONS]
     parts += section(
         "### Probes",

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from procession.lookup import Launch
     from procession.process.link import Link
-    from procession.spec import Defaults, Project
+    from procession.spec import Defaults, Project, Replica
     from procession.supervisor.command import RunOptions
     from procession.supervisor.course import Course
     from procession.supervisor.output import Output
@@ -46,7 +46,8 @@ if TYPE_CHECKING:
 
 FAILED = 1  # exit status for what is not the user's doing
 USAGE = 2  # exit status for the user's mistakes
-DESCRIPTORS = 6  # that a replica may take: two pipes, two logs, a pidfd, and one while it starts
+DESCRIPTORS = 6  # that a run may take: two pipes, two logs, a pidfd, and one while it starts
+BESIDE = 6  # for its checks: a socket, a pipe, or a command with its pipes and pidfd
 
 
 class UpOptions(Record):
@@ -141,7 +142,7 @@ else:
                 from procession.process.tree import Trees
                 from procession.supervisor.engine import Engine
 
-                make_room(DESCRIPTORS * len(project.replicas()))
+                make_room(sum(map(_descriptors, project.replicas())))
                 trees = Trees(link.groups)
                 trees.prepare()
                 return Engine(
@@ -174,6 +175,12 @@ else:
             from procession.logs.files import event_line
 
             event_line(folder, text)
+
+
+def _descriptors(replica: Replica) -> int:
+    task = replica.task
+    checked = task.ready is not None or task.health is not None or task.watchdog is not None
+    return DESCRIPTORS + BESIDE * checked
 
 
 def supervise(

@@ -10,18 +10,17 @@ import re
 
 import pytest
 
-from tests.support.matrix import APP, COLUMNS, IMPOSSIBLE, MODES, MORE, ROWS, Cell
+from tests.support.matrix import APP, COLUMNS, IMPOSSIBLE, MODES, MORE, ROWS, Cell, takes_root
 from tests.support.up import Project
 
 
 def _cells(*, possible: bool) -> list[object]:
-    for_root = {"setuid root": [pytest.mark.root]}  # who else can make such a program
     return [
-        pytest.param(row, column, mode, marks=for_root.get(row, ()))
+        pytest.param(row, column, mode, marks=[pytest.mark.root] if takes_root(row, mode) else [])
+        for mode in MODES
         for row in ROWS
         for column in COLUMNS
-        for mode in MODES
-        if ((row, column) not in IMPOSSIBLE) is possible
+        if ((row, column, mode) not in IMPOSSIBLE) is possible
     ]
 
 
@@ -48,5 +47,5 @@ def test_what_is_impossible_is_so(project: Project, row: str, column: str, mode:
 
 
 def test_the_table_speaks_of_cells() -> None:
-    assert IMPOSSIBLE.keys() <= {(row, column) for row in ROWS for column in COLUMNS}
+    assert IMPOSSIBLE.keys() <= {(r, c, m) for r in ROWS for c in COLUMNS for m in MODES}
     assert all(IMPOSSIBLE.values())

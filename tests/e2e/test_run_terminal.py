@@ -332,6 +332,31 @@ def test_an_interactive_shell_has_job_control_below_it(project: Project, shell: 
     shell.until("status 6.")
 
 
+@pytest.mark.root
+def test_a_shell_of_another_user_has_the_keys(project: Project, shell: Terminal) -> None:
+    """As below sudo: the process that waits stays root's, and the keys reach who is in front."""
+    line(shell, f"{RUN} su nobody -s /bin/bash")
+    line(shell, "echo I am $(id -un).")
+    shell.until("I am nobody.")
+    line(shell, ECHO)
+    shell.type(b"first\n")
+    shell.until("<first>")
+    shell.type(CTRL_Z)
+    shell.until("Stopped")
+    line(shell, "fg")
+    shell.type(b"second\n")
+    shell.until("<second>")
+    shell.seen = b""
+    shell.type(CTRL_C)
+    shell.until("$ ")  # what is typed before that can be flushed
+    line(shell, "echo it was $?.")
+    shell.until("it was 130.")
+    line(shell, "exit 6")
+    shell.until(PROMPT)
+    line(shell, "echo status $?.")
+    shell.until("status 6.")
+
+
 def test_a_program_that_asks_dev_tty(project: Project, shell: Terminal) -> None:
     """As ssh and sudo ask for a password, whatever the standard streams are."""
     code = (

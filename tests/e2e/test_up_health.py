@@ -163,8 +163,8 @@ def test_a_run_that_is_not_ready_is_not_asked(project: Project, puppets: Puppets
 
 FEEDS = "import threading; stop = threading.Event()"
 FEED = (
-    "threading.Thread(target=lambda: [notify.watchdog() "
-    "for _ in iter(lambda: stop.wait(0.1), True)]).start()"
+    "threading.Thread(target=lambda: "
+    "[notify.watchdog() for _ in iter(lambda: stop.wait(0.1), True)]).start()"
 )
 
 

@@ -19,11 +19,16 @@ from tests.support.up import Project, actor, children
 
 @pytest.fixture(autouse=True)
 def runtime(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A runtime folder of the test's own; empty again at its end."""
+    """A runtime folder of the test's own, at the end of which no socket is left."""
     with tempfile.TemporaryDirectory(prefix="n-", dir="/tmp") as folder:
         monkeypatch.setenv("XDG_RUNTIME_DIR", folder)
         yield Path(folder)
-        assert os.listdir(folder) == []
+        assert folders(Path(folder)) == []
+
+
+def folders(runtime: Path) -> list[Path]:
+    """Those of our sockets."""
+    return list(runtime.glob("procession-*"))
 
 
 def started(project: Project, puppet: Puppet, **keys: object) -> None:
@@ -45,7 +50,7 @@ def test_the_socket_is_for_our_user_alone(
 ) -> None:
     a = puppets("a")
     started(project, a)
-    (folder,) = runtime.iterdir()
+    (folder,) = folders(runtime)
     (sock,) = folder.iterdir()
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     assert stat.S_IMODE(sock.stat().st_mode) == 0o600
@@ -77,8 +82,8 @@ def test_ready_is_said_by_the_run_or_whom_it_started(project: Project, puppets: 
 def test_a_daemon_of_the_run_is_of_the_run(project: Project, puppets: Puppets) -> None:
     a = puppets("a")
     started(project, a)
-    a.do("middle = os.fork()")  # from here on two do what they are told
-    a.do("middle or (os.setsid(), os.fork() and os._exit(0), notify.ready(), notify.barrier(10))")
+    speaks = "notify.ready(), notify.barrier(10), time.sleep(1000)"
+    a.do(f"os.fork() or (os.setsid(), os.fork() and os._exit(0), {speaks})")
     project.until_logged("a ready")
     ended(project)
 
@@ -237,11 +242,11 @@ def test_the_guardian_removes_what_a_killed_supervisor_left(
     started(project, a)
     (up,) = project.ups
     (event,) = project.stage.all("ready")
-    assert len(list(runtime.iterdir())) == 1
+    assert len(folders(runtime)) == 1
     os.kill(event.parent, signal.SIGKILL)
     assert up.status() == 1, up.said()
     project.stage.gone()
-    assert list(runtime.iterdir()) == []
+    assert folders(runtime) == []
 
 
 def test_a_folder_that_is_too_deep_is_not_used(

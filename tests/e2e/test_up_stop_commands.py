@@ -63,10 +63,16 @@ def test_a_ladder_is_climbed_step_by_step(project: Project) -> None:
     assert "sh, which should stop it, failed: exited with 3" in said
 
 
-def test_a_command_that_is_not_there_is_told_and_passed_over(project: Project) -> None:
-    stop = command("no-such-program", timeout=FOREVER)
-    said = run_and_stop(project, actor("obedient", "a", stop=stop))
-    assert "`no-such-program` is not on the task's PATH" in said
+def test_a_command_that_is_not_there_any_more_is_told_and_passed_over(project: Project) -> None:
+    program = project.folder / "quits"
+    program.symlink_to("/bin/true")
+    project.tasks({"a": actor("obedient", "a", stop=command("./quits", timeout=FOREVER))})
+    up = project.up()
+    project.stage.ready("a")
+    program.unlink()
+    assert up.stop() == 0, up.said()
+    project.stage.gone()
+    assert "`./quits` does not exist" in up.err, up.said()
     assert [e.words[0] for e in project.stage.all("heard", "a")] == ["SIGTERM"]
 
 

@@ -19,6 +19,9 @@ from typing import Any
 import pytest
 
 from procession.executor import ExecHandle, Executor
+from tests.support.groups import inside
+
+__all__ = ["inside"]
 
 Start = Callable[..., Any]
 BOUND = 10.0
@@ -26,11 +29,24 @@ STREAMS = ("stdin", "stdout", "stderr")
 PY = (sys.executable, "-I", "-S", "-c")
 
 
-@pytest.fixture(params=["Popen", "ExecHandle", "ExecHandle in place"])
+@pytest.fixture(
+    params=[
+        "Popen",
+        "ExecHandle",
+        "ExecHandle in place",
+        pytest.param("ExecHandle in a group", marks=pytest.mark.root),
+    ]
+)
 def start(request: pytest.FixtureRequest) -> Iterator[Start]:
     """Starts a process with null streams where nothing else is said."""
     started: list[Any] = []
-    ex = Executor()
+    if request.param == "ExecHandle in a group":
+        request.getfixturevalue("inside")
+        ex = Executor(containment="group")
+        ex.start()
+        ex.create_process(["true"]).wait()  # with the first one comes the helper
+    else:
+        ex = Executor()
     if request.param == "ExecHandle":
         ex.start()
 

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -42,50 +42,26 @@ from procession.executor import (
     _hosts,
     executor,
 )
-from procession.process import _linux
-from tests.support.processes import BOUND, PROGRAMS
+from tests.support.executors import PY, in_thread, lives, program
+from tests.support.groups import inside
+from tests.support.processes import BOUND
 from tests.support.processes import Lines as SharedLines
 
-PY = (sys.executable, "-I", "-S")
+__all__ = ["inside"]
 
 
-def program(name: str, *args: str) -> list[str]:
-    return [*PY, str(PROGRAMS / f"{name}.py"), *args]
-
-
-def in_thread(work: Callable[[], Any]) -> Callable[[], Any]:
-    """Start it in a thread; what is returned waits for it, and raises what it raised."""
-    box: list[Any] = []
-
-    def call() -> None:
-        try:
-            box.append((work(), None))
-        except BaseException as e:  # noqa: BLE001 - raised where it is waited for
-            box.append((None, e))
-
-    thread = threading.Thread(target=call)
-    thread.start()
-
-    def wait() -> Any:
-        thread.join(BOUND)
-        assert box, "the thread did not end"
-        value, error = box[0]
-        if error is not None:
-            raise error
-        return value
-
-    return wait
-
-
-def lives(pid: int) -> bool:
-    try:
-        return not _linux.stat(pid).dead
-    except ProcessLookupError:
-        return False
+@pytest.fixture(params=["marks", pytest.param("group", marks=pytest.mark.root)])
+def ex(request: pytest.FixtureRequest) -> Iterator[Executor]:
+    """Each kind of containment: all promises are the same."""
+    if request.param == "group":
+        request.getfixturevalue("inside")
+    with Executor(containment=request.param) as found:
+        yield found
 
 
 @pytest.fixture
-def ex() -> Iterator[Executor]:
+def parent() -> Iterator[Executor]:
+    """One whose processes are this one's own children."""
     with Executor() as found:
         yield found
 
@@ -654,15 +630,15 @@ def test_a_pipe_held_by_a_stranger_is_given_up_and_flagged(ex: Executor) -> None
         os.close(writes)
 
 
-def test_a_status_that_somebody_else_took_is_unknown(ex: Executor) -> None:
-    handle = ex.create_process(["sleep", "60"])
+def test_a_status_that_somebody_else_took_is_unknown(parent: Executor) -> None:
+    handle = parent.create_process(["sleep", "60"])
     parked, taken = threading.Event(), threading.Event()
 
     def park() -> None:  # the executor would be quicker, now and then
         parked.set()
         taken.wait(BOUND)
 
-    ex._keeper.call_soon(park)
+    parent._keeper.call_soon(park)
     assert parked.wait(BOUND)
     os.kill(handle.pid, signal.SIGKILL)
     os.waitpid(handle.pid, 0)

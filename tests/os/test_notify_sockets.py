@@ -87,8 +87,9 @@ def test_the_folder_is_told_of_before_it_is_there_and_removed_in_the_end(
 def test_the_kernel_tells_who_speaks_and_holds_on_to_it(made: Made) -> None:
     sock = made.open()
     script = (
-        "import socket, sys; s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); "
-        "s.sendto(b'READY=1', sys.argv[1])"
+        "import socket, sys\n"
+        "s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)\n"
+        "s.sendto(b'READY=1', sys.argv[1])\n"
     )
     with subprocess.Popen([sys.executable, "-S", "-c", script, sock.path]) as child:
         message = heard(sock)

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from procession.spec import HttpProbe, Probe, TcpProbe, UnixProbe
-from procession.supervisor.probes import net
+from procession.supervisor.probes import net, steps
 from procession.supervisor.probes.net import Prober
 from tests.support.listeners import (
     BOUND,
@@ -153,9 +153,9 @@ def test_a_connection_to_itself_is_nobody() -> None:
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         sock.connect(sock.getsockname())  # as the kernel may choose by chance
-        assert net.is_own_echo(sock)
+        assert steps.is_own_echo(sock)
     with Listener() as server, socket.create_connection(("127.0.0.1", server.port)) as sock:
-        assert not net.is_own_echo(sock)
+        assert not steps.is_own_echo(sock)
 
 
 @pytest.mark.quick
@@ -166,6 +166,19 @@ def test_a_unix_socket_has_to_be_listened_on(loop: Loop, folder: Path) -> None:
         assert loop.answer(UnixProbe(path)) == ""
     assert loop.answer(UnixProbe(path)) == "connection refused"
     assert loop.answer(UnixProbe(str(folder / ("x" * 200)))) == "af_unix path too long"
+
+
+def test_a_unix_socket_with_a_full_queue_is_waited_for(loop: Loop, folder: Path) -> None:
+    path = str(folder / "s")
+    with socket.socket(socket.AF_UNIX) as full, socket.socket(socket.AF_UNIX) as filler:
+        full.bind(path)
+        full.listen(0)
+        filler.connect(path)
+        assert loop.answer(UnixProbe(path), timeout=0.1) == "nobody answered within 0.1 s"
+        loop.ask(UnixProbe(path))
+        full.accept()[0].close()
+        loop.take()
+        assert loop.answers == [("", False)]
 
 
 def test_what_keeps_us_from_trying_says_nothing_of_who_is_tried(
@@ -201,7 +214,7 @@ def test_a_long_request_and_a_long_answer_come_in_parts(loop: Loop) -> None:
     body = b"x" * 700_000 + b"needle"
     answer = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
     with Listener(says(answer)) as server:
-        headers = (("X-Long", "y" * 4_000_000),)
+        headers = (("X-Long", "y" * 1_000_000),)
         url = f"http://127.0.0.1:{server.port}/"
         assert loop.answer(HttpProbe(url, body="needle$", headers=headers)) == ""
 
@@ -241,7 +254,7 @@ def test_tls_of_this_host_need_not_be_trusted(loop: Loop) -> None:
 
 
 def test_tls_of_another_host_has_to_be_trusted(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(net, "is_loopback", lambda _: False)
+    monkeypatch.setattr(steps, "is_loopback", lambda _: False)
     inet = (socket.AF_INET, socket.SOCK_STREAM, 6, "")
     with certificate() as (path, context), Listener(says(OK), tls=context) as server:
         _look_up_as(monkeypatch, lambda: [(*inet, ("127.0.0.1", server.port))])
@@ -262,7 +275,7 @@ def test_tls_of_another_host_has_to_be_trusted(loop: Loop, monkeypatch: pytest.M
      ("10.0.0.1", False), ("::2", False), ("::ffff:10.0.0.1", False)],
 )  # fmt: skip
 def test_which_addresses_are_this_host(address: str, here: bool) -> None:
-    assert net.is_loopback(address) is here
+    assert steps.is_loopback(address) is here
 
 
 # --- the thread --------------------------------------------------------------------------------
@@ -291,6 +304,24 @@ def test_many_at_a_time_wait_for_one_another_in_nothing(loop: Loop) -> None:
             loop.ask(HttpProbe(f"http://127.0.0.1:{mute.port}/"))
         assert loop.answer(TcpProbe(server.port), timeout=2.0) == ""
         loop.prober.close()
+
+
+def test_a_defect_of_ours_counts_against_nobody_and_the_next_try_is_made(
+    loop: Loop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: queue.SimpleQueue[object] = queue.SimpleQueue()
+    monkeypatch.setattr(threading, "excepthook", lambda raised: seen.put(raised.exc_value))
+    with Listener(until_it_goes) as mute, Listener() as server:
+        loop.ask(HttpProbe(f"http://127.0.0.1:{mute.port}/"))
+        with monkeypatch.context() as broken:
+            broken.setattr(net, "steps_of", lambda *_: 1 / 0)
+            loop.ask(TcpProbe(server.port))
+            assert isinstance(seen.get(timeout=BOUND), ZeroDivisionError)
+        loop.take()
+        loop.take()
+        assert loop.answers == [("our own part of it broke", True)] * 2
+        loop.answers.clear()
+        assert loop.answer(TcpProbe(server.port)) == ""
 
 
 def test_without_a_try_there_is_no_thread_and_a_second_close_does_nothing() -> None:

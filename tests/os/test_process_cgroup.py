@@ -22,11 +22,11 @@ from procession.process._lineage_linux import LinuxTrees
 from procession.process._stale_linux import sweep_stale
 from procession.process.spawn import spawn
 from tests.support.forest import Forest
-from tests.support.groups import Group, group, hierarchy, in_leaf, make
+from tests.support.groups import Group, group, hierarchy, in_leaf, inside, make
 from tests.support.processes import command
 from tests.support.programs import PROGRAMS, as_ordinary_user
 
-__all__ = ["group"]
+__all__ = ["group", "inside"]
 
 pytestmark = pytest.mark.root
 
@@ -59,16 +59,6 @@ def checked(wrap: list[str], **env: str) -> tuple[str | None, list[str], list[st
     )
     place, seen, loaded = json.loads(done.stdout)
     return place, seen, loaded
-
-
-@pytest.fixture
-def inside() -> Iterator[Group]:
-    """A group of root's, and this process in it."""
-    made = make(owner=None)
-    (made.folder / "cgroup.procs").write_text("0")
-    yield made
-    (hierarchy() / "cgroup.procs").write_text("0")
-    made.close()
 
 
 @pytest.fixture

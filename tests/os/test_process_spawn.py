@@ -220,9 +220,8 @@ def test_whichever_descriptor_is_refused_nothing_is_left(by: Spawn, started: Sta
             while True:  # holes below the limit would let it succeed by accident
                 fillers.append(os.open("/dev/null", os.O_RDONLY))
         except OSError:
-            for fd in fillers[-room:] if room else []:
-                os.close(fd)
-            del fillers[len(fillers) - room :]
+            for _ in range(min(room, len(fillers))):
+                os.close(fillers.pop())
             before = os.listdir("/proc/self/fd") if room else None
             try:
                 started(command_, by)

@@ -1,11 +1,12 @@
 """An application with an executor, that does as it is told.
 
-    executor_app.py ORPHANS LEFTOVER WAY...
+    executor_app.py ORPHANS[+CONTAINMENT] LEFTOVER WAY...
 
 Starts tree_family.py with the ways given, then says `app PID` and, where there is one, `sentinel
-PID`. Words it understands, one a line on stdin: `die` (by SIGKILL), `exit`, `stop` (the executor,
-then says `stopped PID`), `settle` (until nothing is in the trace; says `settled PID`), `fork` (a
-child that lives on and says `forked PID`), `again` (says `sentinel PID` once there is another one).
+PID` (which a starter is, too). Words it understands, one a line on stdin: `die` (by SIGKILL),
+`exit`, `stop` (the executor, then says `stopped PID`), `settle` (until nothing is in the trace;
+says `settled PID`), `fork` (a child that lives on and says `forked PID`), `again` (says `sentinel
+PID` once there is another one).
 """
 
 import os
@@ -14,9 +15,10 @@ import sys
 
 from procession.executor import Executor
 
-orphans, leftover, *ways = sys.argv[1:]
+how, leftover, *ways = sys.argv[1:]
+orphans, _, containment = how.partition("+")
 family = os.path.join(os.path.dirname(__file__), "tree_family.py")
-executor = Executor(orphans=orphans)
+executor = Executor(orphans=orphans, containment=containment or "marks")
 executor.start()
 executor.create_process([sys.executable, "-I", "-S", family, *ways], stdout=None, leftover=leftover)
 
@@ -34,7 +36,7 @@ def say_sentinel(other_than=None):
         os.sched_yield()
 
 
-known = say_sentinel() if orphans == "sweep" else None
+known = say_sentinel() if orphans == "sweep" or executor.is_contained else None
 say("app", os.getpid())
 for line in sys.stdin:
     word = line.strip()

@@ -1,4 +1,4 @@
-"""An application with an executor. HOW GRACE GATE COMMAND...
+"""An application with an executor. HOW CONTAINMENT GRACE GATE COMMAND...
 
 Starts the command. HOW is what it does once the gate is open: `kill` (the handle), `stop` (the
 executor). Says `survivors` and their names then, one a line, and ends.
@@ -9,8 +9,8 @@ import sys
 
 from procession.executor import Capture, Executor, Step
 
-how, grace, gate, *command = sys.argv[1:]
-executor = Executor()
+how, containment, grace, gate, *command = sys.argv[1:]
+executor = Executor(containment=containment)
 executor.start()
 handle = executor.create_process(
     command, stdout=Capture(), stderr=None, stop=Step("SIGTERM", "tree", float(grace))

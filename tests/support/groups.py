@@ -114,3 +114,13 @@ def group() -> Iterator[Group]:
     made = make()
     yield made
     made.close()
+
+
+@pytest.fixture
+def inside() -> Iterator[Group]:
+    """A group of root's, and this process in it."""
+    made = make(owner=None)
+    (made.folder / "cgroup.procs").write_text("0")
+    yield made
+    (hierarchy() / "cgroup.procs").write_text("0")
+    made.close()

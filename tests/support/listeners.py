@@ -97,11 +97,11 @@ def says(answer: bytes) -> Callable[[socket.socket], None]:
 
     def serve(connection: socket.socket) -> None:
         seen = b""
-        while b"\r\n\r\n" not in seen:
-            block = connection.recv(4096)
+        while not seen.endswith(b"\r\n\r\n"):
+            block = connection.recv(1 << 20)
             if not block:
                 return
-            seen += block
+            seen = seen[-4:] + block
         connection.sendall(answer)
 
     return serve

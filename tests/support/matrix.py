@@ -13,9 +13,9 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from tests.support.groups import Group, make
 from tests.support.programs import PROGRAMS, as_ordinary_user
 from tests.support.stage import WITHIN
 from tests.support.up import PROCESSION, Inotify, Project, Up
@@ -47,31 +47,35 @@ KILL, STOP, APP = "handle.kill()", "executor.stop()", "application killed"
 RUN, SUPERVISOR, GUARDIAN = "run killed", "up: supervisor killed", "up: guardian killed"
 COLUMNS = (KILL, STOP, APP, RUN, SUPERVISOR, GUARDIAN)
 
-# name: how a command is brought there. Where control groups are used there is to be a second one.
-MODES: dict[str, Callable[[Sequence[str]], list[str]]] = {
-    "ordinary user, no cgroups": as_ordinary_user,
-}
+# As an ordinary user, in a control group that was given to them or in none that is theirs.
+PLAIN, GROUPS = "no groups", "control groups"
+MODES = (PLAIN, GROUPS)
 
 # What cannot be held, and why. In these cells, and in no other, the one who is hard to end
-# survives: the test says so too if one of them begins to hold.
+# survives: the test says so too if one of them begins to hold. In a control group there is none.
 _UNSEEN = (
     "an application is no subreaper: an orphan in a session of its own, with {}, shows nothing"
     " that ties it to us, unless somebody looked before it was one"
 )
 IMPOSSIBLE = {
     **{
-        ("daemon, empty environment", column): _UNSEEN.format("an empty environment")
+        ("daemon, empty environment", column, PLAIN): _UNSEEN.format("an empty environment")
         for column in (KILL, STOP, APP)
     },
     **{
-        ("non-dumpable daemon", column): _UNSEEN.format("an environment that may not be read")
+        ("non-dumpable daemon", column, PLAIN): _UNSEEN.format("an environment nobody may read")
         for column in (KILL, STOP, APP)
     },
     **{
-        ("setuid root", column): "the kernel lets no ordinary user signal it (EPERM)"
+        ("setuid root", column, PLAIN): "the kernel lets no ordinary user signal it (EPERM)"
         for column in COLUMNS
     },
 }
+
+
+def takes_root(row: str, mode: str) -> bool:
+    """To make a setuid program, or a control group for somebody else."""
+    return row == "setuid root" or mode == GROUPS
 
 
 class Cell:
@@ -84,18 +88,27 @@ class Cell:
         self.grace = SENTINEL_GRACE if column == APP else GRACE
         if column == GUARDIAN and self.kind in UNTIED:
             self.grace = SWEEP_GRACE
-        self._wrap = MODES[mode]
+        self._group: Group | None = None
+        self._mode = mode
         self.up: Up
 
     def __enter__(self) -> Cell:
         self._reads, self._writes = os.pipe()  # when it ends the witness kills all that is left
+        env = {"PYTHONHOME": sys.base_prefix} if self.kind == "root" else {}
+        wrap = as_ordinary_user([])
+        if self._mode == GROUPS:
+            self._group = make()
+            wrap = self._group.wrap
+        else:
+            env["PROCESSION_CGROUP"] = "0"
         self.up = self.project.start(
-            env={"PYTHONHOME": sys.base_prefix} if self.kind == "root" else None,
+            env=env,
             log_dir=None,
             stdin=self._reads,
             run=[
                 *(sys.executable, "-S", str(PROGRAMS / "matrix_witness.py")),
-                *self._wrap(self._command()),
+                *wrap,
+                *self._command(),
             ],
         )
         try:
@@ -103,13 +116,17 @@ class Cell:
         except BaseException:
             self.__exit__()
             raise
-        self._parent = ready.parent
+        self._above = ready.parent
+        if self.column in (RUN, GUARDIAN) or (self.column == APP and self._mode == GROUPS):
+            self._above = _parent_of(ready.parent)  # which is the supervisor, or a starter
         return self
 
     def __exit__(self, *_: object) -> None:
         os.close(self._writes)
         os.close(self._reads)
         self.up.status()
+        if self._group is not None:
+            self._group.close()
 
     def _command(self) -> list[str]:
         adversary = [sys.executable, "-S", str(PROGRAMS / "matrix_adversary.py"), self.kind]
@@ -127,17 +144,16 @@ class Cell:
             return [*PROCESSION, "up", "--crash-grace", str(GRACE), "--log-dir", "logs"]
         app = [sys.executable, str(PROGRAMS / "matrix_app.py")]
         how = "stop" if self.column == STOP else "kill"
-        return [*app, how, str(GRACE), self.project.gate("go"), *adversary]
+        kind = "group" if self._mode == GROUPS else "marks"
+        return [*app, how, kind, str(GRACE), self.project.gate("go"), *adversary]
 
     def end(self) -> tuple[list[str], float]:
         """Let its end come. Who is alive when nobody should be, and how long it took."""
         began = time.monotonic()
         if self.column in (KILL, STOP):
             self.project.open_gate("go")
-        elif self.column in (APP, SUPERVISOR):
-            os.kill(self._parent, signal.SIGKILL)
         else:
-            os.kill(_parent_of(self._parent), signal.SIGKILL)
+            os.kill(self._above, signal.SIGKILL)
         left = self.project.stage.survivors(self.grace + MORE)
         return left, time.monotonic() - began
 

@@ -110,6 +110,10 @@ RESTARTS: list[tuple[str, spec.Restart]] = [
         ),
     ),
     ("restart: {policy: always, rules: }", spec.Restart("always")),
+    (
+        "restart: {policy: no, rules: {'075': restart}}",
+        spec.Restart("no", rules=(spec.RestartRule(True, 75),)),
+    ),
 ]
 
 STOPS: list[tuple[str | tuple[str, ...], spec.Stop]] = [

@@ -223,7 +223,7 @@ def test_a_capture_that_was_not_filled_drops_nothing() -> None:
 def test_lines_are_cut_whatever_the_blocks() -> None:
     for size in (1, 2, 5, 100):
         lines: list[str] = []
-        sink = LineSink(lines.append, lambda: None, "utf-8", "replace")
+        sink = LineSink(lines.append, lambda _: None, "utf-8", "replace")
         data = "eins\nzwé\r\n\n\xff drei".encode()
         for at in range(0, len(data), size):
             sink.feed(data[at : at + size])

@@ -103,7 +103,7 @@ def test_what_lies_on_the_border_of_two_parts_is_found(at: int) -> None:
 
 
 def test_a_pattern_that_is_none_is_refused() -> None:
-    with pytest.raises(re.error):
+    with pytest.raises(ValueError, match="no regular expression"):
         Sought("(")
 
 

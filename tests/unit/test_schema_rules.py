@@ -324,15 +324,50 @@ def test_it_tells_bad_names_and_missing_keys() -> None:
 WORDS = st.sampled_from(
     ["a", "1", "-1", "1.5", "true", "no", "''", "~", "[]", "{}", "[a, b]", "{a: b}", "[1, ~]", "5s",
      "' 5s'", "1h1m", "1m1h", "SIGINT", "A=1", "[A=1]", "{A: }", "tree", "'a b'", "0x1f", ".inf",
+     "{tcp: 80}", "{http: 'http://x'}", "{exec: a, any: true}", "{policy: no}", "{delay: 5}",
+     "{a: ready}", "{a: }", "[{signal: 1}]", "{nofile: 5}", "[0, 5]", "0-3", "{unix: x}", "3",
      ".nan", "{signal: 9}", "{timeout: 1d}", "always", "wait", "/x", "256", "1e3", "''' '''"]
 )  # fmt: skip
 
 
 @settings(max_examples=400)
-@given(st.dictionaries(st.sampled_from(sorted(TAKEN)), WORDS, max_size=4))
+@given(st.dictionaries(st.sampled_from([f.key for f in keys.TASK_FIELDS[1:]]), WORDS, max_size=4))
 def test_whatever_the_reader_takes_the_schema_takes(keys: dict[str, str]) -> None:
     text = "tasks:\n  web:\n" + "".join(
         f"    {key}: {value}\n" for key, value in ({"program": "x"} | keys).items()
     )
+    text += "  a: {program: x}\n"
+    if not problems(text):
+        assert against(text) == []
+
+
+INNER = {
+    field.key: sorted(part.key for part in field.fields)
+    for field in (*keys.TASK_FIELDS, *keys.RESTART_FIELDS, *keys.PROBE_FIELDS)
+    if field.fields
+}
+GIVEN = {"ready": "tcp: 80", "health": "log: x", "restart": "policy: no", "http": "url: 'http://x'"}
+SMALL = WORDS | st.sampled_from(
+    ["a:80", "80", "200", "'200-299'", "[200, 301]", "GET", "http://x", "https://x:1/a", "1m",
+     "a b", "[a, 'b c']", "ready", "completed", "a", "{a: b}", "75", "2", "0", "mark", "0.5"]
+)  # fmt: skip
+
+
+@settings(max_examples=400)
+@given(st.data())
+def test_whatever_the_reader_takes_inside_of_a_key_the_schema_takes(data: st.DataObject) -> None:
+    key = data.draw(st.sampled_from(sorted(INNER)))
+    inner = data.draw(st.dictionaries(st.sampled_from(INNER[key]), SMALL, max_size=3))
+    parts = [f"{name}: {value}" for name, value in inner.items()]
+    given_already = GIVEN.get(key, "")
+    if given_already and given_already.split(":")[0] not in inner:
+        parts.insert(0, given_already)
+    value = "{" + ", ".join(parts) + "}"
+    wrapped = {
+        "depends-on": f"depends-on: {{a: {value}}}",
+        "backoff": f"restart: {{policy: no, backoff: {value}}}",
+        "http": f"ready: {{http: {value}}}",
+    }
+    text = one_task(wrapped.get(key, f"{key}: {value}")) + "  a: {program: x, health: {tcp: 1}}\n"
     if not problems(text):
         assert against(text) == []

@@ -11,7 +11,7 @@ from procession._record import Record
 from procession.config.making import TASK_ATTRIBUTES
 from procession.config.nodes import places
 from procession.config.origins import ENV_FILE, INHERITED, OPTION, Item, Origin, Places
-from procession.config.values_shown import NESTED, plain
+from procession.config.values_shown import NESTED, delay_by_backoff, plain
 from procession.secrets import MASK, masked, masked_arguments, masked_text
 
 TYPE_CHECKING = False
@@ -122,7 +122,9 @@ class _Explainer:
         if key in NESTED:
             return NESTED[key](entry, task, field, said)
         if key == "restart-backoff":
-            return plain(field, task.restart.delay if said.says() else None, said)
+            if not delay_by_backoff(entry):
+                return plain(field, None, Places([]))
+            return plain(field, task.restart.delay, said)
         value = getattr(task, TASK_ATTRIBUTES[key])
         note = ""
         if key == "cwd":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from procession._record import Record
 from procession.config.nodes import find
-from procession.config.yaml import mark_of
+from procession.config.yaml import Scalar, mark_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -55,13 +55,12 @@ class Places:
         mark = mark_of(node)
         return Origin(FILE, part.name, mark.line, mark.column)
 
-    def says(self) -> bool:
-        """Does anybody say it?"""
-        return bool(self.found)
-
-    def below(self, key: str) -> Places:
-        """Where a key of that mapping is said."""
-        inside = [(part, find(node, key)) for part, node in self.found]
+    def below(self, key: str, *, short: bool = False) -> Places:
+        """Where a key of that mapping is said. `short`: a scalar in its place says it too."""
+        inside = [
+            (part, node if short and isinstance(node, Scalar) else find(node, key))
+            for part, node in self.found
+        ]
         return Places([(part, node) for part, node in inside if node is not None])
 
     def or_else(self, other: Places) -> Places:

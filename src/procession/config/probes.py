@@ -11,7 +11,8 @@ from procession.config.mappings import Table, below
 from procession.config.report import Report, described
 from procession.config.scalars import BOOLEAN, INTEGER
 from procession.config.strings import filled, path_below
-from procession.config.texts import is_null, items, written
+from procession.config.texts import is_null, items, quickly, written
+from procession.config.variables import shown_name
 from procession.config.yaml import Mapping, Scalar, kind_of
 from procession.errors import quoted
 
@@ -157,24 +158,33 @@ def headers(
                 report.bad(key, f"{quoted(key.value)} is given twice", "each header once")
                 good = False
             continue
-        content = written(report, value, "text", f".{key.value}", key)
-        if content is not None and not (content.isascii() and content.isprintable()):
-            what = "a value with characters that no header has"
-            report.bad(value, what, "printable ASCII", tail=f".{key.value}")
-            content = None
+        content = quickly(report, value)
+        if content is None or not (content.isascii() and content.isprintable()):
+            content = _bad_header(report, key, value)
         good = good and content is not None
         found[lower] = (key.value, content or "")
     return tuple(found.values()) if good else None
 
 
+def _bad_header(report: Report, key: Scalar, node: Node) -> str | None:
+    """The value of a header that is not what it should be, if it can be one at all."""
+    tail = f".{shown_name(report, key)}"
+    content = written(report, node, "text", tail, key)
+    if content is not None and not (content.isascii() and content.isprintable()):
+        what = "a value with characters that no header has"
+        report.bad(node, what, "printable ASCII", tail=tail)
+        return None
+    return content
+
+
 def regex(report: Report, node: Node, field: keys.Field, folder: str) -> str | None:
-    """A regular expression of Python's `re` for bytes: output has no encoding."""
+    """A regular expression of Python's `re`: what it is looked for in is read as UTF-8."""
     expected = "a regular expression, as Python's `re` has them"
     value = filled(report, node, expected)
     if value is None:
         return None
     try:
-        re.compile(value.encode())
+        re.compile(value)
     except (re.error, OverflowError, RecursionError) as error:
         report.bad(node, f"{quoted(value)} cannot be read: {error}", expected)
         return None

@@ -84,8 +84,10 @@ def rules(
 
 
 def _end(report: Report, key: Node) -> tuple[int | None, int | None] | None:
-    """An exit code or the number of a signal, by a key."""
-    if isinstance(key, Scalar) and kind_of(key) == INTEGER:
+    """An exit code or the number of a signal, by a key. Digits are a code in quotes too: what
+    writes JSON has to quote them."""
+    digits = isinstance(key, Scalar) and key.value.isascii() and key.value.isdigit()
+    if isinstance(key, Scalar) and (digits or kind_of(key) == INTEGER):
         code = scalars.integer(key.value)
         if 0 <= code <= 255:
             return code, None

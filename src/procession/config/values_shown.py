@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from procession import keys, spec
 from procession.config.origins import Item, Places
-from procession.config.yaml import Scalar, Sequence
+from procession.config.yaml import Sequence
 from procession.secrets import MASK, masked_arguments, masked_text
 
 TYPE_CHECKING = False
@@ -33,20 +33,18 @@ def _parts(
 
 def _restart(entry: Entry, task: spec.Task, field: keys.Field, said: Places) -> Item:
     r = task.restart
-    by_backoff = entry.said("restart-backoff") is not None and r.delay is not None
     values: dict[str, object] = {
         "policy": r.policy,
-        "delay": None if by_backoff else r.delay,
+        "delay": None if delay_by_backoff(entry) else r.delay,
         "stable-after": r.stable_after,
         "limit": r.limit,
         "within": r.window,
     }
     items: list[Item] = []
     for part in field.fields:
-        at = said.below(part.key)
+        at = said.below(part.key, short=part.key == "policy")
         if part.key == "policy":
-            words = Places([(p, n) for p, n in said.found if isinstance(n, Scalar)])
-            items.append(plain(part, r.policy, at.or_else(words)))
+            items.append(plain(part, r.policy, at))
         elif part.key == "backoff":
             grows = {"first": r.first, "factor": r.factor, "longest": r.longest, "jitter": r.jitter}
             value = tuple(_parts(part.fields, grows, at)) if r.delay is None else None
@@ -58,8 +56,21 @@ def _restart(entry: Entry, task: spec.Task, field: keys.Field, said: Places) -> 
             )
             items.append(Item(part.key, part.kind, rules, at.origin))
         else:
-            items.append(plain(part, values[part.key], at))
+            # what another file says and this one stands in the place of is not said
+            items.append(
+                plain(part, values[part.key], Places([]) if values[part.key] is None else at)
+            )
     return Item(field.key, field.kind, tuple(items), said.origin)
+
+
+def delay_by_backoff(entry: Entry) -> bool:
+    """Is it `restart-backoff` that says the fixed delay, rather than `restart.delay`?"""
+    for layer in entry.layers:
+        if "restart-backoff" in layer.nodes:
+            return True
+        if "delay" in layer.values.get("restart", {}):
+            return False
+    return False
 
 
 def _end(rule: spec.RestartRule) -> str:
@@ -97,12 +108,9 @@ def _step(step: spec.StopStep, said: Places, index: int) -> Item:
 def _depends_on(entry: Entry, task: spec.Task, field: keys.Field, said: Places) -> Item:
     def of(need: spec.Dependency) -> Item:
         at = said.below(need.task)
-        words = Places([(p, n) for p, n in at.found if isinstance(n, Scalar)])
         values = {"condition": need.condition, "restart": need.restart, "timeout": need.timeout}
         items = [
-            plain(f, values[f.key], at.below(f.key).or_else(words))
-            if f.key == "condition"
-            else plain(f, values[f.key], at.below(f.key))
+            plain(f, values[f.key], at.below(f.key, short=f.key == "condition"))
             for f in field.fields
         ]
         return Item(need.task, "mapping", tuple(items), at.or_else(said).origin)
@@ -116,7 +124,7 @@ def _check(entry: Entry, task: spec.Task, field: keys.Field, said: Places) -> It
     said = Places(said.found[:1])
     if check is None:
         return plain(field, None, said)
-    probes = {_key(probe): probe for probe in check.probes}
+    parts = {part.key: part for part in field.fields}
     values: dict[str, object] = {
         "any": check.any,
         "interval": check.interval,
@@ -126,13 +134,8 @@ def _check(entry: Entry, task: spec.Task, field: keys.Field, said: Places) -> It
         "failures": check.failures,
         "then": "restart" if check.restarts else "mark",
     }
-    items: list[Item] = []
-    for part in field.fields:
-        at = said.below(part.key)
-        if part.key in values:
-            items.append(plain(part, values[part.key], at))
-        elif part.key in probes:
-            items.append(_probe(part, probes[part.key], at))
+    items = [_probe(parts[_key(p)], p, said.below(_key(p))) for p in check.probes]
+    items += _parts(field.fields, values, said)
     return Item(field.key, field.kind, tuple(items), said.origin)
 
 
@@ -166,7 +169,7 @@ def _http(field: keys.Field, probe: spec.HttpProbe, said: Places) -> Item:
         Item(name, "variable", MASK if value else "", at.below(name).or_else(at).origin)
         for name, value in probe.headers
     )
-    status = tuple(str(a) if a == b else f"{a}-{b}" for a, b in probe.status)
+    status = tuple(a if a == b else f"{a}-{b}" for a, b in probe.status)
     values: dict[str, object] = {
         "url": masked_text(probe.url),
         "method": probe.method,
@@ -174,11 +177,7 @@ def _http(field: keys.Field, probe: spec.HttpProbe, said: Places) -> Item:
         "body": None if probe.body is None else masked_text(probe.body),
         "headers": headers,
     }
-    words = Places([(p, n) for p, n in said.found if isinstance(n, Scalar)])
-    items = [
-        plain(f, values[f.key], said.below(f.key).or_else(words if f.key == "url" else Places([])))
-        for f in field.fields
-    ]
+    items = [plain(f, values[f.key], said.below(f.key, short=f.key == "url")) for f in field.fields]
     return Item(field.key, field.kind, tuple(items), said.origin)
 
 

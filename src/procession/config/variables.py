@@ -63,7 +63,7 @@ def _environment_mapping(report: Report, node: Mapping) -> Pairs | None:
             continue
         if i >= own and variable in found:
             continue  # what a merge brings gives way
-        shown = _shown(report, key)
+        shown = shown_name(report, key)
         if not _variable(report, key, variable, variable in found, f".{shown}", shown):
             good = False
             continue
@@ -74,8 +74,8 @@ def _environment_mapping(report: Report, node: Mapping) -> Pairs | None:
     return tuple(found.items()) if good else None
 
 
-def _shown(report: Report, key: Scalar) -> str:
-    """A variable's name as a message may have it."""
+def shown_name(report: Report, key: Scalar) -> str:
+    """The name of a variable or a header as a message may have it."""
     from procession.config.concealing import has_value, name_shown
     from procession.secrets import MASK
 

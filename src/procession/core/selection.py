@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from procession.core.graph import closure, edges_of
 from procession.errors import UsageError, quoted
 from procession.spec import Project, Task, replicas_of
 
@@ -85,22 +86,14 @@ def _answering(task: Task, word: str) -> set[int]:
 
 
 def _add_needs(
-    tasks: Iterable[Task], picked: dict[str, set[int]], excluded: dict[str, set[int]]
+    tasks: Sequence[Task], picked: dict[str, set[int]], excluded: dict[str, set[int]]
 ) -> None:
-    """Let `picked` have what it needs, and what that needs."""
-    by_name = {task.name: task for task in tasks}
-    waiting = list(picked)
-    seen = set(waiting)
-    while waiting:
-        for need in by_name[waiting.pop()].depends_on:
-            task = by_name.get(need.task)
-            if task is None or task.name in seen:
-                continue
-            seen.add(task.name)
-            left = _all(task) - excluded.get(task.name, set())
-            if left:
-                picked[task.name] = left
-                waiting.append(task.name)
+    """Let `picked` have what it needs, and what that needs; what is excluded needs nothing."""
+    left = {task.name: _all(task) - excluded.get(task.name, set()) for task in tasks}
+    edges = edges_of(task for task in tasks if left[task.name])
+    for name in closure(edges, list(picked)):
+        if left.get(name):
+            picked.setdefault(name, left[name])
 
 
 def _task(task: Task, picked: dict[str, set[int]], *, begins: bool) -> Task:

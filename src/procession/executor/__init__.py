@@ -23,7 +23,7 @@ assert sys.platform != "win32", "for POSIX only"
 from subprocess import DEVNULL, PIPE, STDOUT, TimeoutExpired
 
 from procession.core.stop import Ladder, Step
-from procession.executor._driver import WrongThreadError
+from procession.executor._driver import WrongMomentError, WrongThreadError
 from procession.executor._events import Events
 from procession.executor._executor import Executor
 from procession.executor._handle import ExecHandle
@@ -40,8 +40,8 @@ from procession.executor._values import (
 __all__ = [
     "DEVNULL", "PIPE", "STDOUT", "Capture", "CommandFailed", "Event", "Events", "ExecHandle",
     "Executor", "ExecutorStopped", "Ladder", "Lines", "NotServedError", "Output", "Result", "Step",
-    "TimeoutExpired", "WrongThreadError", "executor", "run_command", "run_command_async",
-    "run_command_or_fail", "run_command_or_fail_async",
+    "TimeoutExpired", "WrongMomentError", "WrongThreadError", "executor", "run_command",
+    "run_command_async", "run_command_or_fail", "run_command_or_fail_async",
 ]  # fmt: skip
 
 executor = Executor()

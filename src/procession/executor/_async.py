@@ -1,4 +1,6 @@
-"""`await handle`: in trio's loop if one runs here, else in asyncio's. Imports neither by itself."""
+# ruff: noqa: E402 - the assert that names the platform stands above what only that platform has
+"""The handle's face for coroutines. Imports no loop by itself: asyncio and trio are found running,
+and anyio's are one of these two."""
 
 from __future__ import annotations
 
@@ -6,62 +8,99 @@ import sys
 
 assert sys.platform != "win32", "for POSIX only"
 
+from procession.executor._stopping import GRACE, as_ladder, default_ladder
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterable
     from typing import Any
 
-    from procession.executor._handle import ExecHandle
+    from procession.core.stop import Ladder, Step
+    from procession.executor._request import Request
     from procession.executor._values import Result
 
+    Listen = Callable[[Callable[[object], object]], None]
 
-async def result(handle: ExecHandle) -> Result:
-    """`handle.result()` without blocking the loop."""
-    if not handle.done:
-        trio: Any = sys.modules.get("trio")
-        token = None
-        if trio is not None:
+
+class Awaited:
+    """A part of `ExecHandle`. Works under asyncio, uvloop, trio and anyio; elsewhere RuntimeError.
+
+    To cancel one of these stops the waiting alone: a process lives on, a stop goes on.
+    """
+
+    __slots__ = ()
+
+    if TYPE_CHECKING:  # what it is a part of has these
+        poll: Callable[[], int | None]
+        result: Callable[[], Result]
+        add_done_callback: Listen
+        remove_done_callback: Listen
+        _on_exit: Listen
+        _not_on_exit: Listen
+        _begin_stop: Callable[[Ladder, float | None], None]
+        _request: Request
+
+        @property
+        def done(self) -> bool: ...
+
+    def __await__(self) -> Generator[Any, Any, Result]:
+        """`result()` for a coroutine."""
+        return self.result_async().__await__()
+
+    async def wait_async(self) -> int:
+        """`wait()` for a coroutine: until the process has ended; its `returncode`."""
+        code = self.poll()
+        if code is None:
+            await _told(self._on_exit, self._not_on_exit)
+            code = self.poll()
+            assert code is not None, "it was told"
+        return code
+
+    async def result_async(self) -> Result:
+        """`result()` for a coroutine, the same as `await handle`."""
+        if not self.done:
+            await _told(self.add_done_callback, self.remove_done_callback)
+        return self.result()
+
+    async def kill_async(self, grace: float = GRACE) -> None:
+        """`kill()` for a coroutine."""
+        self._begin_stop(default_ladder(grace), grace)
+        await self.result_async()
+
+    async def stop_async(self, ladder: Ladder | Step | Iterable[Step] | None = None) -> None:
+        """`stop()` for a coroutine."""
+        self._begin_stop(self._request.stop if ladder is None else as_ladder(ladder), None)
+        await self.result_async()
+
+
+async def _told(add: Listen, remove: Listen) -> None:
+    """Until what was added is called, in whatever thread."""
+    from procession.shutdown._async import tell_loop, trio_token
+
+    told: Any
+    token = trio_token()
+    if token is not None:
+        trio: Any = sys.modules["trio"]
+        told = trio.Event()
+
+        def tell(_: object) -> None:
             try:
-                token = trio.lowlevel.current_trio_token()
-            except RuntimeError:
-                pass  # trio is imported, and it is not its loop that runs here
-        if token is not None:
-            await _in_trio(handle, trio, token)
-        else:
-            await _in_asyncio(handle)
-    return handle.result()
-
-
-async def _in_asyncio(handle: ExecHandle) -> None:
-    import asyncio
-
-    loop = asyncio.get_running_loop()
-    told = asyncio.Event()
-
-    def tell(_: object) -> None:
+                token.run_sync_soon(told.set)
+            except trio.RunFinishedError:
+                pass  # that loop is over, nobody waits there any more
+    else:
+        asyncio: Any = sys.modules.get("asyncio")
         try:
-            loop.call_soon_threadsafe(told.set)
-        except RuntimeError:
-            if not loop.is_closed():
-                raise  # a closed one has nobody left who waits
+            loop = asyncio.get_running_loop()
+        except (AttributeError, RuntimeError):  # the first: nobody has imported it
+            raise RuntimeError("neither asyncio nor trio runs this coroutine") from None
+        told = asyncio.Event()
 
-    handle.add_done_callback(tell)
+        def tell(_: object) -> None:
+            tell_loop(loop, told.set)
+
+    add(tell)
     try:
         await told.wait()
     finally:
-        handle.remove_done_callback(tell)
-
-
-async def _in_trio(handle: ExecHandle, trio: Any, token: Any) -> None:
-    told = trio.Event()
-
-    def tell(_: object) -> None:
-        try:
-            token.run_sync_soon(told.set)
-        except trio.RunFinishedError:
-            pass  # that loop is over, nobody waits there any more
-
-    handle.add_done_callback(tell)
-    try:
-        await told.wait()
-    finally:
-        handle.remove_done_callback(tell)
+        remove(tell)

@@ -52,7 +52,7 @@ class Commands:
         try:
             return handle.result()
         except BaseException:
-            handle._keeper.stop_one(handle, handle._request.stop, None)
+            handle._begin_stop(handle._request.stop, None)
             raise
 
     async def _to_end_async(self, command: Argv, options: dict[str, Any]) -> Result:
@@ -60,7 +60,7 @@ class Commands:
         try:
             return await handle
         except BaseException:
-            handle._keeper.stop_one(handle, handle._request.stop, None)
+            handle._begin_stop(handle._request.stop, None)
             raise
 
 

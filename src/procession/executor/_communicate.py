@@ -14,6 +14,9 @@ import selectors
 import subprocess
 import time
 
+from procession.executor._loop import LONGEST
+from procession.executor._streams import Kept, Whole
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import IO, Any
@@ -31,16 +34,19 @@ class Exchange:
         self._handle = handle
         self._input = memoryview(b"")
         self._begun = False
-        self._read: dict[str, list[bytes]] = {"stdout": [], "stderr": []}
-        self._open: dict[int, str] = {}
+        self._limit = handle._request.limit
+        limit = self._limit
+        self._read = {n: Whole() if limit is None else Kept(limit) for n in ("stdout", "stderr")}
+        self._told: set[str] = set()  # of whose output some was dropped
 
     def run(self, given: Any, timeout: float | None) -> tuple[Any, Any]:
         deadline = None if timeout is None else time.monotonic() + timeout
         if not self._begun:
-            if timeout is None and [self._stream(n) for n in _NAMES].count(None) >= 2:
+            few = [self._stream(name) for name in _NAMES].count(None) >= 2
+            if timeout is None and self._limit is None and few:
                 return self._alone(given)
             self._begin(given)
-        with selectors.DefaultSelector() as selector:
+        with selectors.PollSelector() as selector:  # which takes no descriptor
             self._register(selector)
             while selector.get_map():
                 ready = selector.select(self._left(deadline))
@@ -133,29 +139,35 @@ class Exchange:
         assert stream is not None, "it is registered"
         block = os.read(stream.fileno(), _BLOCK)
         if block:
-            self._read[name].append(block)
+            self._read[name].feed(block)
         else:
             selector.unregister(stream.fileno())
             stream.close()
 
     def _left(self, deadline: float | None) -> float | None:
-        return None if deadline is None else max(0.0, deadline - time.monotonic())
+        return None if deadline is None else min(LONGEST, max(0.0, deadline - time.monotonic()))
 
     def _check(self, deadline: float | None, timeout: float | None) -> None:
         if deadline is not None and timeout is not None and time.monotonic() > deadline:
             raise subprocess.TimeoutExpired(
                 self._handle.args,
                 timeout,
-                output=b"".join(self._read["stdout"]) or None,
-                stderr=b"".join(self._read["stderr"]) or None,
+                output=bytes(self._read["stdout"].so_far()) or None,
+                stderr=bytes(self._read["stderr"].so_far()) or None,
             )
 
     def _answer(self, name: str) -> Any:
         stream = self._stream(name)
         if stream is None:
             return None
-        data = b"".join(self._read[name])
-        if isinstance(stream, io.TextIOWrapper):
-            text = data.decode(stream.encoding, stream.errors or "strict")
-            return text.replace("\r\n", "\n").replace("\r", "\n")
-        return data
+        kept = self._read[name].so_far()
+        if kept.dropped and name not in self._told:
+            self._told.add(name)
+            handle = self._handle
+            handle._keeper.teller.tell_dropped(handle.name, handle.pid, name, kept.dropped)
+        if not isinstance(stream, io.TextIOWrapper):
+            return bytes(kept)
+        # where some is missing, a character may have been cut in two
+        errors = "replace" if kept.dropped else stream.errors or "strict"
+        text = kept.text(stream.encoding, errors)
+        return text.replace("\r\n", "\n").replace("\r", "\n")

@@ -23,9 +23,10 @@ from collections import deque
 
 from procession.errors import ProcessionError
 from procession.executor._events import log
+from procession.executor._finish import ASK_AGAIN, SHORT
 from procession.executor._handle import Latch
 from procession.executor._keeper import Keeper
-from procession.executor._launch import launch
+from procession.executor._launch import launch, take_back
 from procession.executor._values import ExecutorStopped, NotServedError
 
 TYPE_CHECKING = False
@@ -37,17 +38,30 @@ OPEN, STOPPING, STOPPED = "open", "stopping", "stopped"
 SERVING = ("run", "start")
 _LINGER = 0.2  # seconds the housekeeping thread stays when there is nothing to do
 _WARN_AFTER = 5.0  # seconds that nobody serves
-SHORT = (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE)  # of something that may come back
+_FORCED = 3  # times that a loop which fails is tried again, to see the end of what was killed
 _TRIES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5)  # seconds to wait for it
 
 
 def _told(e: OSError) -> OSError:
-    e.add_note(f"tried for {sum(_TRIES):g} s: processes, memory or descriptors are short")
+    what = "processes, memory or descriptors are short"
+    if e.errno == errno.ETXTBSY:
+        what = "somebody has it open for writing"
+    e.add_note(f"tried for {sum(_TRIES):g} s: {what}")
     return e
 
 
 class WrongThreadError(ProcessionError, RuntimeError):
     """The call is not for this thread."""
+
+
+class WrongMomentError(ProcessionError, RuntimeError):
+    """`executor.containment` was set while processes live."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "executor.containment: it was set while processes of this executor live; "
+            "expected before the first one is started, or after `stop()`"
+        )
 
 
 class Ticket:
@@ -74,6 +88,7 @@ class Driver:
     """A part of the `Executor`."""
 
     orphans: str
+    _containment: str
 
     def _init(self) -> None:
         # Reentrant: a signal handler in the thread that holds it may call `stop`.
@@ -84,10 +99,11 @@ class Driver:
         self._state = OPEN
         self._mode: str | None = None  # how the loop is turned: one of SERVING, or `house`
         self._thread: threading.Thread | None = None
+        self._turning: Latch | None = None  # falls when that is over
         self._takeover = False
         self._queue: deque[Ticket] = deque()
         self._waiting: deque[Ticket] = deque()  # for what was short
-        self._keeper = Keeper(self._ensure_driver, self.orphans)
+        self._keeper = Keeper(self._ensure_driver, self.orphans, self._containment)
 
     def _after_fork(self) -> None:
         """In the child: nothing of this is its own. Locks may be held by threads that are not."""
@@ -106,6 +122,13 @@ class Driver:
                 "Call `executor.start()`, which serves in a thread of its own"
             )
 
+    def _check_not_turner(self) -> None:
+        if threading.get_ident() == self._keeper.turner:
+            raise WrongThreadError(
+                "executor.join(): called in the executor's own thread, by a callback, which would "
+                "wait for its own end. Call it in another thread"
+            )
+
     # --- turning ---------------------------------------------------------------------------------
 
     def _serve(self, mode: str, ready: Latch | None = None) -> None:
@@ -113,7 +136,6 @@ class Driver:
         self._take_over(mode)
         keeper = self._keeper
         try:
-            keeper.open()
             for _ in range(len(self._queue)):
                 keeper.loop.post(self._serve_one)
             if ready is not None:
@@ -127,21 +149,56 @@ class Driver:
             self._end_serving()
 
     def _take_over(self, mode: str) -> None:
+        self._end_house()
+        try:
+            with self._lock:
+                self._keeper.turner = threading.get_ident()
+                self._keeper.open()
+                self._mode = mode
+                self._thread = threading.current_thread() if mode == "start" else None
+                self._turning = Latch()
+                if self._state == STOPPED:
+                    self._state = OPEN
+        except BaseException:  # nothing has changed, then
+            with self._lock:
+                if self._mode is None:
+                    self._close()
+            raise
+        finally:
+            self._house_may_begin()
+
+    def _end_house(self) -> None:
+        """There is no housekeeping thread, and none begins until `_house_may_begin`."""
         with self._lock:
             if self._mode in SERVING or self._takeover:
                 raise WrongThreadError("executor: it is being served already, by another thread")
             self._takeover = True
             house = self._thread
-        if house is not None:
-            self._keeper.loop.post(int)  # to wake it
-            house.join()
+        try:
+            if house is not None:
+                self._keeper.loop.post(int)  # to wake it
+                house.join()
+        except BaseException:
+            self._house_may_begin()
+            raise
+
+    def _house_may_begin(self) -> None:
         with self._lock:
             self._takeover = False
-            self._mode = mode
-            self._thread = threading.current_thread() if mode == "start" else None
-            self._keeper.turner = threading.get_ident()
-            if self._state == STOPPED:
-                self._state = OPEN
+            lost = self._mode is None and bool(self._keeper.trace)
+        if lost:
+            self._ensure_driver()
+
+    def _set_containment(self, kind: str) -> None:
+        """Of what is started from here on."""
+        self._end_house()
+        try:
+            with self._gate:
+                if self._births or self._keeper.trace:
+                    raise WrongMomentError
+                self._containment = self._keeper.containment = kind
+        finally:
+            self._house_may_begin()
 
     def _is_over(self) -> bool:
         keeper = self._keeper
@@ -150,9 +207,9 @@ class Driver:
         return not keeper.trace and not keeper.loop.has_calls
 
     def _bring_down(self) -> None:
-        """Whatever ended the loop: nothing outlives it. A second Ctrl-C kills at once."""
-        grace = 3.0
-        while True:
+        """Whatever ended the loop: nothing outlives it. What comes in between (a second Ctrl-C, a
+        callback that calls `sys.exit()`) kills at once, and is not what ends it."""
+        for grace in (3.0, *(0.0,) * _FORCED):
             try:
                 with self._gate:
                     self._state = STOPPING
@@ -162,20 +219,17 @@ class Driver:
                 while not self._is_over():
                     self._keeper.turn()
                 return
-            except KeyboardInterrupt:
-                if grace == 0:
-                    raise
-                grace = 0
+            except BaseException as e:  # noqa: BLE001 - the first is raised when this is over
+                log.debug("the executor is being brought down, and was interrupted: %r", e)
 
     def _end_serving(self) -> None:
         with self._lock:
             self._state = STOPPED
-            self._keeper.close()
-            self._keeper.turner = 0
-            self._mode = None
-            self._thread = None
+            self._close()
         self._refuse_all()
         self._keeper.teller.end()
+        if self._keeper.trace:
+            self._ensure_driver()  # killed, and not seen to end: somebody may wait for that
 
     def _start_thread(self) -> None:
         ready = Latch()
@@ -205,16 +259,21 @@ class Driver:
         with self._lock:
             if self._mode is None and not self._takeover:
                 self._mode = "house"
+                self._turning = Latch()
                 self._thread = threading.Thread(
                     target=self._keep_house, name="procession-housekeeping", daemon=True
                 )
-                self._thread.start()
+                try:
+                    self._thread.start()
+                except RuntimeError as e:  # all that Python says of EAGAIN
+                    self._mode = self._thread = self._turning = None
+                    raise BlockingIOError(errno.EAGAIN, str(e)) from e
 
     def _keep_house(self) -> None:
         keeper = self._keeper
         keeper.turner = threading.get_ident()
         try:
-            keeper.open()
+            self._open_house()
             idle_since: float | None = None
             while True:
                 busy = bool(keeper.trace or keeper.loop.has_calls)
@@ -225,22 +284,35 @@ class Driver:
                     with self._gate, self._lock:
                         busy = bool(self._births or keeper.trace or keeper.loop.has_calls)
                         if (self._takeover and not self._births) or not busy:
-                            self._close_house()
+                            self._close()
                             return
                         continue
                 keeper.turn(None if busy else _LINGER)
         except BaseException:
             self._await_births()
             with self._gate, self._lock:
-                self._close_house()
+                self._close()
             raise
 
-    def _close_house(self) -> None:
+    def _open_house(self) -> None:
+        """Nobody waits here for what is short, and nobody else would look after what lives."""
+        while not self._takeover:
+            try:
+                self._keeper.open()
+                return
+            except OSError as e:
+                self._keeper.tell_short(e)
+            time.sleep(ASK_AGAIN)
+
+    def _close(self) -> None:
         """Nothing is launched meanwhile: it would use descriptors that are closed here."""
         self._keeper.close()
         self._keeper.turner = 0
         self._mode = None
         self._thread = None
+        turning, self._turning = self._turning, None
+        if turning is not None:
+            turning.fall()
 
     # --- requests --------------------------------------------------------------------------------
 
@@ -344,7 +416,7 @@ class Driver:
         try:
             with self._gate:
                 if not self._births:
-                    keeper.trees.prepare()  # nobody may be born while it reads the clock
+                    keeper.prepare()  # nobody may be born while it reads the clock
                 # before the look at the state: `stop` sets that, then looks for births
                 self._births[birth] = threading.get_ident()
                 self._refuse_if_stopped()
@@ -366,7 +438,13 @@ class Driver:
         """In this thread, though something may be short for a moment."""
         while True:
             try:
-                return self._launch_here(request)
+                handle = self._launch_here(request)
+                try:
+                    self._ensure_driver()
+                except OSError:  # no thread to look after it
+                    take_back(self._keeper, handle)
+                    raise
+                return handle
             except OSError as e:
                 if e.errno not in SHORT:
                     raise

@@ -111,6 +111,9 @@ class Teller:
         for callback in self._callbacks:
             self._call_soon(callback, event)
 
+    def tell_dropped(self, name: str, pid: int, stream: str, count: int) -> None:
+        self.tell("output dropped", name, pid, f"{count} bytes of {stream}")
+
     def end(self) -> None:
         """The loop is over: whoever iterates is released."""
         with self._lock:
@@ -120,8 +123,12 @@ class Teller:
 
 
 def guarded(callback: Callable[..., object], *args: Any) -> None:
-    """What a caller's function raises is theirs to see, and must not end the loop."""
+    """What a caller's function raises is theirs to see, and must not end the loop: except in the
+    main thread, whose Ctrl-C and `sys.exit()` mean the program."""
     try:
         callback(*args)
-    except Exception:
+    except BaseException as e:
+        ends = isinstance(e, KeyboardInterrupt | SystemExit)
+        if ends and threading.current_thread() is threading.main_thread():
+            raise
         log.exception("a callback of the executor failed: %r", callback)

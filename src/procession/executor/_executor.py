@@ -14,11 +14,14 @@ from subprocess import DEVNULL
 
 from procession.executor import _request as requests
 from procession.executor._commands import Commands
-from procession.executor._driver import OPEN, SERVING, SHORT, STOPPED, STOPPING, Driver, Ticket
+from procession.executor._driver import OPEN, SERVING, STOPPED, STOPPING, Driver, Ticket
+from procession.executor._finish import SHORT
 from procession.executor._hosts import check_host, remember
-from procession.executor._request import UNSET, Request
-from procession.executor._stopping import GRACE, as_ladder
+from procession.executor._request import DISCARD, UNSET, Request
+from procession.executor._stopping import GRACE, as_ladder, seconds
+from procession.executor._streams import check_text
 from procession.executor._values import ExecutorStopped, named
+from procession.process.containment import KINDS, MARKS
 from procession.process.defaults import blocks
 
 TYPE_CHECKING = False
@@ -34,6 +37,12 @@ if TYPE_CHECKING:
     from procession.executor._values import Event
 
 
+def _kind(containment: str) -> str:
+    if containment not in KINDS:
+        raise ValueError(f"containment is {containment!r}; expected {', '.join(KINDS)}")
+    return containment
+
+
 def _ids(
     user: str | int | None, group: str | int | None, groups: Iterable[str | int] | None
 ) -> tuple[int | None, int | None, tuple[int, ...] | None]:
@@ -47,8 +56,8 @@ def _ids(
 class Executor(Driver, Commands):
     """Starts processes for all threads of an application, keeps a trace of them, stops them all.
 
-    Use the ready instance `procession.executor.executor`, and make none of your own, except in
-    tests and for groups of processes that are to be stopped apart from the rest.
+    Use the ready instance `procession.executor.executor`: this class should not be instantiated,
+    except in tests and for groups of processes that are to be stopped apart from the rest.
 
     The main thread calls `run()`, which serves the others until `stop()`; a program whose main
     thread is taken calls `start()` instead. All methods may be called from any thread, `stop` from
@@ -56,19 +65,41 @@ class Executor(Driver, Commands):
 
     If the application is killed, a small helper (the *sentinel*, started with the first process)
     ends what it left; `Executor(orphans="leave")` goes without.
+
+    `containment` says how a process is known for one of ours: by session, parents and `marks` in
+    its environment (the default); by a control `group` of its own, which holds whatever hides, or
+    HostError where this host gives none; or `auto`: by a group where one is to be had. With groups
+    the helper is there all the time, and starts the processes (docs/guide-executor.md).
     """
 
-    def __init__(self, *, orphans: str = "sweep") -> None:
+    def __init__(self, *, orphans: str = "sweep", containment: str = MARKS) -> None:
         if orphans not in ("sweep", "leave"):
             raise ValueError(f"orphans is {orphans!r}; expected sweep or leave")
         self.orphans = orphans
+        self._containment = _kind(containment)
         self._init()
         remember(self)
+
+    @property
+    def containment(self) -> str:
+        """`marks`, `auto` or `group`. May be set while nothing of this executor lives and no
+        thread serves it: WrongMomentError or WrongThreadError otherwise; ValueError for another
+        word."""
+        return self._containment
+
+    @containment.setter
+    def containment(self, kind: str) -> None:
+        self._set_containment(_kind(kind))
+
+    @property
+    def is_contained(self) -> bool:
+        """Has what runs now a control group of its own?"""
+        return self._keeper.contained is not None
 
     def create_process(
         self,
         command: Argv,
-        discard_output: bool = UNSET,  # as True, but contradicting no explicit stdout
+        discard_output: bool = DISCARD,
         *,
         cwd: str | os.PathLike[str] | None = None,
         env: Mapping[str, str] | None = None,
@@ -85,6 +116,7 @@ class Executor(Driver, Commands):
         stop: Ladder | Step | Iterable[Step] | None = None,
         leftover: str = "wait",
         name: str | None = None,
+        limit: int | None = None,
         text: bool = False,
         encoding: str | None = None,
         errors: str | None = None,
@@ -111,6 +143,10 @@ class Executor(Driver, Commands):
         leftover        what becomes of those who outlive their leader: `wait` keeps the process in
                         the trace until they end, `stop` stops them, `leave` lets them go
         name            for messages; else the program's name
+        limit           the most bytes that are kept in memory of each stream that is read for the
+                        caller: by a `Capture` without a limit of its own (64 KiB otherwise), and by
+                        `communicate` (all of it otherwise). Head and tail are kept; what is dropped
+                        between them is told as an event
         text, encoding, errors
                         as for Popen: the caller's pipes carry text
 
@@ -129,9 +165,10 @@ class Executor(Driver, Commands):
         request.argv = requests.words_of(command)
         request.stdin = stdin
         request.stdout, request.stderr = requests.targets(discard_output, stdout, stderr)
-        requests.check_text(encoding)
+        check_text(encoding, errors)
         requests.check_targets(stdin, request.stdout, request.stderr)
         requests.check_idle(idle_timeout, request.stdout, request.stderr)
+        requests.check_limit(limit, request.stdout, request.stderr)
         if leftover not in requests.LEFTOVERS:
             raise ValueError(f"leftover is {leftover!r}; expected {', '.join(requests.LEFTOVERS)}")
         request.cwd = None if cwd is None else os.fspath(cwd)
@@ -145,6 +182,7 @@ class Executor(Driver, Commands):
         request.idle_timeout = idle_timeout
         request.stop = as_ladder(stop)
         request.leftover = leftover
+        request.limit = limit
         request.name = named(request.argv) if name is None else name
         request.text = text or encoding is not None or errors is not None
         request.encoding = encoding
@@ -152,7 +190,11 @@ class Executor(Driver, Commands):
         request.owner = threading.current_thread()
         requests.take_lines(request)
         self._keeper.teller.tell("requested", request.name)
-        return self._get_started(request, start_timeout)
+        try:
+            return self._get_started(request, start_timeout)
+        except BaseException:
+            requests.give_lines_back(request)
+            raise
 
     # --- the thread that serves ------------------------------------------------------------------
 
@@ -180,6 +222,7 @@ class Executor(Driver, Commands):
         All trees are stopped at the same time, each by its own ladder, and what has not ended
         after `grace` seconds is killed. A second call kills at once. Safe in a signal handler.
         """
+        seconds("grace", grace)
         with self._gate:
             again = self._state == STOPPING
             if self._state == STOPPED:
@@ -195,12 +238,16 @@ class Executor(Driver, Commands):
 
     def join(self, timeout: float | None = None) -> bool:
         """After `stop`: wait until nothing lives and no thread serves; False: it took longer than
-        `timeout` seconds. Not from a callback."""
+        `timeout` seconds. Not from a callback, which keeps that from happening: WrongThreadError.
+        """
+        self._check_not_turner()
         until = None if timeout is None else time.monotonic() + timeout
-        while (thread := self._thread) is not None and thread is not threading.current_thread():
-            thread.join(None if until is None else max(0.0, until - time.monotonic()))
-            if thread.is_alive():
+        while (turning := self._turning) is not None:
+            thread = self._thread
+            if not turning.wait(None if until is None else until - time.monotonic()):
                 return False
+            if thread is not None:
+                thread.join()  # it has nothing left to do
         return True
 
     def __enter__(self) -> Self:
@@ -235,6 +282,8 @@ class Executor(Driver, Commands):
                 for handle in self.processes
                 if handle._owner.ident == thread and (not alive or handle._owner in alive)
             )
+        if not isinstance(thread, threading.Thread):
+            raise TypeError(f"{thread!r} is no thread, nor the ident of one")
         return tuple(handle for handle in self.processes if handle._owner is thread)
 
     def on_event(self, callback: Callable[[Event], object]) -> Callable[[], None]:
@@ -253,9 +302,12 @@ class Executor(Driver, Commands):
         ident = threading.get_ident()
         mode = self._mode
         if mode not in SERVING and threading.current_thread() is threading.main_thread():
-            handle = self._launch_patiently(request)
-            self._ensure_driver()
-            return handle
+            try:
+                return self._launch_patiently(request)
+            except BaseException:
+                if self.is_contained:
+                    self._ensure_driver()  # which gives back the helper
+                raise
         if mode in SERVING and ident == self._keeper.turner:
             return self._launch_patiently(request)
         if mode == "start" and not blocks():

@@ -9,7 +9,10 @@ assert sys.platform != "win32", "for POSIX only"
 
 import errno
 import os
+import resource  # noqa: F401 - wait4 imports it at its first call, which a chroot may have come before
 import time
+
+from procession.executor._events import log
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,8 +27,12 @@ if TYPE_CHECKING:
     from procession.process.exits import ExitWatcher
     from procession.process.handle import Usage
 
+# What may come back in a moment. ETXTBSY: a program was just written, and another thread's newborn
+# has the writer's descriptor until its exec.
+SHORT = (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ETXTBSY)
 _IDLE = 0.1  # seconds without a byte after which a pipe that somebody else holds is given up
-_ASK_AGAIN = 0.2  # seconds, about members whose end nothing tells
+ASK_AGAIN = 0.2  # seconds, about members whose end nothing tells, and for what is short
+_TELL_AGAIN = 10.0  # seconds until a shortage is worth another line in the log
 _CAP = 1.0  # seconds after which it is given up though bytes still come
 
 
@@ -40,9 +47,25 @@ class Finisher:
     call_soon: Callable[..., None]
     has_ended: deque[ExecHandle]
     urgent: bool
+    _told_short = float("-inf")
 
-    def close_drain(self, drain: Drain, *, incomplete: bool) -> None:
+    def close_drain(self, handle: ExecHandle, drain: Drain, *, incomplete: bool) -> None:
         raise NotImplementedError
+
+    def put_off(self, error: OSError, call: Callable[[], object]) -> None:
+        """`call` could not look at processes, since something is short: have it called again soon.
+        What lives, lives on meanwhile. Raises what is no shortage."""
+        self.tell_short(error)
+        self.loop.at(time.monotonic() + ASK_AGAIN, call)
+
+    def tell_short(self, error: OSError) -> None:
+        """To the log, and not all the time. Raises what is no shortage."""
+        if error.errno not in SHORT:
+            raise error
+        now = time.monotonic()
+        if now >= self._told_short + _TELL_AGAIN:
+            self._told_short = now
+            log.warning("the executor cannot look after processes, and will try again: %s", error)
 
     def over(self, handle: ExecHandle, *, left: bool = False, gave_up: bool = False) -> None:
         """Nothing of the tree lives, or what does is not ours any more."""
@@ -100,7 +123,7 @@ class Finisher:
             except OSError:
                 break  # no pidfds here, or no descriptor left
         if fd < 0:
-            self.loop.at(time.monotonic() + _ASK_AGAIN, lambda: self._member_ended(handle))
+            self.loop.at(time.monotonic() + ASK_AGAIN, lambda: self._member_ended(handle))
             return
         handle._member_fd = fd
         self.loop.selector.register(fd, 1, lambda: self._member_ended(handle))
@@ -141,7 +164,7 @@ class Finisher:
                 self.loop.at(min(idle_at, began + _CAP), look)
                 return
             for drain in handle._drains.values():
-                self.close_drain(drain, incomplete=True)
+                self.close_drain(handle, drain, incomplete=True)
             self.drained(handle)
 
         if handle._read_out is not None:

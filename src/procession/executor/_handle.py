@@ -7,21 +7,21 @@ import sys
 
 assert sys.platform != "win32", "for POSIX only"
 
-import select
 import signal as signals
 import subprocess
 import threading
 import time
-from _thread import allocate_lock
+from _thread import RLock, allocate_lock
 
 from procession.core.status import ExitStatus
 from procession.executor import _values as words
+from procession.executor._async import Awaited
 from procession.executor._communicate import Exchange
 from procession.executor._stopping import GRACE, Stopping, as_ladder, default_ladder
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable
+    from collections.abc import Callable, Iterable
     from types import TracebackType
     from typing import IO, Any, Self
 
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
     from procession.executor._values import Result
     from procession.process._tree import Tree
     from procession.process.handle import Handle, Usage
-
-_LONGEST = 86_400.0  # seconds of one poll(2), whose argument is an int of milliseconds
 
 
 class Latch:
@@ -65,7 +63,7 @@ class Latch:
         return self._fell
 
 
-class ExecHandle:
+class ExecHandle(Awaited):
     """A process of an `Executor`. `create_process` makes them; all methods from any thread.
 
     `pid`, `args`, `stdin`, `stdout`, `stderr`, `returncode`, `poll`, `wait`, `communicate`,
@@ -88,6 +86,7 @@ class ExecHandle:
         "_idle_since",
         "_keeper",
         "_latch",
+        "_listeners",
         "_lock",
         "_member_fd",
         "_over",
@@ -131,13 +130,14 @@ class ExecHandle:
         self._drains: dict[str, Drain] = {}
         self._timers: list[Timer] = []
         self._member_fd = -1  # of one who outlived the leader, and whose end is awaited
-        self._lock = allocate_lock()
+        self._lock = RLock()  # a signal handler may ask, too, in the midst of it
         self._waiters = 0
         self._close_due = False
         self._latch = Latch()
         self._facts: tuple[Usage | None, tuple[str, ...]] | None = None  # once the tree is over
         self._result: Result | None = None  # made of them when somebody asks
         self._callbacks: list[Callable[[ExecHandle], object]] = []
+        self._listeners: tuple[Callable[[ExecHandle], object], ...] = ()
         self._exchange: Exchange | None = None
         self._cookie = ""
         self._posted = False  # to the sentinel
@@ -180,10 +180,16 @@ class ExecHandle:
     def poll(self) -> int | None:
         """Look whether it has ended. Its `returncode`."""
         if self._status is None:
-            status = self._process.poll_exit()
+            status = self._process.look()
             if status is not None:
                 self._note(status)
         return self.returncode
+
+    def _saw_end(self) -> bool:
+        """Has it been seen to have ended, by now?"""
+        if self._status is None and (status := self._process.poll_exit()) is not None:
+            self._note(status)
+        return self._status is not None
 
     def wait(self, timeout: float | None = None) -> int:
         """Wait until the process has ended; its `returncode`. What it started may live on, and
@@ -207,10 +213,9 @@ class ExecHandle:
             self._waiters += 1
         try:
             if fd is None:
-                return self._keeper.await_end(self, timeout)
-            if timeout is not None and not self._wait_until(fd, time.monotonic() + timeout):
-                return False
-            status = self._process.await_exit(fd)
+                return self._saw_end() or self._keeper.await_end(self, timeout)
+            until = None if timeout is None else time.monotonic() + timeout
+            status = self._process.await_exit(fd, until)
             if status is not None:
                 self._note(status)
             return self._status is not None
@@ -220,16 +225,6 @@ class ExecHandle:
                 if self._close_due and not self._waiters:
                     self._process.close()
 
-    def _wait_until(self, fd: int, deadline: float) -> bool:
-        poller = select.poll()
-        poller.register(fd, select.POLLIN)
-        while True:
-            left = deadline - time.monotonic()
-            if poller.poll(max(0.0, min(left, _LONGEST)) * 1000):
-                return True
-            if left <= 0:
-                return False
-
     def _note(self, status: ExitStatus) -> None:
         """It was seen to have ended, by whoever looked first."""
         with self._lock:
@@ -238,6 +233,8 @@ class ExecHandle:
             self._ended_at = time.monotonic()
             self._status = status
         self._keeper.ended(self)
+        for listener in self._listeners:
+            listener(self)
 
     def communicate(self, input: Any = None, timeout: float | None = None) -> tuple[Any, Any]:  # noqa: A002 - Popen's own name
         """Write `input` to stdin, read stdout and stderr to their ends, and wait: as Popen's.
@@ -297,15 +294,17 @@ class ExecHandle:
         A stop that is under way is joined, and takes no longer than `grace` from now. A signal
         handler must not call it: it waits.
         """
-        self._keeper.stop_one(self, default_ladder(grace), grace)
+        self._begin_stop(default_ladder(grace), grace)
         self._latch_or_turn(None)
 
     def stop(self, ladder: Ladder | Step | Iterable[Step] | None = None) -> None:
         """The same by a ladder of your own: who gets which signal, and how long that may take;
         None: the one that `create_process` was given. Waits as `kill` does."""
-        wanted = self._request.stop if ladder is None else as_ladder(ladder)
-        self._keeper.stop_one(self, wanted, None)
+        self._begin_stop(self._request.stop if ladder is None else as_ladder(ladder), None)
         self._latch_or_turn(None)
+
+    def _begin_stop(self, ladder: Ladder, cap: float | None) -> None:
+        self._keeper.stop_one(self, ladder, cap)
 
     def result(self, timeout: float | None = None) -> Result:
         """Wait until nothing of the tree lives and all captured output was read; how it went.
@@ -367,16 +366,23 @@ class ExecHandle:
             if callback in self._callbacks:
                 self._callbacks.remove(callback)
 
+    def _on_exit(self, listener: Callable[[ExecHandle], object]) -> None:
+        """Have `listener(handle)` called once the process itself has ended, in whatever thread sees
+        that. It must not raise, and only post. For the forms that coroutines use."""
+        with self._lock:
+            ended = self._status is not None
+            if not ended:
+                self._listeners = (*self._listeners, listener)
+        if ended:
+            listener(self)
+        else:
+            self._keeper.want(self)
+
+    def _not_on_exit(self, listener: Callable[[ExecHandle], object]) -> None:
+        """Idempotent."""
+        with self._lock:
+            self._listeners = tuple(one for one in self._listeners if one is not listener)
+
     def take_ownership(self) -> None:
         """From now on it belongs to the calling thread, where `children_of` is concerned."""
         self._owner = threading.current_thread()
-
-    def __await__(self) -> Generator[Any, Any, Result]:
-        """`result()` for a coroutine, in asyncio's loop or in trio's (so with anyio too)."""
-        return self.result_async().__await__()
-
-    async def result_async(self) -> Result:
-        """The same as `await handle`. Cancelling it stops the waiting, not the process."""
-        from procession.executor._async import result
-
-        return await result(self)

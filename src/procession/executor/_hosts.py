@@ -9,14 +9,16 @@ assert sys.platform != "win32", "for POSIX only"
 
 import os
 import weakref
+from _thread import RLock
 
-from procession.errors import HostError
+from procession.errors import HostError, ProcessionError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, NoReturn
 
     from procession.executor._executor import Executor
+    from procession.executor._handle import ExecHandle
 
 _checked = False
 _all: weakref.WeakSet[Executor] = weakref.WeakSet()
@@ -26,7 +28,7 @@ _hooked = False
 def check_host() -> None:
     """Raises HostError in a subinterpreter, and where gevent has replaced threads or waiting."""
     global _checked
-    if _checked:
+    if _checked and "gevent.monkey" not in sys.modules:  # which may come late
         return
     if _in_subinterpreter():
         raise HostError(
@@ -76,3 +78,28 @@ def remember(executor: Executor) -> None:
 def _after_fork() -> None:
     for executor in list(_all):
         executor._after_fork()
+
+
+def disown(handle: ExecHandle) -> None:
+    """In a forked child, to whom the process is no child: nobody there can wait for it, and its
+    status would look as if somebody had taken it. Without any lock: threads that are gone may hold
+    them."""
+    for fd in (handle._process.pidfd, handle._member_fd, *(d.fd for d in handle._drains.values())):
+        if fd is not None and fd >= 0:
+            os.close(fd)
+    handle._lock = RLock()
+    stranger: Any = _ParentsOwn()
+    handle._process = handle._keeper = stranger
+
+
+def parents_own() -> NoReturn:
+    raise ProcessionError(
+        "this handle belongs to the process that forked: only that one can wait for it and stop it"
+    )
+
+
+class _ParentsOwn:
+    """In place of all that the parent has to do with a handle."""
+
+    def __getattr__(self, name: str) -> Any:
+        parents_own()

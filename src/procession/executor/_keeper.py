@@ -18,11 +18,12 @@ import threading
 import time
 from collections import deque
 
-from procession.errors import ProcessionError
 from procession.executor._events import Teller, guarded
+from procession.executor._hosts import disown, parents_own
 from procession.executor._loop import Loop
 from procession.executor._stops import Stops
 from procession.executor._values import STOPPED
+from procession.process.containment import MARKS
 from procession.process.crowd import application_trees
 from procession.process.exits import ExitWatcher
 
@@ -45,9 +46,11 @@ _SHARE = 4  # urgent looks take at most one part in so many of the time
 class Keeper(Stops):
     """The trace of one executor, and the loop that its thread turns."""
 
-    def __init__(self, ensure_driver: Callable[[], None], orphans: str) -> None:
+    def __init__(
+        self, ensure_driver: Callable[[], None], orphans: str, containment: str = MARKS
+    ) -> None:
         self.orphans = orphans
-        self.sentinel = None
+        self.containment = containment
         self.loop = Loop()
         self.teller = Teller(self.call_soon)
         self.trees: Trees = application_trees()
@@ -146,8 +149,9 @@ class Keeper(Stops):
 
     def settle(self) -> None:
         """Have everybody who has ended found out, and let go of. Returns when that is done."""
-        handles = list(self.trace)
-        if all(handle.poll() is None for handle in handles) and not self.has_ended:
+        self.trees.catch_up()
+        seen = [handle._saw_end() for handle in list(self.trace)]  # of all, not up to the first
+        if not any(seen) and not self.has_ended:
             return
         if threading.get_ident() == self.turner or not self.turner:
             return
@@ -197,14 +201,8 @@ class Keeper(Stops):
             os.close(self.null)
             self.null = None
         for handle in list(self.trace):
-            for drain in handle._drains.values():
-                if drain.fd >= 0:
-                    os.close(drain.fd)
-                    drain.fd = -1
-            if handle._member_fd >= 0:
-                os.close(handle._member_fd)
-                handle._member_fd = -1
-        self._ensure_driver = _belongs_to_parent
+            disown(handle)
+        self._ensure_driver = parents_own
 
     def _resume(self, handle: ExecHandle) -> None:
         self._begin(handle)
@@ -293,15 +291,22 @@ class Keeper(Stops):
             self.post_to_sentinel(handle)
 
     def _exited(self, handle: ExecHandle) -> None:
-        handle.poll()
+        if not handle._saw_end():
+            self.watch_anew(handle)
         if handle._wanted:
             self.urgent = True
+
+    def watch_anew(self, handle: ExecHandle) -> None:
+        """It lives, but who was to tell of its end does not."""
+        if not handle._saw_end() and handle._process.lost and handle._handed:
+            handle._handed = False
+            self._watch(handle)
 
     def attend(self, handle: ExecHandle) -> None:
         """As `want`: its end, and that of its tree, is to be told at once."""
         if handle not in self.trace:
             return
-        if handle.poll() is None:
+        if not handle._saw_end():
             self._watch(handle)
         else:
             self.has_ended.append(handle)
@@ -318,7 +323,11 @@ class Keeper(Stops):
         while self.has_ended:
             batch[self.has_ended.popleft()] = None
         began = time.monotonic()
-        grown = set(self.trees.scan(handle._tree for handle in batch if not handle._over))
+        try:
+            grown = set(self.trees.scan(handle._tree for handle in batch if not handle._over))
+        except OSError as e:
+            self.put_off(e, lambda: self.has_ended.extend(batch))
+            return
         now = time.monotonic()
         self._not_before = now + _SHARE * (now - began)
         moves: list[tuple[ExecHandle, Move]] = []
@@ -360,23 +369,23 @@ class Keeper(Stops):
     def _readable(self, handle: ExecHandle, drain: Drain) -> None:
         if drain.fd < 0:
             return  # closed by what was called in the same turn
-        read, dropped = drain.read()
-        if read:
+        if drain.read():
             handle._idle_since = time.monotonic()
-        if dropped:
-            self.teller.tell("output dropped", handle.name, handle.pid, f"{dropped} bytes")
+        if drain.dropped and not drain.told:
+            self._tell_dropped(handle, drain)
         if drain.ended:
-            self.close_drain(drain, incomplete=False)
+            self.close_drain(handle, drain, incomplete=False)
             self.drained(handle)
 
-    def close_drain(self, drain: Drain, *, incomplete: bool) -> None:
+    def close_drain(self, handle: ExecHandle, drain: Drain, *, incomplete: bool) -> None:
         if drain.fd >= 0:
             if self.loop.selector is not None:
                 self.loop.selector.unregister(drain.fd)
             drain.close(incomplete)
+            if drain.dropped > drain.told:
+                self._tell_dropped(handle, drain)
 
-
-def _belongs_to_parent() -> None:
-    raise ProcessionError(
-        "this handle belongs to the process that forked: only that one can wait for it and stop it"
-    )
+    def _tell_dropped(self, handle: ExecHandle, drain: Drain) -> None:
+        """At the first, and all of it at the end: a flood must not become one of events."""
+        drain.told = drain.dropped
+        self.teller.tell_dropped(handle.name, handle.pid, drain.name, drain.dropped)

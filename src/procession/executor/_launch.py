@@ -13,7 +13,7 @@ import time
 from subprocess import DEVNULL, PIPE, STDOUT
 
 from procession.executor._handle import ExecHandle
-from procession.executor._streams import Capture, Drain, Kept, Lines, LineSink
+from procession.executor._streams import CAPTURED, Called, Capture, Drain, Kept, Lines, LineSink
 from procession.process.command import Command
 from procession.process.crowd import OWNER
 from procession.process.defaults import blocks, ignores, spawn_clean
@@ -37,24 +37,29 @@ def launch(keeper: Keeper, request: Request, number: int) -> ExecHandle:
     pipes = Pipes(request, keeper.null)
     try:
         now = time.monotonic()
-        start = spawn_clean if ignores() or blocks() else spawn
-        process = start(
-            Command(
-                request.argv,
-                request.executable,
-                request.cwd,
-                environment(request.env, keeper.token, number),
-                pipes.child[0],
-                pipes.child[1],
-                pipes.child[2],
-                True,
-                (),
-                request.uid,
-                request.gid,
-                request.groups,
-                request.umask,
-            )
+        command = Command(
+            request.argv,
+            request.executable,
+            request.cwd,
+            environment(request.env, keeper.token, number),
+            pipes.child[0],
+            pipes.child[1],
+            pipes.child[2],
+            True,
+            (),
+            request.uid,
+            request.gid,
+            request.groups,
+            request.umask,
         )
+        process: Handle
+        if keeper.contained is not None:
+            process = keeper.contained.spawn(f"{keeper.token}.{number}", command)
+            now = time.monotonic()  # the first of them waits for the helper to be there
+        elif ignores() or blocks():
+            process = spawn_clean(command)
+        else:
+            process = spawn(command)
     except OSError as e:
         pipes.abandon()
         raise _as_asked(e, request) from e
@@ -73,6 +78,18 @@ def launch(keeper: Keeper, request: Request, number: int) -> ExecHandle:
     finally:
         pipes.close_child()
     return handle
+
+
+def take_back(keeper: Keeper, handle: ExecHandle) -> None:
+    """End what was launched, and that nobody could look after."""
+    undo(handle._process)
+    keeper.trace.pop(handle, None)
+    keeper.trees.forget(handle)
+    for drain in handle._drains.values():
+        drain.close()
+    for stream in (handle.stdin, handle.stdout, handle.stderr):
+        if stream is not None:
+            stream.close()
 
 
 def undo(process: Handle) -> None:
@@ -163,7 +180,7 @@ class Pipes:
 
     def _child_end(self, name: str, target: Target, inherited: int) -> int | None:
         if target is None:
-            return inherited
+            return inherited if _is_inherited(inherited) else self._null
         if isinstance(target, Capture | Lines):
             return self._pipe(name)
         if isinstance(target, int):
@@ -204,8 +221,17 @@ class Pipes:
             if isinstance(target, int) and target == PIPE:
                 setattr(handle, name, _file(self._own.pop(name), name == "stdin", request))
             else:
-                sink = _sink(target, keeper)
-                handle._drains[name] = Drain(self._own.pop(name), sink)
+                sink = _sink(target, keeper, request.limit)
+                handle._drains[name] = Drain(self._own.pop(name), name, sink)
+
+
+def _is_inherited(fd: int) -> bool:
+    """Not where this process has closed it: the number may be that of anything by now, of what is
+    ours too, which the child would write into."""
+    try:
+        return os.get_inheritable(fd)
+    except OSError:
+        return False
 
 
 def _file(fd: int, writes: bool, request: Request) -> IO[Any]:
@@ -221,9 +247,10 @@ def _file(fd: int, writes: bool, request: Request) -> IO[Any]:
         raise
 
 
-def _sink(target: Any, keeper: Keeper) -> Kept | LineSink:
+def _sink(target: Any, keeper: Keeper, limit: int | None) -> Kept | LineSink:
     if isinstance(target, Capture):
-        return Kept(target.limit)
+        return Kept(target.limit or limit or CAPTURED)
     if isinstance(target, Lines):
         return LineSink(target.put, target.end, target.encoding, target.errors)
-    return LineSink(lambda line: keeper.call_soon(target, line), lambda: None, "utf-8", "replace")
+    called = Called(target, keeper.call_soon)
+    return LineSink(called.put, lambda _: None, "utf-8", "replace")

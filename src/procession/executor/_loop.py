@@ -22,6 +22,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+LONGEST = 86_400.0  # seconds of one sleep: epoll and poll take an int of milliseconds, never inf
+
 
 class Timer:
     """Something to be called once, unless it is called off."""
@@ -128,7 +130,7 @@ class Loop:
         assert self.selector is not None, "open the loop first"
         self._asleep = True
         try:
-            timeout = 0.0 if self._calls else self._patience(most)
+            timeout = 0.0 if self._calls else self._patience(LONGEST if most is None else most)
             ready = self.selector.select(timeout)
         finally:
             self._asleep = False
@@ -150,11 +152,11 @@ class Loop:
                 break  # one of them has turned the loop itself
             call()
 
-    def _patience(self, most: float | None) -> float | None:
+    def _patience(self, most: float) -> float:
+        most = min(most, LONGEST)
         if not self._timers:
             return most
-        left = max(0.0, self._timers[0].when - time.monotonic())
-        return left if most is None else min(most, left)
+        return min(most, max(0.0, self._timers[0].when - time.monotonic()))
 
     def _wake_up(self) -> None:
         try:

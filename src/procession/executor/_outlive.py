@@ -11,39 +11,75 @@ import signal
 import time
 
 from procession.core.stop import outline
+from procession.errors import HostError
 from procession.executor._events import log
 from procession.executor._finish import Finisher
 from procession.process import sentinel
+from procession.process.containment import contained_trees
+from procession.process.crowd import application_trees
 from procession.process.handle import signal_number
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from procession.executor._handle import ExecHandle
+    from procession.process.containment import ContainedTrees
     from procession.process.sentinel import Sentinel
 
 _PAUSE = 1.0  # seconds between two starts of a sentinel
 
 
+def _say(text: str) -> None:
+    log.warning("%s", text.strip())
+
+
 class Outlive(Finisher):
-    """A part of the `Keeper`. The turning thread only."""
+    """A part of the `Keeper`. The turning thread only, but for `prepare`."""
 
     orphans: str
+    containment: str
     token: str
+    contained: ContainedTrees | None = None  # None: by marks, and the sentinel is a bare one
     sentinel: Sentinel | None = None
+    _chosen = False
     _sentinel_at = 0.0  # not before: one that somebody kills again and again
+    _replaces = False  # it is to be tried again then
+
+    def watch_anew(self, handle: ExecHandle) -> None:
+        raise NotImplementedError
+
+    def prepare(self) -> None:
+        """Before a launch, while no other is under way. Raises HostError where there is to be a
+        control group, and none is to be had."""
+        if not self._chosen and not self.trace:
+            self.contained = contained_trees(
+                self.containment, self.token, leave=self.orphans == "leave", say=_say
+            )
+            self.trees = application_trees() if self.contained is None else self.contained
+            self._chosen = True
+        self.trees.prepare()
 
     def ensure_sentinel(self) -> None:
-        if self.orphans == "leave" or not sentinel.is_possible():
+        """A starter is one, and there is one as soon as anything was started by it."""
+        if self.loop.selector is None or self.sentinel is not None:
+            return
+        if self.contained is None and (self.orphans == "leave" or not sentinel.is_possible()):
             return
         now = time.monotonic()
-        if now < self._sentinel_at or self.loop.selector is None:
+        if now < self._sentinel_at:
+            if not self._replaces:
+                self._replaces = True
+                self.loop.at(self._sentinel_at, self._replace)
             return
         self._sentinel_at = now + _PAUSE
         try:
-            found = self.sentinel = sentinel.start(self.token)
-        except OSError as e:
+            if self.contained is None:
+                found: Sentinel = sentinel.start(self.token)
+            else:
+                found = self.contained.watched()
+        except (OSError, HostError) as e:
             log.warning("no sentinel could be started, so a crash would leave processes: %s", e)
             return
+        self.sentinel = found
         self.loop.selector.register(found.fd, 1, self._gone)
         for handle in list(self.trace):
             if handle._posted:
@@ -53,14 +89,19 @@ class Outlive(Finisher):
     def post_to_sentinel(self, handle: ExecHandle) -> None:
         """Its session is evidence, besides its mark. Who lives for some milliseconds only is found
         by the mark alone: telling of each would cost more than it is worth."""
-        if self.sentinel is None or handle._posted:
+        if self.sentinel is None or handle._posted or handle not in self.trace:
+            return
+        try:
+            start_time = handle._process.start_time
+        except OSError as e:
+            self.put_off(e, lambda: self.post_to_sentinel(handle))
             return
         handle._posted = True
         name, wait = outline(handle._request.stop)
         number = signal.SIGKILL if name is None else signal_number(name)
         link, cookie = self.sentinel.link, handle._cookie
         link.begins(cookie, number, wait)
-        link.started(cookie, handle.pid, start_time=handle._process.start_time)
+        link.started(cookie, handle.pid, start_time=start_time)
 
     def forget_at_sentinel(self, handle: ExecHandle, left: bool) -> None:
         if left:
@@ -73,7 +114,19 @@ class Outlive(Finisher):
 
     def _gone(self) -> None:
         """Somebody killed it."""
+        cause = None if self.sentinel is None else self.sentinel.cause()
         self._drop()
+        if self.contained is not None:
+            log.warning(
+                "the helper that starts processes was lost: another one takes its place",
+                exc_info=cause,
+            )
+            for handle in list(self.trace):
+                self.watch_anew(handle)
+        self._replace()
+
+    def _replace(self) -> None:
+        self._replaces = False
         if self.trace:
             self.ensure_sentinel()
 
@@ -88,6 +141,9 @@ class Outlive(Finisher):
         """One that has somebody to look after stays, for the thread that takes over."""
         if not self.trace:
             self._drop()
+            if self.contained is not None:
+                self.contained.end()
+            self._chosen = False
         elif self.sentinel is not None and self.loop.selector is not None:
             self.loop.selector.unregister(self.sentinel.fd)
 
@@ -103,3 +159,5 @@ class Outlive(Finisher):
         if self.sentinel is not None:
             self.sentinel.abandon()
             self.sentinel = None
+        if self.contained is not None:
+            self.contained.abandon()

@@ -7,13 +7,14 @@ import sys
 
 assert sys.platform != "win32", "for POSIX only"
 
-import codecs
 import errno
 import os
 import shlex
+import stat
 from subprocess import DEVNULL, PIPE, STDOUT
 
-from procession.executor._streams import Capture, Lines
+from procession.executor._stopping import seconds
+from procession.executor._streams import Capture, Lines, at_least
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,11 +31,15 @@ LEFTOVERS = ("wait", "stop", "leave")
 
 
 class _Unset:
+    def __init__(self, shown: str) -> None:
+        self._shown = shown
+
     def __repr__(self) -> str:
-        return "<not given>"
+        return self._shown
 
 
-UNSET: Any = _Unset()
+UNSET: Any = _Unset("<not given>")
+DISCARD: Any = _Unset("True")  # what `help` shows; as True, but contradicting no explicit stdout
 
 
 class Request:
@@ -42,8 +47,8 @@ class Request:
 
     __slots__ = (
         "args", "argv", "cwd", "encoding", "env", "errors", "executable", "gid",
-        "groups", "idle_timeout", "leftover", "name", "owner", "stderr", "stdin", "stdout", "stop",
-        "text", "timeout", "tries", "uid", "umask",
+        "groups", "idle_timeout", "leftover", "limit", "name", "owner", "stderr", "stdin", "stdout",
+        "stop", "text", "timeout", "tries", "uid", "umask",
     )  # fmt: skip
     args: Argv
     argv: tuple[str, ...]
@@ -61,6 +66,7 @@ class Request:
     idle_timeout: float | None
     stop: Ladder
     leftover: str
+    limit: int | None
     name: str
     text: bool
     encoding: str | None
@@ -91,12 +97,13 @@ def words_of(command: Argv) -> tuple[str, ...]:
 def targets(discard: object, stdout: Any, stderr: Any) -> tuple[Target, Target]:
     """Where output goes: what was said explicitly, else what `discard_output` says."""
     explicit = not isinstance(stdout, _Unset) or not isinstance(stderr, _Unset)
-    if discard is True and explicit:
+    unsaid = isinstance(discard, _Unset)
+    if not unsaid and discard and explicit:
         raise ValueError(
             "discard_output=True and an explicit stdout or stderr contradict each other; "
             "leave discard_output out"
         )
-    default = PIPE if discard is False else DEVNULL
+    default = DEVNULL if unsaid or discard else PIPE
     return (
         default if isinstance(stdout, _Unset) else stdout,
         default if isinstance(stderr, _Unset) else stderr,
@@ -115,12 +122,6 @@ def check_targets(stdin: Any, stdout: Any, stderr: Any) -> None:
         raise TypeError(f"{name}: {target!r} is no place for a stream")
 
 
-def check_text(encoding: str | None) -> None:
-    """Raises LookupError for an encoding that Python does not know."""
-    if encoding is not None:
-        codecs.lookup(encoding)
-
-
 def find_program(name: str, env: Mapping[str, str], cwd: str | None) -> str:
     """The absolute path of what `exec` would find: by PATH unless the name has a slash.
 
@@ -130,27 +131,52 @@ def find_program(name: str, env: Mapping[str, str], cwd: str | None) -> str:
         raise ValueError("embedded null byte")
     if name.startswith("/"):
         return name  # exec tells what is wrong with it
-    known = _found.get((name, env.get("PATH")))
+    searched = env.get("PATH")
+    known = _found.get((name, searched))
     if known is not None and os.access(known, os.X_OK):
         return known
-    here = cwd if cwd is not None and os.path.isabs(cwd) else os.path.join(os.getcwd(), cwd or "")
     if "/" in name:
-        return os.path.join(here, name)
-    refused = False
-    for folder in env.get("PATH", os.defpath).split(os.pathsep):
-        path = os.path.join(here, folder, name)
-        if not os.path.isfile(path):
-            refused = refused or os.path.exists(path)
+        path = _placed(name, cwd)
+        if path is None:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), cwd or name)
+        return path  # exec tells what is wrong with it
+    code = 0
+    for folder in os.get_exec_path(env) if searched is None else searched.split(os.pathsep):
+        path = _placed(os.path.join(folder, name), cwd)
+        if path is None:
             continue
-        if os.access(path, os.X_OK):
-            if os.path.isabs(folder):
+        why = _why_not(path)
+        if not why:
+            if os.path.isabs(folder) and searched is not None:
                 if len(_found) > _FOUND_MOST:
                     _found.clear()
-                _found[name, env.get("PATH")] = path
+                _found[name, searched] = path
             return path
-        refused = True
-    code = errno.EACCES if refused else errno.ENOENT
+        if not code and why not in (errno.ENOENT, errno.ENOTDIR):
+            code = why
+    code = code or errno.ENOENT
     raise OSError(code, os.strerror(code), name)
+
+
+def _placed(path: str, cwd: str | None) -> str | None:
+    """A relative one is meant from where the process is to run; None: that is gone."""
+    if os.path.isabs(path):
+        return path
+    if cwd is not None and os.path.isabs(cwd):
+        return os.path.join(cwd, path)
+    try:
+        return os.path.join(os.getcwd(), cwd or "", path)
+    except FileNotFoundError:
+        return None
+
+
+def _why_not(path: str) -> int:
+    """The error with which exec would refuse it; 0: it would not."""
+    try:
+        mode = os.stat(path).st_mode
+    except OSError as e:
+        return e.errno or errno.ENOENT
+    return 0 if stat.S_ISREG(mode) and os.access(path, os.X_OK) else errno.EACCES
 
 
 _found: dict[tuple[str, str | None], str] = {}
@@ -160,8 +186,8 @@ _FOUND_MOST = 256
 def check_seconds(**values: float | None) -> None:
     """Raises ValueError for a time that is none."""
     for name, value in values.items():
-        if value is not None and not value >= 0:
-            raise ValueError(f"{name} is {value!r}; expected seconds, 0 or more")
+        if value is not None:
+            seconds(name, value)
 
 
 def check_idle(idle_timeout: float | None, stdout: Target, stderr: Target) -> None:
@@ -169,6 +195,20 @@ def check_idle(idle_timeout: float | None, stdout: Target, stderr: Target) -> No
     if idle_timeout is None or is_drained(stdout) or is_drained(stderr):
         return
     raise ValueError("idle_timeout needs a stream the executor reads: a Capture, Lines or function")
+
+
+def check_limit(limit: int | None, stdout: Target, stderr: Target) -> None:
+    """Raises ValueError where it would say nothing."""
+    if limit is None:
+        return
+    at_least(2, "bytes", limit)
+    for target in (stdout, stderr):
+        if target == PIPE or (isinstance(target, Capture) and target.limit is None):
+            return
+    raise ValueError(
+        "limit is for output that is kept in memory: of a Capture without a limit of its own, or "
+        "of a pipe that `communicate` reads; neither stdout nor stderr is one"
+    )
 
 
 def is_drained(target: Target) -> bool:
@@ -179,8 +219,15 @@ def is_drained(target: Target) -> bool:
 
 def take_lines(request: Request) -> None:
     """Raises ValueError for `Lines` that another stream fills already."""
+    wanted = [one for one in (request.stdout, request.stderr) if isinstance(one, Lines)]
+    if any(lines.taken for lines in wanted) or len(wanted) != len(set(map(id, wanted))):
+        raise ValueError("these Lines belong to another stream already: make new ones")
+    for lines in wanted:
+        lines.taken = True
+
+
+def give_lines_back(request: Request) -> None:
+    """Nothing was started, so nothing fills them."""
     for target in (request.stdout, request.stderr):
         if isinstance(target, Lines):
-            if target.taken:
-                raise ValueError("these Lines belong to another stream already: make new ones")
-            target.taken = True
+            target.taken = False

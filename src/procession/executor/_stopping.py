@@ -5,39 +5,65 @@ The ladder itself is `core.stop`; here it is begun, joined, capped and remembere
 
 from __future__ import annotations
 
+from signal import valid_signals
+
 from procession.core import stop as ladders
 from procession.core.stop import Ask, GiveUp, Kill, Ladder, Step
 from procession.executor import _values as words
+from procession.process._tree import TARGETS
+from procession.process.handle import signal_name, signal_number
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from procession.core.status import ExitStatus
-    from procession.core.stop import Climb, Move
+    from procession.core.stop import Climb, CommandStep, Move
 
 GRACE = 3.0  # seconds between SIGTERM and SIGKILL where nobody says more
 
 
 def default_ladder(grace: float = GRACE) -> Ladder:
     """SIGTERM to the whole tree, `grace` seconds, SIGKILL."""
-    return Ladder((Step("SIGTERM", "tree", max(0.0, grace)),))
-
-
-_DEFAULT = default_ladder()
+    return Ladder((Step("SIGTERM", "tree", seconds("grace", grace)),))
 
 
 def as_ladder(wanted: Ladder | Step | Iterable[Step] | None) -> Ladder:
-    """Of what a caller may give as `stop`. Raises TypeError for anything else."""
+    """Of what a caller may give as `stop`. Raises TypeError for anything else, and ValueError for
+    a step that nobody could climb: later there would be nobody to tell."""
     if wanted is None:
         return _DEFAULT
-    if isinstance(wanted, Step):
-        return Ladder((wanted,))
-    ladder = wanted if isinstance(wanted, Ladder) else Ladder(tuple(wanted))
-    for step in ladder.steps:
-        if not isinstance(step, Step):
-            raise TypeError(f"a ladder is made of Steps, and {step!r} is none")
-    return ladder
+    if isinstance(wanted, Ladder):
+        ladder = wanted
+    else:
+        ladder = Ladder((wanted,) if isinstance(wanted, Step) else tuple(wanted))
+    return ladder.replace(
+        steps=tuple(map(_checked, ladder.steps)),
+        kill_wait=seconds("kill_wait", ladder.kill_wait),
+    )
+
+
+def _checked(step: Step | CommandStep) -> Step:
+    if not isinstance(step, Step):
+        raise TypeError(f"a ladder is made of Steps, and {step!r} is none")
+    if step.to not in TARGETS:
+        raise ValueError(f"{step!r}: nobody is called {step.to!r}; expected {', '.join(TARGETS)}")
+    name = step.signal if isinstance(step.signal, str) else signal_name(step.signal)
+    if signal_number(name) not in valid_signals():
+        raise ValueError(f"this host has no signal {name!r}")
+    return Step(name, step.to, seconds("wait", step.wait))
+
+
+def seconds(name: str, value: float) -> float:
+    """Raises ValueError or TypeError for a time that is none; infinity is one."""
+    if not isinstance(value, int | float):
+        raise TypeError(f"{name} is {value!r}; expected seconds, 0 or more")
+    if not value >= 0:  # NaN is not either
+        raise ValueError(f"{name} is {value!r}; expected seconds, 0 or more")
+    return value
+
+
+_DEFAULT = default_ladder()
 
 
 class Stopping:

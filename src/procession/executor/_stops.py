@@ -7,12 +7,12 @@ import sys
 
 assert sys.platform != "win32", "for POSIX only"
 
+import signal
 import time
 
 from procession.core.stop import Ask, GiveUp, Kill
 from procession.executor._outlive import Outlive
 from procession.executor._values import IDLE, STOPPED, TIMED_OUT
-from procession.process.crowd import kill_many, tell_many
 from procession.process.handle import signal_number
 
 TYPE_CHECKING = False
@@ -60,7 +60,11 @@ class Stops(Outlive):
         handle._wanted = True
         if handle.poll() is not None:
             # what asks for the end of the dead alone is no stop
-            self.trees.scan((handle._tree,))
+            try:
+                self.trees.scan((handle._tree,))
+            except OSError as e:
+                self.put_off(e, lambda: self.begin_stop(handle, ladder, cause, cap))
+                return
             if handle._tree.is_empty():
                 self.attend(handle)
                 return
@@ -91,30 +95,42 @@ class Stops(Outlive):
             return
         asks = [(handle, move) for handle, move in moves if isinstance(move, Ask)]
         doomed = [handle for handle, move in moves if isinstance(move, Kill)]
-        if asks:
-            tell_many(
-                self.trees,
-                [(h._tree, signal_number(m.signal), m.to, m.unheard) for h, m in asks],
-            )
+        self._ask(asks)
         for handle, move in moves:
             if handle._stopping.steps and not (isinstance(move, Ask) and move.unheard):
                 self.teller.tell(
                     "stop step", handle.name, handle.pid, handle._stopping.steps[-1][1]
                 )
-        if doomed:
-            self._kill(doomed)
+        self._kill(doomed)
         for handle, move in moves:
             if isinstance(move, GiveUp):
                 self.over(handle, gave_up=True)
 
+    def _ask(self, asks: list[tuple[ExecHandle, Ask]]) -> None:
+        asks = [(handle, move) for handle, move in asks if not handle._over]
+        if asks:
+            wanted = [(h._tree, signal_number(m.signal), m.to, m.unheard) for h, m in asks]
+            try:
+                self.trees.tell_many(wanted)
+            except OSError as e:
+                self.put_off(e, lambda: self._ask(asks))
+
     def _kill(self, doomed: list[ExecHandle]) -> None:
-        sent = kill_many(self.trees, [handle._tree for handle in doomed])
+        doomed = [handle for handle in doomed if not handle._over]
+        if not doomed:
+            return
+        try:
+            sent = self.trees.kill_many([handle._tree for handle in doomed])
+        except OSError as e:
+            for handle in doomed:  # needs nothing
+                handle._process.kill_group(signal.SIGKILL)
+            self.put_off(e, lambda: self._kill(doomed))
+            return
         for handle, what in zip(doomed, sent, strict=True):
             refused = {member.pid for member in what.refused}
-            left = {member.pid for member in handle._tree.members()}
-            if refused and left <= refused:
+            if refused and {member.pid for member in handle._tree.members()} <= refused:
                 self.over(handle, gave_up=True)  # only those that we may not signal
-            elif handle.poll() is not None:
+            elif handle._saw_end():
                 self.has_ended.append(handle)
                 self.urgent = True
 

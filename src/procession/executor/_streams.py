@@ -11,10 +11,12 @@ import sys
 assert sys.platform != "win32", "for POSIX only"
 
 import codecs
+import operator
 import os
 import threading
 from collections import deque
 
+from procession.executor._events import guarded
 from procession.executor._values import Output
 
 TYPE_CHECKING = False
@@ -28,7 +30,9 @@ if TYPE_CHECKING:
         def feed(self, block: bytes) -> int:
             """Returns how many bytes were dropped."""
 
-        def end(self, incomplete: bool) -> None: ...
+        def end(self, incomplete: bool) -> int:
+            """There is no more. Returns how many bytes more were dropped."""
+
         @property
         def output(self) -> Output | None: ...
 
@@ -38,21 +42,32 @@ _TURNS = 16  # blocks read at a time: a flood must not keep the loop from its ot
 _LINE_MOST = 1 << 20  # characters of one line; what is longer comes in pieces
 
 
+def check_text(encoding: str | None, errors: str | None) -> None:
+    """Raises LookupError for what Python does not know, or what does not make text: the loop that
+    reads would be the first to find out."""
+    if encoding is not None:
+        "a".encode(encoding)
+    if errors is not None:
+        codecs.lookup_error(errors)
+
+
+CAPTURED = 1 << 16  # bytes of one stream, where nobody says more
+
+
 class Capture:
     """A target for stdout or stderr: keep the first and the last `limit` / 2 bytes in memory.
 
-    What was kept is in `handle.result()`. May be given to many processes, each has its own.
+    Without a limit of its own it has that of `create_process(limit=...)`, else 64 KiB. What was
+    kept is in `handle.result()`. May be given to many processes, each has its own.
     """
 
     __slots__ = ("limit",)
 
-    def __init__(self, limit: int = 1 << 16) -> None:
-        if limit < 2:
-            raise ValueError(f"limit is {limit!r}; expected at least 2 bytes")
-        self.limit = limit
+    def __init__(self, limit: int | None = None) -> None:
+        self.limit = None if limit is None else at_least(2, "bytes", limit)
 
     def __repr__(self) -> str:
-        return f"Capture({self.limit})"
+        return f"Capture({'' if self.limit is None else self.limit})"
 
 
 class Lines:
@@ -66,14 +81,15 @@ class Lines:
     def __init__(
         self, limit: int = 10_000, *, encoding: str = "utf-8", errors: str = "replace"
     ) -> None:
-        codecs.lookup(encoding)
+        check_text(encoding, errors)
         self.dropped = 0
         self.encoding = encoding
         self.errors = errors
         self.taken = False
         self._lines: deque[str] = deque()
-        self._limit = limit
+        self._limit = at_least(1, "lines", limit)
         self._ended = False
+        self._failure: Exception | None = None
         self._news = threading.Condition()
 
     def __iter__(self) -> Iterator[str]:
@@ -82,6 +98,9 @@ class Lines:
     def __next__(self) -> str:
         with self._news:
             while not self._lines:
+                if self._failure is not None:
+                    failure, self._failure = self._failure, None
+                    raise failure
                 if self._ended:
                     raise StopIteration
                 self._news.wait()
@@ -98,10 +117,18 @@ class Lines:
             self._news.notify()
             return not full
 
-    def end(self) -> None:
+    def end(self, failure: Exception | None = None) -> None:
         with self._news:
             self._ended = True
+            self._failure = self._failure or failure
             self._news.notify_all()
+
+
+def at_least(least: int, what: str, limit: int) -> int:
+    """Raises ValueError, and TypeError for what is no number."""
+    if operator.index(limit) < least:
+        raise ValueError(f"limit is {limit!r}; expected at least {least} {what}")
+    return limit
 
 
 class Kept:
@@ -134,9 +161,50 @@ class Kept:
         self._dropped += over
         return over
 
-    def end(self, incomplete: bool) -> None:
+    def end(self, incomplete: bool) -> int:
+        over = self._cut()
+        self.output = self.so_far(incomplete)
+        return over
+
+    def so_far(self, incomplete: bool = False) -> Output:
         self._cut()
-        self.output = Output(bytes(self._head), bytes(self._tail), self._dropped, incomplete)
+        return Output(bytes(self._head), bytes(self._tail), self._dropped, incomplete)
+
+
+class Whole:
+    """What `communicate` keeps where nothing is limited: all of it, and only once."""
+
+    def __init__(self) -> None:
+        self._blocks: list[bytes] = []
+
+    def feed(self, block: bytes) -> int:
+        self._blocks.append(block)
+        return 0
+
+    def so_far(self) -> Output:
+        return Output(b"".join(self._blocks))
+
+
+class Called:
+    """Calls a function with each line, in the loop's own time: in order, though the function may
+    turn the loop meanwhile, and at the price of a deque where a flood comes."""
+
+    def __init__(self, function: Callable[[str], object], call_soon: Callable[..., object]) -> None:
+        self._function = function
+        self._call_soon = call_soon
+        self._lines: deque[str] = deque()
+        self._due = False
+
+    def put(self, line: str) -> None:
+        self._lines.append(line)
+        if not self._due:
+            self._due = True
+            self._call_soon(self._call)
+
+    def _call(self) -> None:
+        self._due = False
+        while self._lines:
+            guarded(self._function, self._lines.popleft())
 
 
 class LineSink:
@@ -147,7 +215,7 @@ class LineSink:
     def __init__(
         self,
         put: Callable[[str], object],
-        on_end: Callable[[], None],
+        on_end: Callable[[Exception | None], None],
         encoding: str,
         errors: str,
     ) -> None:
@@ -155,40 +223,57 @@ class LineSink:
         self._on_end = on_end
         self._decode = codecs.getincrementaldecoder(encoding)(errors).decode
         self._rest = ""
+        self._failure: Exception | None = None
 
     def feed(self, block: bytes, final: bool = False) -> int:
-        text = self._rest + self._decode(block, final)
-        *lines, self._rest = text.split("\n")
+        if self._failure is not None:
+            return len(block)
+        try:
+            text = self._decode(block, final)
+        except Exception as e:  # noqa: BLE001 - whoever iterates asked for strictness, and is told
+            self._failure = e
+            text = self._before(e)
+        *lines, self._rest = (self._rest + text).split("\n")
         dropped = sum(self._give(line) for line in lines)
         while len(self._rest) > _LINE_MOST:
             dropped += self._give(self._rest[:_LINE_MOST])
             self._rest = self._rest[_LINE_MOST:]
         return dropped
 
+    def _before(self, failure: Exception) -> str:
+        """What is well in the block that is not."""
+        if not isinstance(failure, UnicodeDecodeError):
+            return ""
+        return failure.object[: failure.start].decode(failure.encoding, "replace")
+
     def _give(self, line: str) -> int:
         kept = self._put(line.removesuffix("\r"))
-        return len(line) if kept is False else 0
+        return len(line.encode("utf-8", "replace")) if kept is False else 0
 
-    def end(self, incomplete: bool) -> None:
-        self.feed(b"", final=True)
+    def end(self, incomplete: bool) -> int:
+        dropped = self.feed(b"", final=True)
         if self._rest:
-            self._give(self._rest)
+            dropped += self._give(self._rest)
             self._rest = ""
-        self._on_end()
+        self._on_end(self._failure)
+        return dropped
 
 
 class Drain:
     """The read end of one pipe, read by the loop's thread alone until it ends or is closed."""
 
-    def __init__(self, fd: int, sink: Sink) -> None:
+    def __init__(self, fd: int, name: str, sink: Sink) -> None:
         os.set_blocking(fd, False)
         self.fd = fd
+        self.name = name
         self.sink = sink
         self.ended = False
+        self.dropped = 0  # bytes
+        self.told = 0  # of these
 
-    def read(self) -> tuple[int, int]:
-        """Take what is there. Bytes read and bytes dropped; `ended` once nobody can write."""
-        read = dropped = 0
+    def read(self) -> int:
+        """Take what is there. Bytes read; `ended` once nobody can write."""
+        read = 0
         for _ in range(_TURNS):
             try:
                 block = os.read(self.fd, _BLOCK)
@@ -198,14 +283,14 @@ class Drain:
                 self.ended = True
                 break
             read += len(block)
-            dropped += self.sink.feed(block)
+            self.dropped += self.sink.feed(block)
             if len(block) < _BLOCK:
                 break
-        return read, dropped
+        return read
 
     def close(self, incomplete: bool = False) -> None:
         """Idempotent. The sink hears that there is no more."""
         if self.fd >= 0:
             os.close(self.fd)
             self.fd = -1
-            self.sink.end(incomplete)
+            self.dropped += self.sink.end(incomplete)

@@ -21,13 +21,16 @@ class Sought:
     """One regular expression that is looked for, in any number of streams of one thread.
 
     `found` stays True until somebody sets it to False, in any thread; meanwhile nothing is
-    searched. Raises re.error for a pattern that is none.
+    searched. Raises ValueError for a pattern that is none.
     """
 
     __slots__ = ("_regex", "found")
 
     def __init__(self, pattern: str) -> None:
-        self._regex = re.compile(pattern)
+        try:
+            self._regex = re.compile(pattern)
+        except re.error as e:
+            raise ValueError(f"{pattern!r} is no regular expression: {e}") from e
         self.found = False
 
     def look(self, line: str, begin: int = 0) -> None:

@@ -81,9 +81,18 @@ class Groups:
         self._wakes = -1
         self.stuck_in: str | None = None  # the leaf that we could not get out of
 
+    @property
+    def heritage(self) -> tuple[int, str, str, str]:
+        """For another process that is to hold this place as well, and makes `Groups` of it: the
+        lock, a descriptor that it is to be given; our own group; the place; the prefix."""
+        return self._lock, self._own, self.place, self._prefix
+
     def leaf(self, cookie: str) -> Leaf:
         """Of the run with this cookie (the supervisor's own part of it), made or not."""
         return Leaf(self, cookie)
+
+    def folder_of(self, cookie: str) -> str:
+        return f"{self.place}/{cookie}"
 
     def leaf_of(self, pid: int) -> str | None:
         """The cookie by whose leaf the process is held, None: by none."""
@@ -100,7 +109,7 @@ class Groups:
         some 10 ms where nobody has moved for a while: the kernel waits for a grace period of RCU.
         """
         leaf = self.leaf(cookie)
-        entered = self.stuck_in is None and leaf.make() and _join(leaf.folder)
+        entered = self.stuck_in is None and leaf.make() and self._joins(leaf.folder)
         started = False
         try:
             found = start()
@@ -115,8 +124,18 @@ class Groups:
     def _come_back(self, leaf: Leaf) -> None:
         """Where our own group does not take us back (somebody enabled a controller there), the
         place does, which holds no other process."""
-        if not _join(self._own) and not _join(self.place):
+        if not self._joins(self._own) and not self._joins(self.place):
             self.stuck_in = leaf.cookie
+
+    def _joins(self, folder: str) -> bool:
+        return _join(folder)
+
+    def abandon(self) -> None:
+        """Close what is open, and no more: in a forked child, whose place it is not."""
+        fds, self._lock, self._wakes = (self._lock, self._wakes), -1, -1
+        for fd in fds:
+            if fd >= 0:
+                os.close(fd)
 
     # --- the ends ----------------------------------------------------------------------------
 
@@ -156,10 +175,7 @@ class Groups:
             elif last:
                 set_aside(folder, self._own)
         rmdir(self.place)
-        fds, self._lock, self._wakes = (self._lock, self._wakes), -1, -1
-        for fd in fds:
-            if fd >= 0:
-                os.close(fd)
+        self.abandon()
 
 
 class Leaf:
@@ -171,7 +187,7 @@ class Leaf:
         self._groups = groups
         self._watched: bool | None = None
         self.cookie = cookie
-        self.folder = f"{groups.place}/{cookie}"
+        self.folder = groups.folder_of(cookie)
 
     def make(self) -> bool:
         """False: it cannot be had, or is frozen: whoever joined would never return."""
@@ -188,13 +204,16 @@ class Leaf:
 
     def holds(self) -> bool:
         """Does anything live in it? If so, SIGCHLD tells when that ends."""
-        if self._is_ours() or not is_populated(self.folder):
+        if self._is_ours() or not self.is_populated():
             return False
         if self._watched is None:
             self._watched = self._groups.watch(self.folder)
             # it may have ended before it was watched
-            return self._watched and is_populated(self.folder)
+            return self._watched and self.is_populated()
         return self._watched  # else nobody would tell us when that changes
+
+    def is_populated(self) -> bool:
+        return is_populated(self.folder)
 
     def pids(self) -> list[int]:
         """Who is in there, and in groups below."""
@@ -222,7 +241,7 @@ class Leaf:
 
     def remove(self) -> None:
         """Where it is empty; what cannot be removed now is when the place is."""
-        if not is_populated(self.folder):
+        if not self.is_populated():
             remove(self.folder)
 
     def _is_ours(self) -> bool:

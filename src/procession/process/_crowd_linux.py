@@ -22,7 +22,7 @@ if sys.platform != "linux":
     raise ImportError("for Linux only")
 
 from procession.process import _linux
-from procession.process._tree import COOKIE, TARGETS, Member, Sent, Tree, Trees
+from procession.process._tree import COOKIE, TARGETS, AdoptsNobody, Member, Sent, Tree
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -208,7 +208,7 @@ class CrowdTree(Tree):
         return usage
 
 
-class CrowdTrees(Trees):
+class CrowdTrees(AdoptsNobody):
     """See `Trees`. Adopts nobody, so nothing is ever unclaimed; and whoever else starts processes
     in this application is not disturbed. `prepare` is due before each spawn: it costs nothing."""
 
@@ -220,10 +220,6 @@ class CrowdTrees(Trees):
         self._strangers: set[Key] = set()  # whose environment is known to name none of our runs
         self._mark = ""  # what all our cookies begin with; "" until there is one
         self._since = 0  # in boot ticks: who is older cannot descend from a leader of ours
-
-    @property
-    def again(self) -> bool:
-        return False
 
     def prepare(self) -> None:
         if not self._trees:
@@ -276,8 +272,8 @@ class CrowdTrees(Trees):
                 continue
             try:
                 fd = os.open(f"/proc/{name}/stat", os.O_RDONLY | os.O_CLOEXEC)
-            except (FileNotFoundError, ProcessLookupError):
-                continue
+            except (FileNotFoundError, ProcessLookupError, PermissionError):
+                continue  # the latter with hidepid=1: somebody else's, whom we may not signal
             try:
                 data = os.read(fd, 1024)
             except ProcessLookupError:
@@ -352,12 +348,20 @@ class CrowdTrees(Trees):
             self._strangers.add(seen.key)
         return None
 
-    # --- the end ---------------------------------------------------------------------------------
+    # --- signals, and the end --------------------------------------------------------------------
 
-    def kill_many(self, trees: Iterable[CrowdTree]) -> list[Sent]:
-        """As `kill` of each, at the price of one. The look before anything dies remembers who
-        descends from whom; then again and again, until nobody new comes to light."""
-        trees = list(trees)
+    def tell_many(self, asks: Iterable[tuple[Tree, int, str, bool]]) -> list[Sent]:
+        self.look()
+        return [
+            tree.tell(number, to=to, only_new=only_new)
+            for tree, number, to, only_new in asks
+            if isinstance(tree, CrowdTree)
+        ]
+
+    def kill_many(self, doomed: Iterable[Tree]) -> list[Sent]:
+        """The look before anything dies remembers who descends from whom; then again and again,
+        until nobody new comes to light."""
+        trees = [tree for tree in doomed if isinstance(tree, CrowdTree)]
         self.look()
         for tree in trees:
             tree.begin_kill()
@@ -366,12 +370,6 @@ class CrowdTrees(Trees):
                 break
             self.look()
         return [tree.killed() for tree in trees]
-
-    def unclaimed(self) -> list[Member]:
-        return []
-
-    def sweep_unclaimed(self, number: int, *, only_new: bool = False) -> Sent:
-        return Sent()
 
     def drop(self, tree: CrowdTree) -> None:
         if self._trees.pop(tree.run, None) is not None:
@@ -383,12 +381,6 @@ class CrowdTrees(Trees):
         if not tree.leader_lives:
             tree.handle.reap()
         self.drop(tree)
-
-    def left_of(self, run: Hashable) -> list[Member]:
-        return []
-
-    def left(self) -> set[Hashable]:
-        return set()  # what was left goes to the first process of the system, never to us
 
     def close(self) -> None:
         self._trees.clear()

@@ -14,8 +14,10 @@ if sys.platform == "win32":
     raise ImportError("for POSIX only")
 
 import os
+import select
 import signal
-from _thread import allocate_lock
+import time
+from _thread import RLock
 
 from procession.process import host
 from procession.process._waitid import waitid
@@ -26,6 +28,21 @@ _RSS_UNIT = 1 if sys.platform == "darwin" else 1024
 
 
 _WELL = ExitStatus(code=0)  # nearly all of them; a value may be shared
+
+
+_LONGEST = 86_400.0  # seconds of one poll(2), whose argument is an int of milliseconds
+
+
+def readable(fd: int, deadline: float | None) -> bool:
+    """Wait until it is, or has ended; False: it was not, by the deadline."""
+    poll = select.poll()
+    poll.register(fd, select.POLLIN)
+    while True:
+        left = _LONGEST if deadline is None else deadline - time.monotonic()
+        if poll.poll(max(0.0, min(left, _LONGEST)) * 1000):
+            return True
+        if left <= 0:
+            return False
 
 
 def exit_status(code: int, status: int) -> ExitStatus:
@@ -44,7 +61,7 @@ class PosixHandle(Handle):
         self.pid = pid
         self.pidfd: int | None = None
         self.own_group = own_group
-        self._lock = allocate_lock()
+        self._lock = RLock()  # a signal handler may ask, too, in the midst of it
         self._exit: ExitStatus | None = None
         self._usage: Usage | None = None
         self._reaped = False
@@ -84,9 +101,10 @@ class PosixHandle(Handle):
                 self._exit = exit_status(*seen)
         return self._exit
 
-    def await_exit(self, pidfd: int) -> ExitStatus | None:
-        """Block until it has ended. `pidfd` is its own, which the caller keeps from being closed.
-        The answer is that of `poll_exit`, and saves asking for it."""
+    def await_exit(self, pidfd: int, deadline: float | None = None) -> ExitStatus | None:
+        """See `Handle`. The answer is that of `poll_exit`, and saves asking for it."""
+        if deadline is not None and not readable(pidfd, deadline):
+            return None
         try:
             seen = waitid(self.pid, pidfd, block=True)
         except ChildProcessError:

@@ -373,6 +373,15 @@ def blocked_signals(pid: int | str = "self") -> set[int]:
     return _signal_field(pid, b"SigBlk:")
 
 
+def umask(status: int) -> int:
+    """Of the process whose /proc/PID/status this descriptor is. (`os.umask` cannot be asked without
+    being changed, for all threads.)"""
+    _, found, rest = os.pread(status, 512, 0).partition(b"\nUmask:\t")
+    if found:
+        return int(rest[:4], 8)
+    raise OSError(errno.ENOSYS, "this kernel (older than 4.7) does not show the umask")
+
+
 def _signal_field(pid: int | str, label: bytes) -> set[int]:
     for line in _read(f"/proc/{pid}/status").splitlines():
         if line.startswith(label):

@@ -43,9 +43,9 @@ def spawn_fork_exec(command: Command) -> PosixHandle:
 
     # Its type stub is stricter than the function: cwd and preexec_fn may be None.
     fork_exec: Callable[..., Any] = _posixsubprocess.fork_exec
-    _check(command)
+    check(command)
     executable = os.fsencode(command.executable)
-    environ = None if command.env is None else _encoded(command.env)
+    environ = None if command.env is None else entries(command.env)
     null = -1
     report, tell = error_pipe()
     try:
@@ -101,13 +101,13 @@ def spawn_popen(command: Command) -> PosixHandle:
     """By `subprocess.Popen`."""
     import subprocess
 
-    _check(command)
+    check(command)
     environ: Mapping[Any, Any] | None = None
     if isinstance(command.env, list):
         environ = dict(entry.split(b"=", 1) for entry in command.env)
     elif command.env is not None:
         environ = command.env
-        _encoded(command.env)  # Popen lets an empty name through
+        entries(command.env)  # Popen lets an empty name through
     null = subprocess.DEVNULL
     # No pipe is made and nothing is waited for: the context manager would wait for the child.
     process = subprocess.Popen(
@@ -144,7 +144,8 @@ def choose() -> Callable[[Command], PosixHandle]:
 spawn = choose()
 
 
-def _check(command: Command) -> None:
+def check(command: Command) -> None:
+    """Raises the ValueErrors of `spawn.spawn` that need no process."""
     if not command.argv:
         raise ValueError(f"{command.executable}: argv is empty, not even a name")
     if not os.path.isabs(command.executable):
@@ -153,7 +154,8 @@ def _check(command: Command) -> None:
         raise ValueError("embedded null byte in the executable")
 
 
-def _encoded(env: Mapping[str, str] | list[bytes]) -> list[bytes]:
+def entries(env: Mapping[str, str] | list[bytes]) -> list[bytes]:
+    """Encoded NAME=VALUE. Raises ValueError as `spawn.encoded` does."""
     return env if isinstance(env, list) else encoded(env, {})
 
 

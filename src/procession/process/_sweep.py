@@ -6,8 +6,10 @@ from procession._record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from typing import Protocol
+
+    from procession.process.link import Known
 
     # (cookie, stream) -> a descriptor to append to, ours to close; or OSError
     OpenLog = Callable[[str, str], int]
@@ -19,6 +21,16 @@ if TYPE_CHECKING:
         def fd(self) -> int: ...
 
         def read(self) -> list[tuple[int, bool | None]]: ...
+
+    class Remains(Protocol):
+        """What a dead owner has posted: what to end, and what not."""
+
+        @property
+        def runs(self) -> Mapping[str, Known]: ...
+        @property
+        def left(self) -> Mapping[str, Known]: ...
+        @property
+        def spared(self) -> set[tuple[int, int]]: ...
 
 
 KILL_WAIT = 5.0  # seconds what was killed may take to vanish

@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 
     from procession.process._cgroup_linux import Groups
     from procession.process._rescue_linux import Rescue
-    from procession.process._sweep import Listens
+    from procession.process._sweep import Listens, Remains
     from procession.process._tree_linux import LinuxTree
-    from procession.process.link import Known, Posts
+    from procession.process.link import Known
 
 _NO_DESCRIPTOR = frozenset({errno.EMFILE, errno.ENFILE})
 
@@ -63,7 +63,7 @@ class _Stop:
 
 
 def sweep(
-    posts: Posts,
+    posts: Remains,
     cap: float,
     ears: Listens,
     older: Iterable[int],

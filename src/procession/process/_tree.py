@@ -123,6 +123,19 @@ class Trees(ABC):
         writing `outer:own`, in the environment and here; each finds the part it planted.
         """
 
+    def catch_up(self) -> None:  # noqa: B027 - nothing to do, for most
+        """From here on `poll_exit` tells of all ends of leaders that the kernel knew of when this
+        was called. Nothing to do but where somebody else has to tell. From any thread."""
+
+    def tell_many(self, asks: Iterable[tuple[Tree, int, str, bool]]) -> list[Sent]:
+        """`tree.signal(number, to=to, only_new=only_new)` of each; at the price of one look, where
+        looks are dear."""
+        return [tree.signal(number, to=to, only_new=new) for tree, number, to, new in asks]
+
+    def kill_many(self, doomed: Iterable[Tree]) -> list[Sent]:
+        """`tree.kill()` of each, likewise."""
+        return [tree.kill() for tree in doomed]
+
     @abstractmethod
     def scan(self, ended: Iterable[Tree] = ()) -> list[Hashable]:
         """Look at our children once for a whole wave of exits: adopt, assign and reap orphans.
@@ -159,3 +172,23 @@ class Trees(ABC):
     @abstractmethod
     def close(self) -> None:
         """Close all descriptors. Whatever lives stays alive."""
+
+
+class AdoptsNobody(Trees):
+    """Of a process that is no subreaper: orphans go to another, and are never ours to claim."""
+
+    @property
+    def again(self) -> bool:
+        return False
+
+    def unclaimed(self) -> list[Member]:
+        return []
+
+    def sweep_unclaimed(self, number: int, *, only_new: bool = False) -> Sent:
+        return Sent()
+
+    def left(self) -> set[Hashable]:
+        return set()
+
+    def left_of(self, run: Hashable) -> list[Member]:
+        return []

@@ -16,7 +16,7 @@ if sys.platform == "win32":
     raise ImportError("for POSIX only")
 
 from procession._record import Record
-from procession.process._tree import TARGETS, Member, Sent, Tree, Trees
+from procession.process._tree import TARGETS, AdoptsNobody, Member, Sent, Tree
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -171,7 +171,7 @@ class PosixTree(Tree):
         return usage
 
 
-class PosixTrees(Trees):
+class PosixTrees(AdoptsNobody):
     """See `Trees`. Adopts nobody, so nothing is ever unclaimed. Knows no control `groups`."""
 
     def __init__(
@@ -179,10 +179,6 @@ class PosixTrees(Trees):
     ) -> None:
         self.look = look
         self._trees: dict[Hashable, PosixTree] = {}
-
-    @property
-    def again(self) -> bool:
-        return False
 
     def prepare(self) -> None:
         return None
@@ -202,12 +198,6 @@ class PosixTrees(Trees):
         table = self.look()
         return [tree.run for tree in over if tree.has_unheard(table)]
 
-    def unclaimed(self) -> list[Member]:
-        return []
-
-    def sweep_unclaimed(self, number: int, *, only_new: bool = False) -> Sent:
-        return Sent()
-
     def forget(self, run: Hashable) -> None:
         tree = self._trees.pop(run)
         if tree.handle.poll_exit() is not None:
@@ -215,12 +205,6 @@ class PosixTrees(Trees):
 
     def drop(self, tree: PosixTree) -> None:
         self._trees.pop(tree.run, None)
-
-    def left_of(self, run: Hashable) -> list[Member]:
-        return []
-
-    def left(self) -> set[Hashable]:
-        return set()  # orphans go to the first process of the system, and never come to us
 
     def close(self) -> None:
         self._trees.clear()

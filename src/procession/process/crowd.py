@@ -8,9 +8,9 @@ from procession.process import host
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from procession.process._tree import Sent, Tree, Trees
+    from procession.process._tree import Trees
 
-__all__ = ["OWNER", "application_trees", "kill_many", "tell_many"]
+__all__ = ["OWNER", "application_trees"]
 
 OWNER = "PROCESSION_OWNER"  # the environment variable that names the executor, not the run
 
@@ -33,37 +33,3 @@ elif sys.platform != "win32":
         from procession.process._tree_posix import PosixTrees
 
         return PosixTrees()
-
-
-if sys.platform == "linux":
-
-    def tell_many(trees: Trees, asks: list[tuple[Tree, int, str, bool]]) -> list[Sent]:
-        """`tree.signal(number, to=to, only_new=only_new)` of each, at the price of one look."""
-        from procession.process._crowd_linux import CrowdTree, CrowdTrees
-
-        if isinstance(trees, CrowdTrees):
-            trees.look()
-        return [
-            tree.tell(number, to=to, only_new=only_new)
-            if isinstance(tree, CrowdTree)
-            else tree.signal(number, to=to, only_new=only_new)
-            for tree, number, to, only_new in asks
-        ]
-
-    def kill_many(trees: Trees, doomed: list[Tree]) -> list[Sent]:
-        """`tree.kill()` of each, at the price of one."""
-        from procession.process._crowd_linux import CrowdTree, CrowdTrees
-
-        if isinstance(trees, CrowdTrees):
-            return trees.kill_many(tree for tree in doomed if isinstance(tree, CrowdTree))
-        return [tree.kill() for tree in doomed]
-
-else:
-
-    def tell_many(trees: Trees, asks: list[tuple[Tree, int, str, bool]]) -> list[Sent]:
-        """Each by itself: `ps` is asked for each."""
-        return [tree.signal(number, to=to, only_new=new) for tree, number, to, new in asks]
-
-    def kill_many(trees: Trees, doomed: list[Tree]) -> list[Sent]:
-        """Each by itself: `ps` is asked for each."""
-        return [tree.kill() for tree in doomed]

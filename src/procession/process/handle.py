@@ -79,9 +79,14 @@ class Handle(ABC):
     def poll_exit(self) -> ExitStatus | None:
         """The status once the process ended, else None. Does not reap, does not block."""
 
-    def await_exit(self, pidfd: int) -> ExitStatus | None:
-        """Block until it has ended; `poll_exit`'s answer. `pidfd` is its own, which the caller
-        keeps open meanwhile. For children of this process."""
+    def look(self) -> ExitStatus | None:
+        """As `poll_exit`, and None only if the kernel did not know of an end when this was called.
+        The same, but where somebody else has to tell."""
+        return self.poll_exit()
+
+    def await_exit(self, pidfd: int, deadline: float | None = None) -> ExitStatus | None:
+        """Block until it has ended; `poll_exit`'s answer. None: it had not by the deadline, in
+        seconds of the monotonic clock. `pidfd` is its own, which the caller keeps open."""
         raise NotImplementedError
 
     @abstractmethod
@@ -121,3 +126,9 @@ class Handle(ABC):
     @abstractmethod
     def close(self) -> None:
         """Close the descriptor. Idempotent. An unreaped process stays what it is."""
+
+    @property
+    def lost(self) -> bool:
+        """Was somebody else to tell how it ends, and is dead? Then its `pidfd`, under the same
+        number, is another one than before."""
+        return False

@@ -25,9 +25,13 @@ from procession.process.tree import COOKIE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
     from procession.process.handle import Handle
 
-_PROGRAM = os.path.join(os.path.dirname(__file__), "_sentinel_linux.py")
+FOLDER = os.path.dirname(os.path.abspath(__file__))  # where the programs of helpers are
+ROOT = os.path.dirname(os.path.dirname(FOLDER))  # what they import us from
+_PROGRAM = os.path.join(FOLDER, "_sentinel_linux.py")
 
 
 class Sentinel:
@@ -42,10 +46,17 @@ class Sentinel:
         """Readable when the sentinel is gone."""
         return self.link.fd
 
+    def cause(self) -> Exception | None:
+        """Why it is gone, where it said so; None: somebody has killed it, as a rule."""
+        return None
+
     def end(self) -> None:
         """Nothing is left to look after, or another one is to take over: let it go."""
         self.link.orderly()
-        self.handle.send(signal.SIGKILL)  # it need not wake up to learn that there is nothing
+        try:
+            self.handle.send(signal.SIGKILL)  # it need not wake up to learn that there is nothing
+        except PermissionError:
+            self.link.close()  # this application was root when it began: then it has to read
         if sys.platform != "darwin":
             try:
                 os.waitid(os.P_PID, self.handle.pid, os.WEXITED | os.WNOWAIT)
@@ -56,9 +67,12 @@ class Sentinel:
         self.abandon()
 
     def abandon(self) -> None:
-        """Close what is ours, and no more: in a forked child, whose sentinel it is not."""
+        """Close what is ours, and no more: in a forked child, whose sentinel it is not. Without any
+        lock, which a thread of the parent may hold."""
         self.link.close()
-        self.handle.close()
+        fd, self.handle.pidfd = self.handle.pidfd, None
+        if fd is not None:
+            os.close(fd)
 
 
 def is_possible() -> bool:
@@ -72,6 +86,12 @@ def start(token: str) -> Sentinel:
 
     Raises OSError when it cannot be started.
     """
+    return Sentinel(*begin(lambda posts, heard: _command(token, posts, heard)))
+
+
+def begin(command: Callable[[int, int], Command]) -> tuple[Handle, Link]:
+    """Start a helper that reads posts and is heard; `command` makes it of these two descriptors.
+    Raises what `spawn` raises, and then nothing is left."""
     posts_r, posts_w = os.pipe()
     try:
         heard_r, heard_w = os.pipe()
@@ -80,7 +100,7 @@ def start(token: str) -> Sentinel:
         os.close(posts_w)
         raise
     try:
-        handle = spawn(_command(token, posts_r, heard_w))
+        handle = spawn(command(posts_r, heard_w))
     except BaseException:
         os.close(posts_w)
         os.close(heard_r)
@@ -88,7 +108,7 @@ def start(token: str) -> Sentinel:
     finally:
         os.close(posts_r)
         os.close(heard_w)
-    return Sentinel(handle, Link(heard_r, posts_w))
+    return handle, Link(heard_r, posts_w)
 
 
 def _own_start() -> int:
@@ -101,16 +121,17 @@ def _own_start() -> int:
 
 
 def _command(token: str, posts: int, heard: int) -> Command:
-    """Nothing of the application comes with it: no descriptors, no folder, no settings."""
+    words = (ROOT, token, os.getpid(), _own_start(), posts, heard)
+    return helper(_PROGRAM, words, (posts, heard))
+
+
+def helper(program: str, words: Iterable[object], fds: tuple[int, ...]) -> Command:
+    """Nothing of the application comes with it but these descriptors: no folder, no settings."""
     outer = {name: os.environ[name] for name in (COOKIE, OWNER) if name in os.environ}
-    root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
     return Command(
-        argv=(
-            sys.executable, "-I", "-S", os.path.abspath(_PROGRAM),
-            root, token, str(os.getpid()), str(_own_start()), str(posts), str(heard),
-        ),
+        argv=(sys.executable, "-I", "-S", program, *map(str, words)),
         executable=os.path.abspath(sys.executable),
         cwd="/",
         env=outer,
-        pass_fds=(posts, heard),
-    )  # fmt: skip
+        pass_fds=fds,
+    )

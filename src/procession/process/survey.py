@@ -172,6 +172,10 @@ if sys.platform == "linux":
             "with several tasks, whose a process is that left its session, closed its output, "
             "emptied its environment and lost its parent unseen: it is swept at the project's end"
         )
+        blind.append(
+            "started by procession.executor, a daemon that left its session, shows no environment "
+            "and lost its parent unseen: an application adopts no orphans"
+        )
         return layers, [*blind, *NEVER_OURS]
 
 else:

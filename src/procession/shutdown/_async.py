@@ -21,7 +21,7 @@ async def wait(session: Session, timeout: float | None) -> Request | None:
         session.ear.listen()
     except RuntimeError:
         return await _look_in_steps(session, timeout)  # see `Session.wait`
-    token = _trio_token()
+    token = trio_token()
     if token is not None:
         await _wait_trio(session, timeout, token)
     else:
@@ -38,7 +38,7 @@ async def _look_in_steps(session: Session, timeout: float | None) -> Request | N
         left = LOOK if end is None else min(LOOK, end - time.monotonic())
         if left <= 0:
             break
-        if _trio_token() is not None:
+        if trio_token() is not None:
             await sys.modules["trio"].sleep(left)
         else:
             import asyncio
@@ -80,15 +80,27 @@ async def _wait_trio(session: Session, timeout: float | None, token: Any) -> Non
         wish.cancel()
 
 
-def _trio_token() -> Any:
-    """Of the trio loop this coroutine runs in, or None. A program without trio pays nothing."""
+def trio_token() -> Any:
+    """Of the trio loop this coroutine runs in, or None. A program without trio pays nothing.
+
+    That a loop of trio is there is not enough: it may be the guest of asyncio's, or its host.
+    """
     trio: Any = sys.modules.get("trio")
-    if trio is None:
+    if trio is None or _is_asyncio_task():
         return None
     try:
+        trio.lowlevel.current_task()
         return trio.lowlevel.current_trio_token()
     except RuntimeError:
         return None
+
+
+def _is_asyncio_task() -> bool:
+    asyncio: Any = sys.modules.get("asyncio")
+    try:
+        return asyncio is not None and asyncio.current_task() is not None
+    except RuntimeError:
+        return False
 
 
 def tell_loop(loop: asyncio.AbstractEventLoop, call: Callable[[], object]) -> None:

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 LONGEST_SLEEP = 86_400.0  # seconds: what counts milliseconds in an int takes no month
 REMINDER = ""  # a timer's key; no replica is called so
+ALARM = "? "  # what the keys of alarms begin with
 REMIND_AFTER, REMIND_EVERY = 1.0, 5.0  # seconds of a stop until it says whom it waits for
 
 
@@ -71,6 +72,8 @@ class Course:
         self._timers = Timers()
         # What is done when one of our own is due; every other key is a replica's.
         self._own_timers: dict[str, Callable[[], object]] = {REMINDER: self._remind}
+        self._alarms: dict[str, tuple[int, Callable[[], object]]] = {}
+        self._alarm_number = 0
         self._link = link
         self._output = make_output(self._drained)
         self._finish: act.Finish | None = None
@@ -134,16 +137,22 @@ class Course:
         self._output.say(text)
 
     def alarm(self, key: str, seconds: float, action: Callable[[], object]) -> None:
-        def once() -> None:
-            del self._own_timers[key]
-            action()
-
-        self._own_timers[key] = once
-        self._timers.set(key, 0, self._clock() + seconds)
+        self._alarm_number += 1
+        self._alarms[key] = self._alarm_number, action
+        self._timers.set(key, self._alarm_number, self._clock() + seconds)
 
     def disarm(self, key: str) -> None:
-        if self._own_timers.pop(key, None) is not None:
+        if self._alarms.pop(key, None) is not None:
             self._timers.drop(key)
+
+    def _goes_off(self, key: str, number: int) -> bool:
+        """Is, or was, this timer an alarm? What went off before it in the same moment may have
+        disarmed it, or set it anew."""
+        found, action = self._alarms.get(key, (0, None))
+        if action is not None and found == number:
+            del self._alarms[key]
+            action()
+        return key.startswith(ALARM)
 
     def listen(self, fd: int, readable: Callable[[], object]) -> None:
         raise NotImplementedError
@@ -189,7 +198,7 @@ class Course:
         for key, number in self._timers.due(self._clock()):
             if key in self._own_timers:
                 self._own_timers[key]()
-            else:
+            elif not self._goes_off(key, number):
                 self._inbox.append(ev.TimerFired(key, number))
 
     def _settle(self) -> None:

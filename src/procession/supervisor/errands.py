@@ -115,7 +115,9 @@ class Errands:
         if talk is not None and talk.main_pid is not None and owner.tree.holds(talk.main_pid):
             pid = talk.main_pid
         errand = self.start(owner, command, done, extra={PID: str(pid)}, logged=True)
-        self._commands[owner.key] = errand
+        if errand.live is not None:
+            self._commands[owner.key] = errand
+            self._loop.note(f"{owner.replica} run {owner.number}: {errand.words} is to stop it")
 
     def end_command(self, run: RunKey) -> None:
         errand = self._commands.pop(run, None)

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
             """For people: on the terminal, and in the event log."""
 
         def alarm(self, key: str, seconds: float, action: Action) -> None:
-            """Have it done once, so many seconds from now. The same key again takes its place; no
-            replica may be called as a key is."""
+            """Have it done once, so many seconds from now. The same key again takes its place. A
+            key begins with "? ", as no replica's name does."""
 
         def disarm(self, key: str) -> None:
             """That alarm is not to go off any more, if there is one."""

@@ -183,7 +183,11 @@ def judged(probe: HttpProbe, answer: Answer) -> str:
         return f"answered {answer.status}, expected {_ranges(probe.status)}"
     if probe.body is not None:
         text = answer.body.decode("utf-8", "replace")
-        if re.search(probe.body, text) is None:
+        try:
+            found = re.search(probe.body, text)
+        except re.error as e:
+            return f"{quoted(probe.body)} is no regular expression: {e}"
+        if found is None:
             return f"answered {answer.status}, and {quoted(probe.body)} is not in what it said"
     return ""
 
