@@ -27,7 +27,8 @@ from _up import compiled
 
 from procession.process import _spawn_posix
 from procession.process._cgroup_linux import claim
-from procession.process._delegation_linux import cgroup, divisible
+from procession.process._delegation_linux import divisible
+from procession.process._kernel_texts import cgroup
 from procession.process.command import Command
 
 SYS_CLONE3 = 435  # on every architecture but alpha

@@ -430,7 +430,7 @@ TASK_FIELDS = (
     Field(
         "success-exit-codes",
         "codes",
-        "The exit codes that count as success.",
+        "The exit codes that count as success: 0 to 255, on Windows any of 32 bits.",
         default=(0,),
     ),
     Field(

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 _WINDOWS = sys.platform == "win32"
-_PATHEXT = ".COM;.EXE;.BAT;.CMD"  # what cmd.exe falls back to
+PATHEXT = ".COM;.EXE;.BAT;.CMD"  # what cmd.exe falls back to
 _SUGGESTIONS = 20  # searches of a whole PATH for a similar name, in one load
 _CANNOT_RUN, _NOT_FOUND = 126, 127  # as shells exit (POSIX, 2.8.2)
 
@@ -117,7 +117,7 @@ class Lookup:
         self._programs: dict[tuple[str, str, str], tuple[str, Trouble | None]] = {}
         self._names: dict[str, list[str]] = {}
         self._searches = 0
-        self._pathext = self._environ.get("PATHEXT", _PATHEXT)
+        self._pathext = self._environ.get("PATHEXT", PATHEXT)
 
     def resolve(self, task: Task, folder: str) -> Launch:
         cwd, env, executable, troubles = self._look(task, folder, frozenset())

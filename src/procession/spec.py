@@ -20,7 +20,15 @@ LEFTOVERS = ("stop", "wait", "leave")
 
 # The stop signals of Windows, with numbers for those that know signals by number: Python's own, the
 # POSIX one for SIGKILL, and WM_CLOSE's. What each of them does there: docs/windows.md.
-WINDOWS_SIGNALS = {"SIGINT": 2, "SIGKILL": 9, "SIGTERM": 15, "WM_CLOSE": 16, "SIGBREAK": 21}
+CLOSE_STDIN = "CLOSE_STDIN"  # the task's input is a pipe, which ends when the task is to
+WINDOWS_SIGNALS = {
+    "SIGINT": 2, "SIGKILL": 9, "SIGTERM": 15, "WM_CLOSE": 16, CLOSE_STDIN: 17, "SIGBREAK": 21,
+}  # fmt: skip
+WINDOWS_SIGNALS_TO_LEADERS = ("WM_CLOSE", CLOSE_STDIN)  # what the rest of a tree does not hear
+
+
+# The largest exit code: eight bits are told on POSIX, 32 on Windows.
+LAST_CODE, LAST_CODE_OF_WINDOWS = 0xFF, 0xFFFFFFFF
 
 
 class RestartRule(Record):

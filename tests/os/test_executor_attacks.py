@@ -127,7 +127,7 @@ def test_a_fork_while_other_threads_hold_every_lock(ex: Executor) -> None:
     locks: list[Any] = [
         ex._gate,
         ex._lock,
-        ex._keeper.loop._pipe,
+        ex._keeper.loop._sleep._pipe,  # type: ignore[union-attr]
         ex._keeper.teller._lock,
         handle._lock,
         handle._process._lock,  # type: ignore[attr-defined]

@@ -352,22 +352,41 @@ def test_a_command_that_fails_says_how(ex: Executor) -> None:
 
 
 @pytest.mark.quick
-def test_a_bad_command_keeps_its_cause(ex: Executor, tmp_path: Any) -> None:
-    """The kind that Popen raises, named as the caller named it, and where it came from."""
+@pytest.mark.parametrize("way", ["start", "run", "in place"])
+def test_a_bad_command_keeps_its_cause(way: str, tmp_path: Any) -> None:
+    """The kind that Popen raises, named as the caller named it, and where it came from; whichever
+    thread was the one to launch."""
+    ex = Executor()
     program = tmp_path / "odd"
     program.write_text("just text\n")
     program.chmod(0o755)
-    for command, number in (
-        ([str(program)], errno.ENOEXEC),
-        (["true", "x" * 3_000_000], errno.E2BIG),
-    ):
-        with pytest.raises(OSError, match=os.strerror(number)) as told:
-            in_thread(lambda command=command: ex.create_process(command))()
-        assert told.value.errno == number
-        assert told.value.filename == command[0]
-        assert isinstance(told.value.__cause__, OSError)
-        assert told.value.__cause__.errno == number
-    assert ex.processes == ()
+    long = ["true", "x" * 3_000_000]
+
+    def work() -> None:
+        try:
+            for command, number in (([str(program)], errno.ENOEXEC), (long, errno.E2BIG)):
+                with pytest.raises(OSError, match=os.strerror(number)) as told:
+                    ex.create_process(command, False, stdin=PIPE)
+                assert told.value.errno == number
+                assert told.value.filename == command[0]
+                assert isinstance(told.value.__cause__, OSError)
+                assert told.value.__cause__.errno == number
+            assert ex.processes == ()
+        finally:
+            ex.stop()
+
+    before = set(os.listdir("/proc/self/fd"))
+    if way == "in place":
+        work()
+    else:
+        if way == "start":
+            ex.start()
+        wait = in_thread(work)
+        if way == "run":
+            ex.run()
+        wait()
+    assert ex.join(BOUND)
+    assert len(os.listdir("/proc/self/fd")) == len(before)
 
 
 @pytest.mark.quick

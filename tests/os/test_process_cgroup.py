@@ -17,7 +17,7 @@ import pytest
 
 from procession.process import _cgroup_linux, _delegation_linux
 from procession.process._cgroup_linux import LEFT, Groups, claim
-from procession.process._delegation_linux import Cgroup
+from procession.process._kernel_texts import Cgroup
 from procession.process._lineage_linux import LinuxTrees
 from procession.process._stale_linux import sweep_stale
 from procession.process.spawn import spawn

@@ -1,7 +1,8 @@
 """A hosted program on Windows, told by its first argument how it asks; says what arrived.
 
 wait, callback, stop-loop-proactor, stop-loop-selector, await-proactor, await-selector, several,
-twice, c-call, http, slow (clean-up lasts until stdin ends), nothing (installs and gives back)
+twice, c-call (returns when stdin ends), http, slow (clean-up lasts until stdin ends), nothing
+(installs and gives back)
 """
 
 import asyncio
@@ -90,8 +91,10 @@ def twice() -> None:
 def c_call() -> None:
     shutdown.wait_exit_callback(lambda: say("callback"))
     kernel = ctypes.WinDLL("kernel32")
+    kernel.GetStdHandle.restype = ctypes.c_void_p
+    stdin = ctypes.c_void_p(kernel.GetStdHandle(-10))
     say("ready")
-    kernel.Sleep(1500)
+    kernel.ReadFile(stdin, ctypes.create_string_buffer(1), 1, ctypes.byref(ctypes.c_uint32()), None)
     say("returned")
 
 
@@ -114,9 +117,19 @@ def slow() -> None:
         say("clean")
 
 
+def class_is_there() -> bool:
+    user, kernel = ctypes.WinDLL("user32"), ctypes.WinDLL("kernel32")
+    kernel.GetModuleHandleW.restype = ctypes.c_void_p
+    module = ctypes.c_void_p(kernel.GetModuleHandleW(None))
+    room = ctypes.create_string_buffer(80)  # WNDCLASSEXW
+    room[:4] = (80).to_bytes(4, "little")
+    return bool(user.GetClassInfoExW(module, ctypes.c_wchar_p("ProcessionShutdown"), room))
+
+
 def nothing() -> None:
     with shutdown.Shutdown():
-        pass
+        say("class", class_is_there())
+    say("class", class_is_there())
     say("ready")
     os.read(0, 1)
 

@@ -28,5 +28,5 @@ if not kernel.AttachConsole(pid):
 kernel.SetConsoleCtrlHandler(heard, 1)
 if not kernel.GenerateConsoleCtrlEvent(event, 0):
     raise ctypes.WinError(ctypes.get_last_error())
-arrived.wait(5)  # here as well: no thread of the console's may meet an interpreter that ends
+arrived.wait(60)  # here as well: no thread of the console's may meet an interpreter that ends
 os._exit(0 if arrived.is_set() else 1)

@@ -8,7 +8,8 @@ import queue
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 
 assert sys.platform == "win32"
 
@@ -88,6 +89,11 @@ class Run:
     def give(self, data: bytes) -> None:
         os.write(self.stdin, data)
 
+    def end_input(self) -> None:
+        fd, self.stdin = self.stdin, -1
+        if fd >= 0:
+            os.close(fd)
+
     def empty(self, bound: float = BOUND) -> None:
         """Until its tree is empty, woken by the port."""
         deadline = time.monotonic() + bound
@@ -103,7 +109,7 @@ class Run:
             win.wait(self.handle.process, int(BOUND * 1000))
             self.empty()
             self.tree.finish()
-        os.close(self.stdin)
+        self.end_input()
         self._reader.join(BOUND)
 
 
@@ -112,11 +118,13 @@ class Forest:
 
     def __init__(self) -> None:
         self.told: list[object] = []
+        self.on_change: Callable[[Run], object] = id  # in the port's thread
         self._change = threading.Event()
         self.trees = WindowsTrees(self._changed)
         self._runs: list[Run] = []
 
-    def _changed(self, run: object) -> None:
+    def _changed(self, run: Any) -> None:
+        self.on_change(run)
         self.told.append(run)
         self._change.set()
 
@@ -149,3 +157,9 @@ def ended(pid: int, bound: float = BOUND) -> bool:
         return win.wait(process, int(bound * 1000))
     finally:
         win.close(process)
+
+
+def outliving(pids: list[int], seconds: float = 1.0) -> list[int]:
+    """Those of them that have not ended so many seconds from now."""
+    until = time.monotonic() + seconds
+    return [pid for pid in pids if not ended(pid, max(0.0, until - time.monotonic()))]

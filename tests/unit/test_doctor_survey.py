@@ -10,8 +10,7 @@ import pytest
 
 from procession.cli.doctor import WIDTH, as_json, lines
 from procession.process import _spawn_posix, _survey_linux, host, survey
-from procession.process._delegation_linux import Cgroup, cgroup
-from procession.process._survey_linux import hidepid
+from procession.process._kernel_texts import Cgroup, cgroup, hidepid
 from procession.process.survey import LIMITED, MISSING, OK, Fact, Survey
 
 UNIFIED = "31 24 0:27 / /sys/fs/cgroup rw,nosuid shared:9 - cgroup2 cgroup2 rw,nsdelegate\n"

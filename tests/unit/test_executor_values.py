@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
 
 from procession.core.status import ExitStatus
 from procession.core.stop import Ask, GiveUp, Kill, Ladder, Step
+from procession.errors import HostError
 from procession.executor import DEVNULL, PIPE, STDOUT, Capture, CommandFailed, Lines, Output, Result
 from procession.executor._request import (
     UNSET,
+    check_host_gives,
     check_idle,
     check_seconds,
     check_targets,
@@ -30,7 +33,9 @@ pytestmark = pytest.mark.quick
 
 def test_a_list_is_taken_as_it_is() -> None:
     assert words_of(["a b", "$c", "*"]) == ("a b", "$c", "*")
-    assert words_of(("a", b"\xff", Path("/x"))) == ("a", "\udcff", "/x")
+    assert words_of(("a", "é".encode(), Path("x"))) == ("a", "é", "x")
+    if sys.platform != "win32":
+        assert words_of([b"\xff"]) == ("\udcff",)
 
 
 def test_a_string_is_split_by_shell_rules_and_nothing_is_expanded() -> None:
@@ -97,20 +102,47 @@ def test_a_time_that_is_none(value: float) -> None:
         check_seconds(timeout=value)
 
 
-def test_a_program_is_looked_up_as_exec_does(tmp_path: Path) -> None:
-    program = tmp_path / "here"
-    program.touch(mode=0o644)
-    env = {"PATH": str(tmp_path)}
-    with pytest.raises(PermissionError) as refused:
-        find_program("here", env, None)
-    assert refused.value.filename == "here"
-    program.chmod(0o755)
-    assert find_program("here", env, None) == str(program)
-    assert find_program("./here", {}, str(tmp_path)) == f"{tmp_path}/./here"
-    assert find_program("here", {"PATH": "sub:."}, str(tmp_path)) == f"{tmp_path}/./here"
-    program.unlink()  # what was found before is looked at again
-    with pytest.raises(FileNotFoundError):
-        find_program("here", env, None)
+if sys.platform != "win32":
+
+    def test_a_program_is_looked_up_as_exec_does(tmp_path: Path) -> None:
+        program = tmp_path / "here"
+        program.touch(mode=0o644)
+        env = {"PATH": str(tmp_path)}
+        with pytest.raises(PermissionError) as refused:
+            find_program("here", env, None)
+        assert refused.value.filename == "here"
+        program.chmod(0o755)
+        assert find_program("here", env, None) == str(program)
+        assert find_program("./here", {}, str(tmp_path)) == f"{tmp_path}/./here"
+        assert find_program("here", {"PATH": "sub:."}, str(tmp_path)) == f"{tmp_path}/./here"
+        program.unlink()  # what was found before is looked at again
+        with pytest.raises(FileNotFoundError):
+            find_program("here", env, None)
+
+else:
+
+    def test_a_program_is_looked_up_by_path_and_pathext(tmp_path: Path) -> None:
+        program = tmp_path / "here.cmd"
+        program.touch()
+        env = {"Path": f"sub;{tmp_path}", "PATHEXT": ".EXE;.CMD"}
+        found = str(program).lower()
+        assert find_program("here", env, None).lower() == found
+        assert find_program("HERE.cmd", env, None).lower() == found
+        assert find_program(".\\here", env, str(tmp_path)).lower() == found
+        assert find_program("here", {**env, "Path": "."}, str(tmp_path)).lower() == found
+        with pytest.raises(FileNotFoundError) as told:
+            find_program("here", {**env, "PATHEXT": ".EXE"}, str(tmp_path))
+        assert told.value.filename == "here"
+
+    def test_a_backslash_in_a_command_is_itself() -> None:
+        words = words_of(r"""C:\bin\x.exe "D:\a b\c" 'e\f'""")
+        assert words == (r"C:\bin\x.exe", r"D:\a b\c", r"e\f")
+
+    def test_what_windows_cannot_give_a_process_is_refused() -> None:
+        check_host_gives(user=None, group=None, extra_groups=None, umask=-1)
+        for name in ("user", "group", "extra_groups", "umask"):
+            with pytest.raises(HostError, match=rf"create_process\({name}=.*POSIX host"):
+                check_host_gives(**{name: 0})
 
 
 # --- a stop
@@ -159,6 +191,21 @@ def test_force_kills_once() -> None:
     stopping.begin(default_ladder(), 0.0, STOPPED)
     assert stopping.force(1.0) == Kill()
     assert stopping.force(1.1) is None
+
+
+def test_who_cannot_be_asked_is_not_waited_for() -> None:
+    stopping = Stopping(0.0)
+    stopping.unheard(0.0)
+    assert stopping.deadline is None
+    stopping.begin(
+        Ladder((Step("SIGINT", "leader", 2.0), Step("SIGTERM", "tree", 60.0))), 0.0, STOPPED
+    )
+    stopping.unheard(1.0)
+    assert stopping.expired(1.0) == Ask("SIGTERM", "tree")
+    stopping.unheard(1.0)
+    assert stopping.expired(1.0) == Kill()
+    stopping.unheard(1.0)
+    assert stopping.expired(1.0) is None  # what was killed may take its time
 
 
 def test_who_comes_to_light_during_a_stop_hears_of_it() -> None:
@@ -256,7 +303,7 @@ def test_what_counts_as_well() -> None:
 
 def test_numbers_as_subprocess_has_them() -> None:
     assert code_of(ExitStatus(code=3)) == 3
-    assert code_of(ExitStatus(signal=15)) == -15
+    assert code_of(ExitStatus(signal=9)) == (137 if sys.platform == "win32" else -9)
     assert code_of(ExitStatus()) == 255  # never an invented success
 
 

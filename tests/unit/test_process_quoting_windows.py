@@ -69,6 +69,8 @@ def test_what_no_line_can_carry_is_refused() -> None:
     with pytest.raises(ValueError, match="Windows takes 32766"):
         quoting.for_program(("a", "x" * 32766))
     assert quoting.for_program(("a", "x" * 32764))
+    with pytest.raises(ValueError, match=r"cmd\.exe takes 8191"):
+        quoting.for_batch("cmd.exe", "a.bat", ("x" * 8191,))
     with pytest.raises(ValueError, match="line end"):
         quoting.for_batch("cmd.exe", "a.bat", ("x\ny",))
     with pytest.raises(ValueError, match="no name of a batch file"):

@@ -289,7 +289,7 @@ def _unreadable(file: Broken) -> bool:
         ("start-delay: -1", ".tasks.web.start-delay"),
         ("start-delay: ''", ".tasks.web.start-delay"),
         ("quit-on-terminate: yes", ".tasks.web.quit-on-terminate"),
-        ("success-exit-codes: 256", ".tasks.web.success-exit-codes"),
+        ("success-exit-codes: 0x100000000", ".tasks.web.success-exit-codes"),
         ("success-exit-codes: []", ".tasks.web.success-exit-codes"),
         ("stop: {singal: INT}", ".tasks.web.stop"),
         ("environment: {A: [1]}", ".tasks.web.environment"),

@@ -77,6 +77,11 @@ class System:
             raise OSError(1410, "Class already exists")
         self.classes[name] = procedure
 
+    def unregister_class(self, name: str) -> None:
+        if self.windows:
+            raise OSError(1412, "Class still has open windows")
+        del self.classes[name]
+
     def create_window(self, class_name: str, title: str, message_only: bool) -> int:
         if message_only in self.refuse_windows:
             raise OSError(5, "Access is denied")
@@ -162,8 +167,8 @@ def system(monkeypatch: pytest.MonkeyPatch) -> Iterator[System]:
     played = System()
     monkeypatch.setattr(_hub, "_make_ear", lambda session: win.WindowsEar(session, played))
     yield played
-    assert (played.windows, played.handler) == ({}, [])
-    win._registered.discard(id(played))
+    assert (played.windows, played.handler, played.classes) == ({}, [], {})
+    assert not win._registered
 
 
 def _arrived(stop: Shutdown) -> Request:
@@ -215,13 +220,14 @@ def test_the_console_handler_is_removed(system: System) -> None:
     assert system.handler == []
 
 
-def test_the_class_is_registered_once_for_all_sessions(system: System) -> None:
+def test_the_class_is_there_while_windows_of_it_are(system: System) -> None:
     for _ in range(3):
         with Shutdown() as stop, Shutdown():
             assert len(system.windows) == 2
+            assert list(system.classes) == [win.CLASS]
             system.send(min(system.windows), win.WM_CLOSE)
             assert _arrived(stop).reason == "WM_CLOSE"
-    assert list(system.classes) == [win.CLASS]
+        assert system.classes == {}
 
 
 def test_one_message_thread_serves_all_waiters(system: System) -> None:

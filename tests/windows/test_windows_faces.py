@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.windows import BOUND
+from tests.support.windows import BOUND, Program
 
 pytestmark = pytest.mark.windows
 
@@ -50,14 +50,43 @@ def test_a_signal_that_cannot_be_is_refused_with_what_can(tmp_path: Path, signal
     told = procession("check", cwd=tmp_path)
     assert told.returncode == 2
     assert "on this system" in told.stdout
-    assert "SIGINT, SIGKILL, SIGTERM, WM_CLOSE, SIGBREAK" in told.stdout
+    assert "SIGINT, SIGKILL, SIGTERM, WM_CLOSE, CLOSE_STDIN, SIGBREAK" in told.stdout
+
+
+@pytest.mark.parametrize("signal", ["", "signal: SIGINT, ", "signal: SIGKILL, "])
+def test_what_cannot_be_kept_from_the_rest_of_a_tree_is_refused(
+    tmp_path: Path, signal: str
+) -> None:
+    written(tmp_path, f"stop: {{{signal}to: leader}}")
+    told = procession("check", cwd=tmp_path)
+    assert told.returncode == 2
+    assert "reaches the whole tree, not the leader alone" in told.stdout
+    assert "`group` or `tree`, or `signal: WM_CLOSE`" in told.stdout
+    written(tmp_path, "stop: {signal: WM_CLOSE, to: leader}")
+    assert procession("check", cwd=tmp_path).returncode == 0
+
+
+def test_a_grace_that_the_system_does_not_give_is_refused(tmp_path: Path) -> None:
+    written(tmp_path, "args: -V")
+    told = procession("up", "--crash-grace", "2", cwd=tmp_path)
+    assert told.returncode == 2
+    assert "ends all tasks when procession has crashed" in " ".join(told.stderr.split())
+
+
+def test_exit_codes_have_32_bits(tmp_path: Path) -> None:
+    written(tmp_path, "success-exit-codes: [0, 3010, 0xC000013A]")
+    assert procession("check", cwd=tmp_path).returncode == 0
+    written(tmp_path, "success-exit-codes: 0x100000000")
+    told = procession("check", cwd=tmp_path)
+    assert told.returncode == 2
+    assert "from 0 to 4294967295" in told.stdout
 
 
 def test_doctor_tells_what_works(tmp_path: Path) -> None:
     told = procession("doctor", "--json", cwd=tmp_path)
     found = json.loads(told.stdout)
     facts = {fact["key"]: fact["state"] for fact in found["facts"]}
-    assert facts == {"job objects": "ok", "windows": "ok", "executor": "limited"}
+    assert facts == {"job objects": "ok", "windows": "ok"}
     assert found["system"].startswith("Windows")
     assert told.returncode == 0
 
@@ -66,3 +95,11 @@ def test_schema_is_printed(tmp_path: Path) -> None:
     told = procession("schema", cwd=tmp_path)
     assert told.returncode == 0
     assert json.loads(told.stdout)["title"]
+
+
+@pytest.mark.parametrize("kind", ["no window", "new console"])
+def test_the_settings_of_a_console_are_put_back(kind: str) -> None:
+    """Its code page, and whether it obeys the sequences for colours."""
+    with Program("windows_consoles", kind=kind) as program:
+        program.expect("437 False", "65001 True", "437 False")
+        assert program.ended() == 0

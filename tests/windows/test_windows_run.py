@@ -6,12 +6,13 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from tests.support.windows import BOUND, COMPILED, PROGRAMS, Program
-from tests.support.windows_trees import ended
+from tests.support.windows_trees import ended, outliving
 
 pytestmark = pytest.mark.windows
 
@@ -35,8 +36,8 @@ def script(name: str) -> str:
     return str(PROGRAMS / f"{name}.py")
 
 
-def running(*words: str) -> Program:
-    return Program("windows_runs", *words)
+def running(*words: str, env: Mapping[str, str] | None = None) -> Program:
+    return Program("windows_runs", *words, env=env)
 
 
 @pytest.mark.parametrize("status", [0, 3, 255, 70000, 0xC0000005])
@@ -94,21 +95,27 @@ def test_a_program_in_a_folder_with_a_blank_and_letters_of_all_kinds(tmp_path: P
     folder.mkdir()
     target = folder / "windows_console copy.exe"
     target.write_bytes((COMPILED / "windows_console.exe").read_bytes())
-    told = run("--timeout", "2s", "--grace", "5s", "--cwd", str(folder), "--", str(target), "hears")
-    assert told.stdout.splitlines() == ["ready", "event 1", "clean"]
-    assert told.returncode == 124
+    with running("--cwd", str(folder), "--", str(target), "hears") as program:
+        program.expect("ready")
+        program.close_window()
+        program.expect("event 1", "clean")
+        assert program.ended() == 3
 
 
 def test_a_name_is_found_by_pathext(tmp_path: Path) -> None:
     (tmp_path / "hears.exe").write_bytes((COMPILED / "windows_console.exe").read_bytes())
-    environ = {**os.environ, "PATH": f"{tmp_path};{os.environ['PATH']}"}
-    told = run("--timeout", "2s", "--", "hears", "hears", env=environ)
-    assert told.stdout.splitlines() == ["ready", "event 1", "clean"]
+    environ = {"PATH": f"{tmp_path};{os.environ['PATH']}"}
+    with running("--", "hears", "hears", env=environ) as program:
+        program.expect("ready")
+        program.close_window()
+        program.expect("event 1", "clean")
+        assert program.ended() == 3
 
 
 def test_when_the_time_is_up_the_tree_is_stopped_and_the_result_says_how(tmp_path: Path) -> None:
     result = tmp_path / "result.json"
-    words = ("--timeout", "2s", "--json-result", str(result), "--")
+    # it has to be ready by then
+    words = ("--timeout", "8s", "--json-result", str(result), "--")
     told = run(*words, str(COMPILED / "windows_box.exe"), "top")
     assert told.returncode == 124
     assert told.stdout.splitlines() == ["ready", "close top", "clean"]
@@ -121,11 +128,13 @@ def test_when_the_time_is_up_the_tree_is_stopped_and_the_result_says_how(tmp_pat
 
 def test_a_deaf_command_is_ended_at_its_grace(tmp_path: Path) -> None:
     result = tmp_path / "result.json"
-    words = ("--timeout", "1s", "--grace", "5s", "--json-result", str(result), "--")
-    told = run(*words, str(COMPILED / "windows_console.exe"), "deaf")
-    assert told.returncode == 124
+    words = ("--grace", "2s", "--json-result", str(result), "--")
+    with running(*words, str(COMPILED / "windows_console.exe"), "deaf") as program:
+        program.expect("ready")
+        program.close_window()
+        assert program.ended() == 137
     found = json.loads(result.read_text("utf-8"))
-    assert found["signal"] == "SIGKILL"
+    assert (found["signal"], found["reason"]) == ("SIGKILL", "forced")
     assert [step["what"] for step in found["stop"]["steps"]] == [
         "SIGTERM to the group",
         "TerminateJobObject",
@@ -153,7 +162,7 @@ def test_our_own_sudden_end_takes_everything_along() -> None:
     with running("--", sys.executable, script("windows_family"), "3") as program:
         pids = [int(str(program.line()).removeprefix("level ")) for _ in range(3)]
         program.popen.terminate()
-        assert [pid for pid in pids if not ended(pid, 1.0)] == []
+        assert outliving(pids) == []
 
 
 @pytest.mark.parametrize("word", ["a b", 'x" & echo injected & "', "^&|<>", "!x!", ""])

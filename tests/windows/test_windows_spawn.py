@@ -15,6 +15,7 @@ from procession.process import _spawn_windows
 from procession.process import _win32 as win
 from procession.process.command import Command
 from procession.process.spawn import spawn
+from tests.support.windows import BOUND
 from tests.support.windows_trees import Forest, command
 
 pytestmark = pytest.mark.windows
@@ -137,7 +138,7 @@ def test_a_living_process_is_not_reaped(forest: Forest) -> None:
 def test_without_streams_a_program_has_null(forest: Forest) -> None:
     handle = spawn(command("windows_environment", "--streams"))
     tree = forest.trees.plant("null", "c", handle)
-    assert win.wait(handle.process, 15000)  # type: ignore[attr-defined]
+    assert win.wait(handle.process, int(BOUND * 1000))  # type: ignore[attr-defined]
     assert handle.poll_exit() == ExitStatus(0)
     os.stat(os.devnull)
     tree.finish()

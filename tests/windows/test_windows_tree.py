@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from collections.abc import Iterator
 
 import pytest
 
 from procession.core.status import ExitStatus
+from procession.errors import HostError
 from procession.process import _win32 as win
-from tests.support.windows import BOUND, Program
-from tests.support.windows_trees import Forest, ended
+from procession.process._tree_windows import own_job
+from tests.support.windows import BOUND, Program, until
+from tests.support.windows_trees import Forest, ended, outliving
 
 pytestmark = pytest.mark.windows
 
-INT, TERM, CLOSE, BREAK, KILL = 2, 15, 16, 21, 9
+INT, TERM, CLOSE, INPUT, BREAK, KILL = 2, 15, 16, 17, 21, 9
 
 
 @pytest.fixture
@@ -66,6 +69,33 @@ def test_the_port_tells_of_the_end_without_being_asked(forest: Forest) -> None:
     run.tree.signal(TERM)
     forest.wait(BOUND)
     assert run in forest.told
+
+
+@pytest.mark.parametrize("slow", [False, True])
+def test_an_end_that_is_told_before_it_can_be_seen_is_not_lost(
+    forest: Forest, monkeypatch: pytest.MonkeyPatch, slow: bool
+) -> None:
+    """Windows takes a process off its job before it marks it as ended. Played: who does not wait
+    sees it alive; "slow": so does, twice, who waits."""
+    run = forest.start("windows_family", "2", "leaves")
+    run.pids(2)
+    real, early = win.wait, [2 if slow else 0]
+    waited = threading.Event()
+
+    def wait(handle: int, milliseconds: int = win.INFINITE) -> bool:
+        if milliseconds and early[0]:
+            early[0] -= 1
+            return False
+        if milliseconds:
+            waited.set()
+        return waited.is_set() and real(handle, milliseconds)
+
+    monkeypatch.setattr(win, "wait", wait)
+    seen: list[object] = []
+    forest.on_change = lambda run: seen.append(run.handle.poll_exit())
+    run.give(b"\n")
+    until(lambda: seen and seen[-1] == ExitStatus(7), "news of the leader's end")
+    monkeypatch.undo()
 
 
 def test_two_runs_have_nothing_to_do_with_each_other(forest: Forest) -> None:
@@ -159,6 +189,34 @@ def test_wm_close_says_that_nobody_can_hear_it(forest: Forest) -> None:
     assert run.handle.poll_exit() is None
 
 
+@pytest.mark.parametrize(
+    ("how", "number", "more"),
+    [
+        ("console", INPUT, {}),
+        ("console", TERM, {"session": False}),  # it is ours: nothing is typed there
+        ("none", TERM, {}),
+    ],
+    ids=["by choice", "shared console", "no console"],
+)
+def test_who_hears_nothing_else_may_hear_the_end_of_its_input(
+    forest: Forest, how: str, number: int, more: dict[str, bool]
+) -> None:
+    run = forest.start("windows_reads", how, **more)
+    run.tree.close_input = run.end_input
+    run.expect("ready")
+    assert run.tree.signal(number).pids == (run.pid,)
+    run.expect("clean after input")
+    run.empty()
+    assert run.handle.poll_exit() == ExitStatus(8)
+
+
+def test_without_an_input_of_ours_its_end_is_told_to_nobody(forest: Forest) -> None:
+    run = forest.start("windows_reads", "console", session=False)
+    run.expect("ready")
+    assert run.tree.signal(INPUT).pids == run.tree.signal(TERM).pids == ()
+    assert run.handle.poll_exit() is None
+
+
 def test_whoever_has_no_window_hears_when_those_with_one_have_ended(forest: Forest) -> None:
     run = forest.start("windows_mixed")
     run.expect("ready", "ready")
@@ -198,16 +256,48 @@ def test_in_a_shared_console_nothing_is_typed(forest: Forest) -> None:
     assert run.handle.poll_exit() is None
 
 
-def test_after_a_stop_ctrl_c_still_reaches_ourselves(forest: Forest) -> None:
-    """As a user would type it, in the console that we share with this program."""
-    with Program("windows_stops_and_waits", kind="no window") as program:
-        program.expect("stopped", "ready")
+@pytest.mark.parametrize(
+    ("number", "console", "name", "how", "told"),
+    [
+        (INT, "own", "windows_sigbreak", "int", "clean after ctrl-c"),
+        (BREAK, "own", "windows_sigbreak", "break", "clean after break"),
+        (BREAK, "group", "windows_sigbreak", "break", "clean after break"),
+        (TERM, "own", "windows_console.exe", "hears", "event 1|clean"),
+        (TERM, "own", "windows_box.exe", "top", "close top|clean"),
+        (CLOSE, "own", "windows_box.exe", "message", "close message|clean"),
+        (KILL, "own", "windows_console.exe", "deaf", ""),
+    ],
+)
+def test_after_every_stop_ctrl_c_still_reaches_ourselves(
+    number: int, console: str, name: str, how: str, told: str
+) -> None:
+    """As a user would type it, in our own console."""
+    words = (str(number), console, name, how)
+    with Program("windows_stops_and_waits", *words, kind="no window") as program:
+        program.expect(f"{told}|", "ready")
         program.ctrl_c()
         program.expect("KeyboardInterrupt")
         assert program.ended() == 0
 
 
 # ---- our own end
+
+
+@pytest.mark.parametrize(
+    ("inside", "words"), [(True, "no other can be nested"), (False, "Access is denied")]
+)
+def test_where_we_cannot_be_in_a_job_of_our_own_it_says_so(
+    monkeypatch: pytest.MonkeyPatch, inside: bool, words: str
+) -> None:
+    """Before Windows 8; the refusal is played."""
+
+    def refuses(job: int, process: int) -> None:
+        raise PermissionError(13, "Access is denied")
+
+    monkeypatch.setattr(win, "assign", refuses)
+    monkeypatch.setattr(win, "in_job", lambda process: inside)
+    with pytest.raises(HostError, match=words):
+        own_job()
 
 
 @pytest.mark.parametrize("how", ["jobs", "own"])
@@ -222,8 +312,7 @@ def test_when_the_owner_is_terminated_nothing_is_left(how: str) -> None:
             if line.startswith("level "):
                 pids.append(int(line.removeprefix("level ")))
         owner.popen.terminate()
-        left = [pid for pid in pids if not ended(pid, 1.0)]
-        assert left == []
+        assert outliving(pids) == []
         owner.ended()
 
 

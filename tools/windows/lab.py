@@ -11,8 +11,9 @@ pinned here and in requirements/windows.txt by version and hash:
 - the tests' own wheels are unpacked beside it.
 
 It lies in the user's cache, under a name made of all that it depends on, so what is found there
-is what would be built; nothing of it is ever committed. Wine and the cross compiler are Debian
-packages; root installs them where they are missing, everybody else is told what to install.
+is what would be built; nothing of it is ever committed. Wine, its preloader and the cross compiler
+are Debian packages; root installs them where they are missing, everybody else is told what to
+install.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import hashlib
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import zipfile
@@ -43,7 +45,9 @@ FOR_WINDOWS = (
     *("--only-binary=:all:", "--platform=win_amd64", "--implementation=cp"),
     *(f"--python-version={MINOR}", f"--abi=cp{TAG}", "--abi=abi3", "--abi=none"),
 )
-DEBIAN = ("wine64", "wine", "gcc-mingw-w64-x86-64-win32")
+DEBIAN = ("wine64", "wine64-preloader", "wine", "gcc-mingw-w64-x86-64-win32")
+DEBIAN_WINE = Path("/usr/lib/wine/wine64")
+PATIENCE = 300  # seconds for what takes a few of them on a machine with nothing else to do
 COMPILERS = ("x86_64-w64-mingw32-gcc", "x86_64-w64-mingw32-gcc-win32")
 
 
@@ -52,6 +56,8 @@ class MissingError(Exception):
 
 
 def main(arguments: list[str]) -> int:
+    # `timeout` sends it: what runs in Wine is to be ended all the same
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "procession-windows"
     try:
         tools = Tools()
@@ -91,29 +97,43 @@ class Tools:
     @staticmethod
     def _wine() -> str | None:
         # Debian's `wine` is a script that advertises wine32 on stderr
-        found = [name for name in ("/usr/lib/wine/wine64",) if os.access(name, os.X_OK)]
-        return next(iter(found), shutil.which("wine64") or shutil.which("wine"))
+        if os.access(DEBIAN_WINE, os.X_OK):
+            return str(DEBIAN_WINE)
+        return shutil.which("wine64") or shutil.which("wine")
+
+    @classmethod
+    def _preloader(cls) -> str | None:
+        """Keeps the address 0x7ffe0000 free, where each process has what it shares with the
+        system. Without it about one start in some thousands fails ("Internal error", 1359) on
+        Linux 6.9 and newer, which may put the heap of this executable there. Debian has it in a
+        package of its own; others have it with Wine."""
+        if cls._wine() != str(DEBIAN_WINE):
+            return cls._wine()
+        beside = f"{DEBIAN_WINE}-preloader"
+        return beside if os.access(beside, os.X_OK) else None
 
     @staticmethod
     def _compiler() -> str | None:
         return next((found for name in COMPILERS if (found := shutil.which(name))), None)
 
     def _missing(self) -> list[str]:
-        return [
-            name
-            for name, found in (("Wine", self._wine()), ("cross compiler", self._compiler()))
-            if found is None
-        ]
+        wanted = {
+            "Wine": self._wine(),
+            "preloader of Wine": self._preloader(),
+            "cross compiler": self._compiler(),
+        }
+        return [name for name, found in wanted.items() if found is None]
 
     def _install(self) -> None:
-        command = ["apt-get", "install", "-y", "-q", "--no-install-recommends", *DEBIAN]
+        apt = ["apt-get", "-q", "-o", "Acquire::Retries=3"]
+        command = [*apt, "install", "-y", "--no-install-recommends", *DEBIAN]
         if os.geteuid() != 0 or shutil.which("apt-get") is None:
             raise MissingError(
                 f"no {' and no '.join(self._missing())} here. On Debian or Ubuntu, as root: "
                 f"apt-get install --no-install-recommends {' '.join(DEBIAN)}"
             )
         quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-        for words in (["apt-get", "update", "-q"], command):
+        for words in ([*apt, "update"], command):
             if subprocess.run(words, env=quiet, stdin=subprocess.DEVNULL, check=False).returncode:
                 raise MissingError(f"Wine could not be installed (is there a network?): {words}")
 
@@ -166,7 +186,8 @@ class Lab:
         self.desktop = folder / "winpy" / "desktop.exe"
         self.programs = folder / "programs"
         self._environment = {
-            **{name: value for name, value in os.environ.items() if not name.startswith("WINE")},
+            # not who runs us decides, as by PYTHONDONTWRITEBYTECODE, which makes every start slow
+            **{n: v for n, v in os.environ.items() if not n.startswith(("WINE", "PYTHON"))},
             "WINEPREFIX": str(folder / "prefix"),
             "WINEARCH": "win64",
             "WINEDEBUG": "-all",
@@ -259,9 +280,18 @@ class Lab:
     def _quietly(self, *command: str) -> int:
         """The status of a command that holds no stream of ours."""
         null = subprocess.DEVNULL
-        return subprocess.run(
-            command, env=self._environment, stdin=null, stdout=null, stderr=null, check=False
-        ).returncode
+        try:
+            return subprocess.run(
+                command,
+                env=self._environment,
+                stdin=null,
+                stdout=null,
+                stderr=null,
+                timeout=PATIENCE,
+                check=False,
+            ).returncode
+        except subprocess.TimeoutExpired:
+            raise MissingError(f"no end within {PATIENCE} s: {' '.join(command)}") from None
 
     def _end(self) -> None:
         """Everything of Wine that runs in this prefix, and in no other."""

@@ -1,9 +1,10 @@
 """`python -m drekar_launch`: the old launcher's command line and habits over `procession up`.
 
 What a file written for it leaves unsaid is meant as it was there: a task runs in the current
-folder, hears SIGINT, has 15 s to end, and is started again 5 s after its end if `restart` says so;
-one with `quit-on-terminate` ends the whole with its first end. What it
-passed over (unknown keys), or read otherwise (YAML 1.1), is noted and no mistake.
+folder, hears SIGINT (on Windows a close message, or else Ctrl-Break), has 15 s to end, and is
+started again 5 s after its end if `restart` says so; one with `quit-on-terminate` ends the whole
+with its first end. What it passed over (unknown keys), or read otherwise (YAML 1.1), is noted and
+no mistake.
 docs/migration-drekar.md has every option and key, and what differs.
 """
 
@@ -67,7 +68,8 @@ def parse(words: Sequence[str]) -> UpOptions:
         defaults=Defaults(
             name=NAME,
             cwd=_folder(given.cwd),
-            stop=Stop("SIGINT", "group", 15.0),
+            # of those of Windows SIGINT would be Ctrl-C alone, which no window hears
+            stop=Stop("SIGTERM" if sys.platform == "win32" else "SIGINT", "group", 15.0),
             restart_delay=5.0,
             quits_at_first_end=True,
             forgiving=True,

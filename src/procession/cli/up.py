@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import math
 import os
+import sys
 
 from procession.app import UpOptions, up
 from procession.cli.parser import Parser
@@ -15,6 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+CRASH_GRACE = 1.0  # seconds
 EPILOG = """\
 Ctrl-C (or SIGTERM) stops all tasks gracefully; a second Ctrl-C typed at the
 terminal kills what is left. The logs of each run of procession are in a folder
@@ -30,6 +32,11 @@ def main(words: Sequence[str]) -> int:
 def parse(words: Sequence[str]) -> UpOptions:
     parser = _parser()
     given = parser.parse_args(with_plain_vars(words))
+    if given.crash_grace is not None and sys.platform == "win32":
+        parser.error(
+            "--crash-grace: on Windows the system itself ends all tasks when procession has "
+            "crashed, at once; leave it out"
+        )
     return UpOptions(
         files=files_of(parser, given.file, given.config_j2),
         cwd=given.cwd,
@@ -45,7 +52,7 @@ def parse(words: Sequence[str]) -> UpOptions:
         color=False if given.no_color else None,
         timestamps=given.timestamps,
         raw=given.raw,
-        crash_grace=given.crash_grace,
+        crash_grace=CRASH_GRACE if given.crash_grace is None else given.crash_grace,
         template=given.config_j2 is not None,
         variables=tuple(given.var),
     )
@@ -95,7 +102,6 @@ def _parser() -> argparse.ArgumentParser:
         "--crash-grace",
         metavar="SECONDS",
         type=_grace,
-        default=1.0,
         help="how long tasks may take to end when procession itself crashed (default: 1)",
     )
     return parser

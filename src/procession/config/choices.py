@@ -97,7 +97,9 @@ def signal_name(
         what = f"no signal has the number {quoted(value)} on this system"
         report.bad(node, what, expected, tail=tail)
         return None
-    full = value.upper() if value.upper().startswith(("SIG", "WM_")) else "SIG" + value.upper()
+    full = value.upper()
+    if full not in known and not full.startswith("SIG"):
+        full = f"SIG{full}"
     if full in known:  # SIGIOT is SIGABRT: the first of a number is its name
         return next(called for called, number in known.items() if number == known[full])
     near = closest(full, [m for m in known if not m.startswith("SIGRT")])

@@ -7,6 +7,7 @@ variables), so that a file may say one part and leave the rest to another.
 from __future__ import annotations
 
 from procession import keys, spec
+from procession.config import systems
 from procession.config.strings import is_tilde
 from procession.config.texts import NOTHING
 
@@ -128,6 +129,12 @@ def _judge(entry: Entry, values: dict[str, Any]) -> None:
         last = values["port"] + values["replicas"] - 1
         what = f"the last replica's port would be {last}"
         entry.bad("port", what, f"at most {keys.MAX_PORT}")
+    if "stop" in values and "steps" not in values["stop"]:
+        said = values["stop"]
+        wrong = systems.not_to_leader(said.get("signal", "SIGTERM"), said.get("to", "group"))
+        if wrong is not None:
+            entry.bad("stop.to", *wrong)
+            del values["stop"]
     if "ready" in values and "health" in values:
         _one_descriptor(entry, values)
 

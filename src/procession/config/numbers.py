@@ -3,7 +3,7 @@ describes them. `least` and `most` of the table bound them."""
 
 from __future__ import annotations
 
-from procession.config import scalars
+from procession.config import scalars, systems
 from procession.config.report import Report, described
 from procession.config.scalars import BOOLEAN, FLOAT, INTEGER, NULL, TEXT
 from procession.config.suggest import closest
@@ -137,12 +137,13 @@ def written_size(node: Node) -> int | None:
 
 def codes(report: Report, node: Node, field: Field, folder: str) -> tuple[int, ...] | None:
     """Exit codes: one, or a list that is not empty."""
-    expected = "an exit code from 0 to 255, or a list of them"
+    last = systems.last_code()
+    expected = f"an exit code from 0 to {last}, or a list of them"
     found: list[int] = []
     good = True
     for item, tail in items(node):
         value = _integer(item)
-        if value is not None and 0 <= value <= 255:
+        if value is not None and 0 <= value <= last:
             found.append(value)
             continue
         report.bad(item, described(item), expected, tail=tail)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from procession import keys, spec
-from procession.config import scalars
+from procession.config import scalars, systems
 from procession.config.choices import signal_name, signals, word, words_for
 from procession.config.mappings import Table, below
 from procession.config.report import Report, described
@@ -89,9 +89,10 @@ def _end(report: Report, key: Node) -> tuple[int | None, int | None] | None:
     digits = isinstance(key, Scalar) and key.value.isascii() and key.value.isdigit()
     if isinstance(key, Scalar) and (digits or kind_of(key) == INTEGER):
         code = scalars.integer(key.value)
-        if 0 <= code <= 255:
+        last = systems.last_code()
+        if 0 <= code <= last:
             return code, None
-        report.bad(key, described(key), "an exit code from 0 to 255, or a signal's name")
+        report.bad(key, described(key), f"an exit code from 0 to {last}, or a signal's name")
         return None
     called = signal_name(report, key, keys.STOP_FIELDS[0], "")
     return None if called is None else (None, signals()[called])

@@ -2,8 +2,8 @@
 
 Draft 7, the newest that editors' YAML servers all know. A text the reader takes the schema takes
 too; what a schema cannot say is left to the reader: a doubled key, two names that differ by case
-only, a program that is not there, a signal or a limit of this system, and what other files say (one
-that is laid over others need have no tasks, and a task there no program).
+only, a program that is not there, a signal, an exit code or a limit of this system, and what other
+files say (one that is laid over others need have no tasks, and a task there no program).
 """
 
 from __future__ import annotations

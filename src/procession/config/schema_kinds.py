@@ -117,7 +117,8 @@ def _signal(field: Field) -> Schema:
 
 
 def _codes(field: Field) -> Schema:
-    return _or_list({"type": "integer", "minimum": 0, "maximum": 255}) | {"minItems": 1}
+    last = spec.LAST_CODE_OF_WINDOWS
+    return _or_list({"type": "integer", "minimum": 0, "maximum": last}) | {"minItems": 1}
 
 
 def _words(field: Field) -> Schema:

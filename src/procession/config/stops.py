@@ -7,6 +7,7 @@ over another's: see `config.making`.
 from __future__ import annotations
 
 from procession import keys, spec
+from procession.config import systems
 from procession.config.mappings import Table, below
 from procession.config.report import Report, described
 from procession.config.texts import is_null
@@ -73,6 +74,10 @@ def _step(report: Report, node: Node, folder: str, tail: str) -> spec.StopStep |
         return None
     if "signal" in values:
         values.setdefault("wait", SIGNAL_WAIT)
+        wrong = systems.not_to_leader(values["signal"], values.get("to", "group"))
+        if wrong is not None:
+            report.bad(nodes["to"][1], *wrong, tail=f"{tail}.to")
+            return None
     elif "to" in values:
         report.bad(nodes["to"][0], "`to` of a command", "a `signal`, or no `to`", tail=f"{tail}.to")
         return None

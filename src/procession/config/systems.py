@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import sys
 
-from procession.keys import Field
+from procession import spec
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from procession.keys import Field
 
 SYSTEM = sys.platform  # tests set another
 
@@ -15,3 +19,20 @@ def refusal(field: Field) -> str:
         if platform == SYSTEM:
             return reason
     return ""
+
+
+def last_code() -> int:
+    """The largest exit code that is told here."""
+    return spec.LAST_CODE_OF_WINDOWS if SYSTEM == "win32" else spec.LAST_CODE
+
+
+def not_to_leader(signal: str, to: str) -> tuple[str, str] | None:
+    """Why that signal cannot be kept to the leader here, and what can be said instead.
+
+    On Windows a console event cannot be kept from the others of the leader's console."""
+    able = spec.WINDOWS_SIGNALS_TO_LEADERS
+    if SYSTEM != "win32" or to != "leader" or signal in able:
+        return None
+    expected = " or ".join(f"`signal: {name}`" for name in able)
+    what = f"on Windows {signal} reaches the whole tree, not the leader alone"
+    return what, f"`group` or `tree`, or {expected}"

@@ -1,4 +1,3 @@
-# ruff: noqa: E402 - the assert that names the platform stands above what only that platform has
 """Start processes from any thread of an application, and lose none.
 
     from procession.executor import executor
@@ -13,12 +12,6 @@ groups of processes that are to be stopped apart from the rest.
 """
 
 from __future__ import annotations
-
-import sys
-
-if sys.platform == "win32":
-    raise ImportError("procession.executor: a POSIX host is needed, Windows has no mechanism yet")
-assert sys.platform != "win32", "for POSIX only"
 
 from subprocess import DEVNULL, PIPE, STDOUT, TimeoutExpired
 

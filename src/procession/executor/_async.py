@@ -1,12 +1,9 @@
-# ruff: noqa: E402 - the assert that names the platform stands above what only that platform has
 """The handle's face for coroutines. Imports no loop by itself: asyncio and trio are found running,
 and anyio's are one of these two."""
 
 from __future__ import annotations
 
 import sys
-
-assert sys.platform != "win32", "for POSIX only"
 
 from procession.executor._stopping import GRACE, as_ladder, default_ladder
 

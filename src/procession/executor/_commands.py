@@ -1,11 +1,6 @@
-# ruff: noqa: E402 - the assert that names the platform stands above what only that platform has
 """The short way: one command, from its start to its end."""
 
 from __future__ import annotations
-
-import sys
-
-assert sys.platform != "win32", "for POSIX only"
 
 from procession.executor._streams import Capture
 from procession.executor._values import CommandFailed

@@ -1,16 +1,11 @@
-# ruff: noqa: E402 - the assert that names the platform stands above what only that platform has
-"""`communicate()` as Popen's: write and read at the same time, resumable after a timeout."""
+"""`communicate()` as Popen's: write and read at the same time, resumable after a timeout.
+
+How, depends on the platform: `_communicate_posix`, `_communicate_windows`.
+"""
 
 from __future__ import annotations
 
-import sys
-
-assert sys.platform != "win32", "for POSIX only"
-
 import io
-import os
-import select
-import selectors
 import subprocess
 import time
 
@@ -23,8 +18,7 @@ if TYPE_CHECKING:
 
     from procession.executor._handle import ExecHandle
 
-_BLOCK = 1 << 15
-_NAMES = ("stdin", "stdout", "stderr")
+STREAMS = ("stdin", "stdout", "stderr")
 
 
 class Exchange:
@@ -42,47 +36,16 @@ class Exchange:
     def run(self, given: Any, timeout: float | None) -> tuple[Any, Any]:
         deadline = None if timeout is None else time.monotonic() + timeout
         if not self._begun:
-            few = [self._stream(name) for name in _NAMES].count(None) >= 2
+            few = [self._stream(name) for name in STREAMS].count(None) >= 2
             if timeout is None and self._limit is None and few:
                 return self._alone(given)
             self._begin(given)
-        with selectors.PollSelector() as selector:  # which takes no descriptor
-            self._register(selector)
-            while selector.get_map():
-                ready = selector.select(self._left(deadline))
-                for key, _ in ready:
-                    if key.data == "stdin":
-                        self._write(selector)
-                    else:
-                        self._take(selector, key.data)
-                if not ready or deadline is not None:
-                    self._check(deadline, timeout)
+        self._move(deadline, timeout)
         try:
             self._handle.wait(self._left(deadline))
         except subprocess.TimeoutExpired:
             self._check(0.0, timeout)
         return self._answer("stdout"), self._answer("stderr")
-
-    def _alone(self, given: Any) -> tuple[Any, Any]:
-        """One pipe at the most: nothing can block but it, and what its file has buffered counts."""
-        stdin, stdout, stderr = (self._stream(name) for name in _NAMES)
-        out = err = None
-        if stdin is not None:
-            try:
-                if given:
-                    stdin.write(given)
-            except BrokenPipeError:
-                pass  # the process does not want more
-            finally:
-                self._close_stdin()
-        if stdout is not None:
-            out = stdout.read()
-            stdout.close()
-        if stderr is not None:
-            err = stderr.read()
-            stderr.close()
-        self._handle.wait()
-        return out, err
 
     def _stream(self, name: str) -> IO[Any] | None:
         stream: IO[Any] | None = getattr(self._handle, name)
@@ -95,54 +58,41 @@ class Exchange:
             return
         try:
             stdin.flush()  # what the caller wrote before
-        except (BrokenPipeError, ValueError):
-            pass  # ValueError: closed by the caller
+        except ValueError:
+            pass  # closed by the caller
+        except OSError as e:
+            if not self._is_gone(e):
+                raise
         if not given:
             self._close_stdin()
             return
         if isinstance(stdin, io.TextIOWrapper):
-            given = given.encode(stdin.encoding, stdin.errors)
+            given = self._line_ends(given).encode(stdin.encoding, stdin.errors or "strict")
         self._input = memoryview(given).cast("B")
 
-    def _register(self, selector: selectors.BaseSelector) -> None:
-        for name in ("stdin", "stdout", "stderr"):
-            stream = self._stream(name)
-            if stream is None or stream.closed or (name == "stdin" and not self._input):
-                continue
-            events = selectors.EVENT_WRITE if name == "stdin" else selectors.EVENT_READ
-            selector.register(stream.fileno(), events, name)
+    def _move(self, deadline: float | None, timeout: float | None) -> None:
+        """Write and read, until all pipes have ended. See `_check` for a deadline that passed."""
+        raise NotImplementedError
 
-    def _write(self, selector: selectors.BaseSelector) -> None:
-        stream = self._stream("stdin")
-        assert stream is not None, "it is registered"
-        # below PIPE_BUF a write to a pipe with room never blocks (POSIX, write)
-        chunk = self._input[: select.PIPE_BUF]
-        try:
-            self._input = self._input[os.write(stream.fileno(), chunk) :]
-            if self._input:
-                return
-        except BrokenPipeError:
-            self._input = memoryview(b"")  # the process does not want more
-        selector.unregister(stream.fileno())
-        self._close_stdin()
+    def _alone(self, given: Any) -> tuple[Any, Any]:
+        """The whole of it, where there is one pipe at the most, and no deadline."""
+        raise NotImplementedError
+
+    def _is_gone(self, error: OSError) -> bool:
+        """Does it say that the process does not want more?"""
+        return isinstance(error, BrokenPipeError)
+
+    def _line_ends(self, text: str) -> str:
+        return text
 
     def _close_stdin(self) -> None:
         stream = self._stream("stdin")
         if stream is not None:
             try:
                 stream.close()
-            except BrokenPipeError:
-                pass
-
-    def _take(self, selector: selectors.BaseSelector, name: str) -> None:
-        stream = self._stream(name)
-        assert stream is not None, "it is registered"
-        block = os.read(stream.fileno(), _BLOCK)
-        if block:
-            self._read[name].feed(block)
-        else:
-            selector.unregister(stream.fileno())
-            stream.close()
+            except OSError as e:
+                if not self._is_gone(e):
+                    raise
 
     def _left(self, deadline: float | None) -> float | None:
         return None if deadline is None else min(LONGEST, max(0.0, deadline - time.monotonic()))

@@ -1,4 +1,3 @@
-# ruff: noqa: E402 - the assert that names the platform stands above what only that platform has
 """Which thread turns the executor's loop, and how requests reach it.
 
 A *serving* thread (`run`, `start`) launches for others. Where there is none, and the main thread
@@ -12,10 +11,6 @@ thread, for the others too; so does the thread of `start` for one that has block
 
 from __future__ import annotations
 
-import sys
-
-assert sys.platform != "win32", "for POSIX only"
-
 import errno
 import threading
 import time
@@ -24,8 +19,8 @@ from collections import deque
 from procession.errors import ProcessionError
 from procession.executor._events import log
 from procession.executor._finish import ASK_AGAIN, SHORT
-from procession.executor._handle import Latch
 from procession.executor._keeper import Keeper
+from procession.executor._latch import Latch
 from procession.executor._launch import launch, take_back
 from procession.executor._values import ExecutorStopped, NotServedError
 

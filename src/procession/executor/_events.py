@@ -8,6 +8,7 @@ import time
 from collections import deque
 
 from procession.executor._values import Event
+from procession.process.patience import slice_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ class Events:
             while not self._waiting:
                 if self._ended:
                     raise StopIteration
-                self._news.wait()
+                self._news.wait(slice_of(None))
             return self._waiting.popleft()
 
     def __enter__(self) -> Events:

@@ -1,13 +1,9 @@
-# ruff: noqa: E402 - the assert that names the platform stands above what only that platform has
 """`Executor`: a queue, the thread that serves it, and the trace of what runs."""
 
 from __future__ import annotations
 
-import sys
-
-assert sys.platform != "win32", "for POSIX only"
-
 import os
+import sys
 import threading
 import time
 from subprocess import DEVNULL
@@ -22,7 +18,11 @@ from procession.executor._stopping import GRACE, as_ladder, seconds
 from procession.executor._streams import check_text
 from procession.executor._values import ExecutorStopped, named
 from procession.process.containment import KINDS, MARKS
-from procession.process.defaults import blocks
+
+if sys.platform == "win32":
+    from procession.executor._launch_windows import blocks
+else:
+    from procession.process.defaults import blocks
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ def _ids(
 ) -> tuple[int | None, int | None, tuple[int, ...] | None]:
     if user is None and group is None and groups is None:
         return None, None, None  # the tables of the host need not be opened
+    assert sys.platform != "win32", "refused before"
     from procession.process.user import ids
 
     return ids(user, group, groups)
@@ -64,12 +65,13 @@ class Executor(Driver, Commands):
     a signal handler too.
 
     If the application is killed, a small helper (the *sentinel*, started with the first process)
-    ends what it left; `Executor(orphans="leave")` goes without.
+    ends what it left; on Windows the system does. `Executor(orphans="leave")` goes without.
 
     `containment` says how a process is known for one of ours: by session, parents and `marks` in
-    its environment (the default); by a control `group` of its own, which holds whatever hides, or
-    HostError where this host gives none; or `auto`: by a group where one is to be had. With groups
-    the helper is there all the time, and starts the processes (docs/guide-executor.md).
+    its environment (the default; on Windows by a job object, in any case); by a control `group` of
+    its own, which holds whatever hides, or HostError where this host gives none; or `auto`: by a
+    group where one is to be had. With groups the helper is there all the time, and starts the
+    processes (docs/guide-executor.md).
     """
 
     def __init__(self, *, orphans: str = "sweep", containment: str = MARKS) -> None:
@@ -134,7 +136,8 @@ class Executor(Driver, Commands):
                         with each line in the executor's thread: these are read for the caller, so
                         that the process never blocks
         user, group, extra_groups, umask
-                        whom to run as (as root only). A user brings their own groups
+                        whom to run as (as root only). A user brings their own groups. Not on
+                        Windows: HostError
         timeout         seconds of life, after which its tree is stopped
         idle_timeout    the same for seconds without output; needs a stream that is read for you
         start_timeout   seconds to wait for being served; None: for ever (after 5 s a warning says
@@ -176,6 +179,7 @@ class Executor(Driver, Commands):
         request.executable = requests.find_program(
             request.argv[0], os.environ if env is None else env, request.cwd
         )
+        requests.check_host_gives(user=user, group=group, extra_groups=extra_groups, umask=umask)
         request.uid, request.gid, request.groups = _ids(user, group, extra_groups)
         request.umask = umask
         request.timeout = timeout

@@ -1,18 +1,16 @@
-# ruff: noqa: E402 - the assert that names the platform stands above what only that platform has
 """The last things: its output is read to the end, its pid let go of, its result told."""
 
 from __future__ import annotations
 
-import sys
-
-assert sys.platform != "win32", "for POSIX only"
-
 import errno
 import os
-import resource  # noqa: F401 - wait4 imports it at its first call, which a chroot may have come before
+import sys
 import time
 
 from procession.executor._events import log
+
+if sys.platform != "win32":
+    import resource  # noqa: F401 - wait4 imports it at its first call, which a chroot may have come before
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,7 +28,9 @@ if TYPE_CHECKING:
 # What may come back in a moment. ETXTBSY: a program was just written, and another thread's newborn
 # has the writer's descriptor until its exec.
 SHORT = (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ETXTBSY)
-_IDLE = 0.1  # seconds without a byte after which a pipe that somebody else holds is given up
+# Seconds without a byte after which a pipe that somebody else holds is given up. Where threads
+# read, silence may be their lack of a turn.
+_IDLE = 0.5 if sys.platform == "win32" else 0.1
 ASK_AGAIN = 0.2  # seconds, about members whose end nothing tells, and for what is short
 _TELL_AGAIN = 10.0  # seconds until a shortage is worth another line in the log
 _CAP = 1.0  # seconds after which it is given up though bytes still come
@@ -111,6 +111,8 @@ class Finisher:
 
     def watch_member(self, handle: ExecHandle) -> None:
         """Who outlived the leader is nobody's child here, but a pidfd tells of its end."""
+        if sys.platform == "win32":
+            return  # its job does
         if handle._member_fd >= 0 or self.loop.selector is None:
             return
         fd = -1

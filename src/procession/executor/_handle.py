@@ -1,23 +1,26 @@
-# ruff: noqa: E402 - the assert that names the platform stands above what only that platform has
 """`ExecHandle`: one started process, with the face of `subprocess.Popen`."""
 
 from __future__ import annotations
 
-import sys
-
-assert sys.platform != "win32", "for POSIX only"
-
-import signal as signals
 import subprocess
+import sys
 import threading
 import time
-from _thread import RLock, allocate_lock
+from _thread import RLock
 
 from procession.core.status import ExitStatus
 from procession.executor import _values as words
 from procession.executor._async import Awaited
-from procession.executor._communicate import Exchange
+from procession.executor._latch import Latch
 from procession.executor._stopping import GRACE, Stopping, as_ladder, default_ladder
+
+if sys.platform == "win32":
+    from procession.executor._communicate_windows import Exchange
+    from procession.executor._signals_windows import SIGKILL, SIGTERM, await_end, send
+else:
+    from signal import SIGKILL, SIGTERM
+
+    from procession.executor._communicate_posix import Exchange
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,34 +36,6 @@ if TYPE_CHECKING:
     from procession.executor._values import Result
     from procession.process._tree import Tree
     from procession.process.handle import Handle, Usage
-
-
-class Latch:
-    """Falls once, for everybody who waits. Lighter than an Event: there is one in each handle."""
-
-    __slots__ = ("_fell", "_lock")
-
-    def __init__(self) -> None:
-        self._lock = allocate_lock()
-        self._lock.acquire()
-        self._fell = False
-
-    @property
-    def fell(self) -> bool:
-        return self._fell
-
-    def fall(self) -> None:
-        if not self._fell:
-            self._fell = True
-            self._lock.release()
-
-    def wait(self, timeout: float | None = None) -> bool:
-        if self._fell:
-            return True
-        limit = -1 if timeout is None else min(max(timeout, 0.0), threading.TIMEOUT_MAX)
-        if self._lock.acquire(timeout=limit):
-            self._lock.release()
-        return self._fell
 
 
 class ExecHandle(Awaited):
@@ -168,7 +143,8 @@ class ExecHandle(Awaited):
 
     @property
     def returncode(self) -> int | None:
-        """The exit code, or minus the signal's number; None: it was not seen to have ended yet.
+        """The exit code, or minus the signal's number (on Windows 137 where its tree had to be
+        killed); None: it was not seen to have ended yet.
         255 where somebody else in this process took the status: it is not known then."""
         return None if self._status is None else words.code_of(self._status)
 
@@ -206,6 +182,8 @@ class ExecHandle(Awaited):
 
     def _await_end(self, timeout: float | None) -> bool:
         """The waiting caller asks the kernel itself: a hand-over to another thread costs more."""
+        if sys.platform == "win32":
+            return await_end(self, timeout)
         with self._lock:
             if self._status is not None:
                 return True
@@ -252,18 +230,22 @@ class ExecHandle(Awaited):
 
     def send_signal(self, sig: int) -> None:
         """To the process alone; nothing happens once it has ended. Raises PermissionError when
-        it runs as somebody we may not signal."""
+        it runs as somebody we may not signal. On Windows SIGTERM, CTRL_C_EVENT and
+        CTRL_BREAK_EVENT, see docs/windows.md; ValueError for others, as with Popen."""
         self.poll()
         if self._status is None:
-            self._process.send(sig)
+            if sys.platform == "win32":
+                send(self, sig)
+            else:
+                self._process.send(sig)
 
     def terminate(self) -> None:
-        """SIGTERM to the process alone."""
-        self.send_signal(signals.SIGTERM)
+        """SIGTERM to the process alone. On Windows it ends at once, with exit code 1."""
+        self.send_signal(SIGTERM)
 
     def kill_now(self) -> None:
         """SIGKILL to the process alone, and no waiting: what Popen calls `kill`."""
-        self.send_signal(signals.SIGKILL)
+        self.send_signal(SIGKILL)
 
     def __enter__(self) -> Self:
         return self

@@ -1,13 +1,9 @@
-# ruff: noqa: E402 - the assert that names the platform stands above what only that platform has
 """Where an executor cannot work, and what becomes of one when its process forks."""
 
 from __future__ import annotations
 
-import sys
-
-assert sys.platform != "win32", "for POSIX only"
-
 import os
+import sys
 import weakref
 from _thread import RLock
 
@@ -70,7 +66,7 @@ def remember(executor: Executor) -> None:
     """Have it emptied in a forked child."""
     global _hooked
     _all.add(executor)
-    if not _hooked:
+    if not _hooked and sys.platform != "win32":
         _hooked = True
         os.register_at_fork(after_in_child=_after_fork)
 

@@ -1,4 +1,3 @@
-# ruff: noqa: E402 - the assert that names the platform stands above what only that platform has
 """Keeps the trace: learns of ends, climbs the ladders, and lets go of what is over.
 
 All of it happens in the one thread that turns the loop, except what says otherwise. A process whose
@@ -8,10 +7,6 @@ a moment later; until then the leader stays unreaped, so that its pid and group 
 """
 
 from __future__ import annotations
-
-import sys
-
-assert sys.platform != "win32", "for POSIX only"
 
 import os
 import threading
@@ -30,9 +25,11 @@ from procession.process.exits import ExitWatcher
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
     from procession.core.stop import Ladder, Move
-    from procession.executor._handle import ExecHandle, Latch
+    from procession.executor._handle import ExecHandle
+    from procession.executor._latch import Latch
     from procession.executor._streams import Drain
     from procession.process._tree import Trees
 
@@ -53,7 +50,7 @@ class Keeper(Stops):
         self.containment = containment
         self.loop = Loop()
         self.teller = Teller(self.call_soon)
-        self.trees: Trees = application_trees()
+        self.trees: Trees = application_trees(self.stirred, orphans == "leave")
         # unguessable, so that no other executor's processes are ever taken for ours
         self.token = os.urandom(8).hex()
         self.trace: dict[ExecHandle, None] = {}
@@ -100,6 +97,10 @@ class Keeper(Stops):
         self.has_ended.append(handle)
         if handle._wanted and threading.get_ident() != self.turner:
             self.loop.post(self.hurry)
+
+    def stirred(self, run: Any) -> None:
+        """A process of that tree has ended, as trees tell that need not be asked."""
+        self.loop.post(lambda: self._stirred(run))
 
     def want(self, handle: ExecHandle) -> None:
         """Somebody waits for the end of its tree."""
@@ -170,7 +171,8 @@ class Keeper(Stops):
         self.loop.open()
         assert self.loop.selector is not None, "just opened"
         if self.null is None:
-            self.null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+            self.null = os.open(os.devnull, os.O_RDWR)
+        self.trees.resume()
         self.resume_sentinel()
         if self._watcher is None:
             self._watcher = ExitWatcher(self.loop.selector, self._exited)
@@ -187,6 +189,7 @@ class Keeper(Stops):
         self._alert = False
         self._newborn.clear()
         self._young.clear()
+        self.trees.pause()
         self.close_sentinel()
         null, self.null = self.null, None
         if null is not None:
@@ -289,6 +292,15 @@ class Keeper(Stops):
             handle._handed = True
             self._watcher.watch(handle._process, handle)
             self.post_to_sentinel(handle)
+
+    def _stirred(self, handle: ExecHandle) -> None:
+        if handle not in self.trace or handle._over:
+            return  # one that was just started is looked at when it is known here
+        if handle.poll() is None:
+            self.trees.scan()
+        else:
+            self.has_ended.append(handle)
+            self.urgent = self.urgent or handle._wanted
 
     def _exited(self, handle: ExecHandle) -> None:
         if not handle._saw_end():

@@ -1,35 +1,42 @@
-# ruff: noqa: E402 - the assert that names the platform stands above what only that platform has
 """From a request to a running process: its pipes, its environment, the spawn, its tree."""
 
 from __future__ import annotations
 
-import sys
-
-assert sys.platform != "win32", "for POSIX only"
-
 import io
 import os
+import sys
 import time
 from subprocess import DEVNULL, PIPE, STDOUT
 
 from procession.executor._handle import ExecHandle
 from procession.executor._streams import CAPTURED, Called, Capture, Drain, Kept, Lines, LineSink
 from procession.process.command import Command
-from procession.process.crowd import OWNER
-from procession.process.defaults import blocks, ignores, spawn_clean
 from procession.process.spawn import spawn
-from procession.process.tree import COOKIE
+
+if sys.platform == "win32":
+    from procession.executor._launch_windows import (
+        ask_by_input,
+        blocks,
+        environment,
+        ignores,
+        inherited,
+        leads_session,
+        spawn_clean,
+    )
+    from procession.process._tree_windows import WindowsTree
+else:
+    from procession.executor._launch_posix import environment, inherited, leads_session
+    from procession.process.defaults import blocks, ignores, spawn_clean
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from typing import IO, Any
 
     from procession.executor._keeper import Keeper
     from procession.executor._request import Request, Target
     from procession.process.handle import Handle
 
-_cached: tuple[dict[bytes, bytes], list[bytes]] = ({}, [])
+_KILL = 9  # on all platforms; on Windows `signal` has no name for it
 
 
 def launch(keeper: Keeper, request: Request, number: int) -> ExecHandle:
@@ -37,6 +44,7 @@ def launch(keeper: Keeper, request: Request, number: int) -> ExecHandle:
     pipes = Pipes(request, keeper.null)
     try:
         now = time.monotonic()
+        session = leads_session(request)
         command = Command(
             request.argv,
             request.executable,
@@ -45,12 +53,13 @@ def launch(keeper: Keeper, request: Request, number: int) -> ExecHandle:
             pipes.child[0],
             pipes.child[1],
             pipes.child[2],
-            True,
+            session,
             (),
             request.uid,
             request.gid,
             request.groups,
             request.umask,
+            group=not session,
         )
         process: Handle
         if keeper.contained is not None:
@@ -71,6 +80,9 @@ def launch(keeper: Keeper, request: Request, number: int) -> ExecHandle:
         handle._cookie = f"{keeper.token}.{number}"
         handle._tree = keeper.trees.plant(handle, handle._cookie, process)
         pipes.open(handle, keeper)
+        if sys.platform == "win32" and handle.stdin is not None:
+            assert isinstance(handle._tree, WindowsTree)
+            ask_by_input(handle._tree, handle.stdin)
     except BaseException:
         pipes.abandon()
         undo(process)
@@ -94,9 +106,7 @@ def take_back(keeper: Keeper, handle: ExecHandle) -> None:
 
 def undo(process: Handle) -> None:
     """Kill and reap what was just started, and that nobody else knows of."""
-    import signal
-
-    process.kill_group(signal.SIGKILL)
+    process.kill_group(_KILL)
     while process.poll_exit() is None:
         os.sched_yield() if hasattr(os, "sched_yield") else time.sleep(0)
     process.reap()
@@ -106,53 +116,10 @@ def undo(process: Handle) -> None:
 def _as_asked(e: OSError, request: Request) -> OSError:
     """Names the program as the caller did, as Popen does."""
     if e.filename == request.executable and e.errno is not None:
+        if sys.platform == "win32":
+            return OSError(e.errno, e.strerror, request.argv[0], e.winerror)
         return OSError(e.errno, e.strerror, request.argv[0])
     return e
-
-
-def environment(env: Mapping[str, str] | None, token: str, number: int) -> list[bytes]:
-    """Encoded, with the marks by which a process is known for ours; an outer executor's stay."""
-    base, outer_run, outer_owner = _inherited() if env is None else _given(env)
-    mark = token.encode()
-    run = b"%b.%d" % (mark, number)
-    return [
-        *base,
-        COOKIE.encode() + b"=" + (outer_run + b":" if outer_run else b"") + run,
-        OWNER.encode() + b"=" + (outer_owner + b":" if outer_owner else b"") + mark,
-    ]
-
-
-def _inherited() -> tuple[list[bytes], bytes, bytes]:
-    """Of this process. Encoding it anew for each spawn would be a tenth of what that costs."""
-    global _cached
-    data: dict[bytes, bytes] | None = getattr(os.environ, "_data", None)
-    if data is None:
-        data = dict(os.environb)
-    known, entries = _cached
-    if data != known:
-        copy = dict(data)
-        entries = _entries(copy)
-        _cached = copy, entries
-    return entries, data.get(COOKIE.encode(), b""), data.get(OWNER.encode(), b"")
-
-
-def _given(env: Mapping[str, str]) -> tuple[list[bytes], bytes, bytes]:
-    data: dict[bytes, bytes] = {}
-    for name, value in env.items():
-        key, text = os.fsencode(name), os.fsencode(value)
-        if b"=" in key or not key:
-            raise ValueError(f"illegal environment variable name {name!r}")
-        if b"\0" in key or b"\0" in text:
-            raise ValueError(f"embedded null byte in environment variable {name!r}")
-        data[key] = text
-    # What is nested is known by the marks of this process, whatever environment it is given.
-    _, run, owner = _inherited()
-    return _entries(data), run, owner
-
-
-def _entries(data: dict[bytes, bytes]) -> list[bytes]:
-    ours = (COOKIE.encode(), OWNER.encode())
-    return [name + b"=" + value for name, value in data.items() if name not in ours]
 
 
 class Pipes:
@@ -178,9 +145,10 @@ class Pipes:
             raise
         self.child = stdin, stdout, stderr
 
-    def _child_end(self, name: str, target: Target, inherited: int) -> int | None:
+    def _child_end(self, name: str, target: Target, number: int) -> int | None:
         if target is None:
-            return inherited if _is_inherited(inherited) else self._null
+            own = inherited(number)
+            return self._null if own is None else own
         if isinstance(target, Capture | Lines):
             return self._pipe(name)
         if isinstance(target, int):
@@ -190,8 +158,8 @@ class Pipes:
         fileno = getattr(target, "fileno", None)
         if fileno is None:
             return self._pipe(name)  # a function that is called with each line
-        number: int = fileno()
-        return number
+        found: int = fileno()
+        return found
 
     def _pipe(self, name: str) -> int:
         reads, writes = os.pipe()
@@ -223,15 +191,6 @@ class Pipes:
             else:
                 sink = _sink(target, keeper, request.limit)
                 handle._drains[name] = Drain(self._own.pop(name), name, sink)
-
-
-def _is_inherited(fd: int) -> bool:
-    """Not where this process has closed it: the number may be that of anything by now, of what is
-    ours too, which the child would write into."""
-    try:
-        return os.get_inheritable(fd)
-    except OSError:
-        return False
 
 
 def _file(fd: int, writes: bool, request: Request) -> IO[Any]:

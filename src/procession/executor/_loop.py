@@ -1,4 +1,3 @@
-# ruff: noqa: E402 - the assert that names the platform stands above what only that platform has
 """What the executor's thread sleeps in: descriptors, timers and posted calls.
 
 One thread turns it at a time; `post` may be called from any, and from signal handlers.
@@ -6,20 +5,22 @@ One thread turns it at a time; `post` may be called from any, and from signal ha
 
 from __future__ import annotations
 
-import sys
-
-assert sys.platform != "win32", "for POSIX only"
-
 import heapq
-import os
-import selectors
-import threading
+import sys
 import time
 from collections import deque
 from itertools import count
 
+from procession.process.patience import slice_of
+
+if sys.platform == "win32":
+    from procession.executor._sleep_windows import Sleep
+else:
+    from procession.executor._sleep_posix import Sleep
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import selectors
     from collections.abc import Callable
 
 LONGEST = 86_400.0  # seconds of one sleep: epoll and poll take an int of milliseconds, never inf
@@ -49,9 +50,7 @@ class Loop:
         self._called_off = 0
         self._numbers = count()
         self._asleep = False
-        self._wakes = self._waked = -1
-        # else a wake-up could be written into a stranger's file, opened after our `close`
-        self._pipe = threading.RLock()
+        self._sleep: Sleep | None = None  # while it is open
 
     @property
     def is_open(self) -> bool:
@@ -63,34 +62,21 @@ class Loop:
 
     def open(self) -> None:
         """Idempotent. Raises OSError where no descriptor is left, and leaves none."""
-        if self.selector is not None:
-            return
-        waked, wakes = os.pipe()
-        try:
-            os.set_blocking(waked, False)
-            os.set_blocking(wakes, False)
-            selector = selectors.DefaultSelector()
-            selector.register(waked, selectors.EVENT_READ, self._wake_up)
-        except BaseException:
-            os.close(waked)
-            os.close(wakes)
-            raise
-        self._waked, self._wakes, self.selector = waked, wakes, selector
+        if self._sleep is None:
+            self._sleep = Sleep()
+            self.selector = self._sleep.selector
 
     def close(self) -> None:
         """Idempotent. Timers are forgotten."""
-        selector, self.selector = self.selector, None
-        if selector is not None:
-            selector.close()
-            with self._pipe:
-                wakes, self._wakes = self._wakes, -1
-                os.close(self._waked)
-                os.close(wakes)
+        sleep, self._sleep, self.selector = self._sleep, None, None
+        if sleep is not None:
+            sleep.close()
         self._timers.clear()
 
     def abandon(self) -> None:
-        """In a forked child: `close`, but for the lock, which a thread of the parent may hold."""
-        self._pipe = threading.RLock()
+        """In a forked child: `close`, but for the locks, which threads of the parent may hold."""
+        if self._sleep is not None:
+            self._sleep.abandon()
         self.close()
 
     def post(self, call: Callable[[], object]) -> None:
@@ -100,12 +86,9 @@ class Loop:
             self.wake()
 
     def wake(self) -> None:
-        with self._pipe:
-            if self._wakes >= 0:
-                try:
-                    os.write(self._wakes, b"\0")
-                except BlockingIOError:
-                    pass  # full of wake-ups, of which one will do
+        sleep = self._sleep
+        if sleep is not None:
+            sleep.wake()
 
     def at(self, when: float, call: Callable[[], object]) -> Timer:
         """Have it called once at `when`, on the monotonic clock. From the turning thread only."""
@@ -130,7 +113,8 @@ class Loop:
         assert self.selector is not None, "open the loop first"
         self._asleep = True
         try:
-            timeout = 0.0 if self._calls else self._patience(LONGEST if most is None else most)
+            most = LONGEST if most is None else most
+            timeout = 0.0 if self._calls else slice_of(self._patience(most))
             ready = self.selector.select(timeout)
         finally:
             self._asleep = False
@@ -157,9 +141,3 @@ class Loop:
         if not self._timers:
             return most
         return min(most, max(0.0, self._timers[0].when - time.monotonic()))
-
-    def _wake_up(self) -> None:
-        try:
-            os.read(self._waked, 4096)
-        except BlockingIOError:
-            pass

@@ -21,6 +21,8 @@ from procession.process.handle import signal_number
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from procession.executor._handle import ExecHandle
     from procession.process.containment import ContainedTrees
     from procession.process.sentinel import Sentinel
@@ -44,6 +46,9 @@ class Outlive(Finisher):
     _sentinel_at = 0.0  # not before: one that somebody kills again and again
     _replaces = False  # it is to be tried again then
 
+    def stirred(self, run: Any) -> None:
+        raise NotImplementedError
+
     def watch_anew(self, handle: ExecHandle) -> None:
         raise NotImplementedError
 
@@ -54,7 +59,8 @@ class Outlive(Finisher):
             self.contained = contained_trees(
                 self.containment, self.token, leave=self.orphans == "leave", say=_say
             )
-            self.trees = application_trees() if self.contained is None else self.contained
+            leave = self.orphans == "leave"
+            self.trees = self.contained or application_trees(self.stirred, leave)
             self._chosen = True
         self.trees.prepare()
 

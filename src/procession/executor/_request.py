@@ -1,20 +1,20 @@
-# ruff: noqa: E402 - the assert that names the platform stands above what only that platform has
 """What `create_process` was asked for, checked and spelled out in the caller's own thread."""
 
 from __future__ import annotations
-
-import sys
-
-assert sys.platform != "win32", "for POSIX only"
 
 import errno
 import os
 import shlex
 import stat
+import sys
 from subprocess import DEVNULL, PIPE, STDOUT
 
+from procession.errors import HostError
 from procession.executor._stopping import seconds
 from procession.executor._streams import Capture, Lines, at_least
+
+if sys.platform == "win32":
+    from procession.executor._lookup_windows import find_on_windows
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -79,12 +79,13 @@ class Request:
 
 
 def words_of(command: Argv) -> tuple[str, ...]:
-    """A list as it is, a string by the rules of POSIX shells, which is never given to one.
+    """A list as it is, a string by the rules of POSIX shells, which is never given to one. On
+    Windows a backslash is itself: it parts the names of a path.
 
     Raises ValueError for an empty command or an unclosed quote, TypeError for anything else.
     """
     if isinstance(command, str):
-        words = tuple(shlex.split(command))
+        words = tuple(_split(command))
     elif isinstance(command, list | tuple):
         words = tuple(word if type(word) is str else os.fsdecode(word) for word in command)
     else:
@@ -92,6 +93,15 @@ def words_of(command: Argv) -> tuple[str, ...]:
     if not words:
         raise ValueError("the command is empty: there is no program to start")
     return words
+
+
+def _split(command: str) -> list[str]:
+    words = shlex.shlex(command, posix=True, punctuation_chars=False)
+    words.whitespace_split = True
+    words.commenters = ""
+    if sys.platform == "win32":
+        words.escape = ""
+    return list(words)
 
 
 def targets(discard: object, stdout: Any, stderr: Any) -> tuple[Target, Target]:
@@ -129,6 +139,8 @@ def find_program(name: str, env: Mapping[str, str], cwd: str | None) -> str:
     """
     if "\0" in name:
         raise ValueError("embedded null byte")
+    if sys.platform == "win32":
+        return find_on_windows(name, env, cwd)
     if name.startswith("/"):
         return name  # exec tells what is wrong with it
     searched = env.get("PATH")
@@ -183,6 +195,19 @@ _found: dict[tuple[str, str | None], str] = {}
 _FOUND_MOST = 256
 
 
+def check_host_gives(**wanted: object) -> None:
+    """Raises HostError where this host has no such thing for a process."""
+    if sys.platform == "win32":
+        for name, value in wanted.items():
+            if value is not None and (name, value) != ("umask", -1):
+                raise HostError(
+                    f"create_process({name}=...)",
+                    "Windows gives a process the user and the rights of its starter",
+                    "a POSIX host",
+                    "Leave it out, or have a service or task of that user start the program",
+                )
+
+
 def check_seconds(**values: float | None) -> None:
     """Raises ValueError for a time that is none."""
     for name, value in values.items():
@@ -219,11 +244,13 @@ def is_drained(target: Target) -> bool:
 
 def take_lines(request: Request) -> None:
     """Raises ValueError for `Lines` that another stream fills already."""
-    wanted = [one for one in (request.stdout, request.stderr) if isinstance(one, Lines)]
-    if any(lines.taken for lines in wanted) or len(wanted) != len(set(map(id, wanted))):
-        raise ValueError("these Lines belong to another stream already: make new ones")
-    for lines in wanted:
-        lines.taken = True
+    stdout, stderr = request.stdout, request.stderr
+    for lines in (stdout, stderr):
+        if isinstance(lines, Lines) and (lines.taken or stdout is stderr):
+            raise ValueError("these Lines belong to another stream already: make new ones")
+    for lines in (stdout, stderr):
+        if isinstance(lines, Lines):
+            lines.taken = True
 
 
 def give_lines_back(request: Request) -> None:

@@ -123,6 +123,11 @@ class Stopping:
         self.gave_up = isinstance(move, GiveUp)
         return self._noted(move, now)
 
+    def unheard(self, now: float) -> None:
+        """Nobody could be asked by the last step: no use to wait for an answer."""
+        if self.climb is not None and not self.climb.killing:
+            self.climb = self.climb.replace(deadline=now)
+
     def grown(self, *, leader_lives: bool) -> Move | None:
         """Somebody who has not heard of the stop came to light."""
         if self.climb is None or self.gave_up:

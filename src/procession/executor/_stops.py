@@ -1,19 +1,21 @@
-# ruff: noqa: E402 - the assert that names the platform stands above what only that platform has
 """Stops: whose ladder begins, who takes the next step, and what that does to the trees."""
 
 from __future__ import annotations
 
 import sys
-
-assert sys.platform != "win32", "for POSIX only"
-
-import signal
 import time
 
 from procession.core.stop import Ask, GiveUp, Kill
-from procession.executor._outlive import Outlive
 from procession.executor._values import IDLE, STOPPED, TIMED_OUT
 from procession.process.handle import signal_number
+
+if sys.platform == "win32":
+    from procession.executor._outlive_windows import Outlive
+    from procession.executor._signals_windows import SIGKILL
+else:
+    from signal import SIGKILL
+
+    from procession.executor._outlive import Outlive
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
     from procession.core.stop import Ladder, Move
     from procession.executor._handle import ExecHandle
+    from procession.process._tree import Sent
 
 
 class Stops(Outlive):
@@ -111,9 +114,20 @@ class Stops(Outlive):
         if asks:
             wanted = [(h._tree, signal_number(m.signal), m.to, m.unheard) for h, m in asks]
             try:
-                self.trees.tell_many(wanted)
+                told = self.trees.tell_many(wanted)
             except OSError as e:
                 self.put_off(e, lambda: self._ask(asks))
+                return
+            self._pass_over(asks, told)
+
+    def _pass_over(self, asks: list[tuple[ExecHandle, Ask]], told: list[Sent]) -> None:
+        """Of those that live and that nothing can reach, the next step is due at once."""
+        now = time.monotonic()
+        for (handle, move), sent in zip(asks, told, strict=True):
+            reached = sent.pids or sent.refused or move.unheard
+            if not reached and handle._tree.members():
+                handle._stopping.unheard(now)
+                self.ladder_at = now
 
     def _kill(self, doomed: list[ExecHandle]) -> None:
         doomed = [handle for handle in doomed if not handle._over]
@@ -123,7 +137,7 @@ class Stops(Outlive):
             sent = self.trees.kill_many([handle._tree for handle in doomed])
         except OSError as e:
             for handle in doomed:  # needs nothing
-                handle._process.kill_group(signal.SIGKILL)
+                handle._process.kill_group(SIGKILL)
             self.put_off(e, lambda: self._kill(doomed))
             return
         for handle, what in zip(doomed, sent, strict=True):

@@ -1,4 +1,3 @@
-# ruff: noqa: E402 - the assert that names the platform stands above what only that platform has
 """Where output goes when the executor drains it for the caller, so that no child ever blocks.
 
 Whole blocks are moved, never single lines, except where somebody asked for lines.
@@ -6,18 +5,15 @@ Whole blocks are moved, never single lines, except where somebody asked for line
 
 from __future__ import annotations
 
-import sys
-
-assert sys.platform != "win32", "for POSIX only"
-
 import codecs
 import operator
-import os
 import threading
 from collections import deque
 
 from procession.executor._events import guarded
 from procession.executor._values import Output
+from procession.logs import fds
+from procession.process.patience import slice_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -103,7 +99,7 @@ class Lines:
                     raise failure
                 if self._ended:
                     raise StopIteration
-                self._news.wait()
+                self._news.wait(slice_of(None))
             return self._lines.popleft()
 
     def put(self, line: str) -> bool:
@@ -263,7 +259,7 @@ class Drain:
     """The read end of one pipe, read by the loop's thread alone until it ends or is closed."""
 
     def __init__(self, fd: int, name: str, sink: Sink) -> None:
-        os.set_blocking(fd, False)
+        fds.make_nonblocking(fd)
         self.fd = fd
         self.name = name
         self.sink = sink
@@ -276,7 +272,7 @@ class Drain:
         read = 0
         for _ in range(_TURNS):
             try:
-                block = os.read(self.fd, _BLOCK)
+                block = fds.read_block(self.fd, _BLOCK)
             except BlockingIOError:
                 break
             if not block:
@@ -291,6 +287,6 @@ class Drain:
     def close(self, incomplete: bool = False) -> None:
         """Idempotent. The sink hears that there is no more."""
         if self.fd >= 0:
-            os.close(self.fd)
+            fds.close_pipe(self.fd)
             self.fd = -1
             self.dropped += self.sink.end(incomplete)

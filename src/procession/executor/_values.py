@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 
 from procession._record import Record
 from procession.core.status import ExitStatus
@@ -114,14 +115,18 @@ class Result(Record):
 
     @property
     def returncode(self) -> int:
-        """As `subprocess` has it: the code, or minus the signal; 255 where it is unknown."""
+        """As `subprocess` has it: the code, or minus the signal; 255 where it is unknown. On
+        Windows 137 where it had to be killed."""
         return code_of(ExitStatus(self.exit_code, self.signal))
 
 
 def code_of(status: ExitStatus) -> int:
     if status.code is not None:
         return status.code
-    return STATUS_TAKEN if status.signal is None else -status.signal
+    if status.signal is None:
+        return STATUS_TAKEN
+    # on Windows what we end a tree with, so that it is what everybody else is told of it as well
+    return status.shell_status if sys.platform == "win32" else -status.signal
 
 
 def named(args: object) -> str:

@@ -29,14 +29,15 @@ import fcntl
 import signal
 
 from procession.process import limits
-from procession.process._delegation_linux import path_in, text_of
+from procession.process._delegation_linux import text_of
+from procession.process._kernel_texts import path_in
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import TypeVar
 
-    from procession.process._delegation_linux import Cgroup
+    from procession.process._kernel_texts import Cgroup
 
     T = TypeVar("T")
 

@@ -16,29 +16,20 @@ import sys
 if sys.platform != "linux":
     raise ImportError("for Linux only")
 
-from procession._record import Record
+from procession.process._kernel_texts import cgroup, path_in
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from procession.process._cgroup_linux import Groups
+    from procession.process._kernel_texts import Cgroup
 
 SWITCH = "PROCESSION_CGROUP"  # the environment variable; "0": as if nothing were delegated
 _USUAL = ("/sys/fs/cgroup", "/sys/fs/cgroup/unified")
 _MANAGED = "/run/systemd/system"  # sd_booted(3)
 _UNITS = (".service", ".scope", ".slice", ".mount", ".swap", ".socket")
 _DELEGATED = ("user.delegate", "trusted.delegate")
-
-
-class Cgroup(Record):
-    """The version 2 hierarchy, as seen from here. `folder`: our own group in it; empty where the
-    hierarchy is mounted but our group lies outside of what is. `path`: as the kernel calls it."""
-
-    mount: str
-    folder: str
-    others: int  # hierarchies of version 1 beside it
-    path: str = ""
 
 
 def divisible() -> Cgroup | None:
@@ -124,49 +115,6 @@ def may_kill(folder: str) -> bool:
         return (int(version[0]), int(version[1])) >= (5, 14)
     except (ValueError, IndexError):
         return False
-
-
-def path_in(own: str) -> str | None:
-    """The group that a text of /proc/PID/cgroup tells; None: none, or outside of our namespace."""
-    for line in own.splitlines():
-        if line.startswith("0::"):
-            return line[3:] if not line.startswith("0::/..") else None
-    return None
-
-
-def cgroup(mountinfo: str, own: str) -> Cgroup | None:
-    """From the texts of /proc/self/mountinfo and /proc/self/cgroup; None: no version 2 is mounted.
-
-    Where it is mounted is not always /sys/fs/cgroup (cgroups(7), "hybrid"), and what is mounted
-    may be a part of the hierarchy (a container's).
-    """
-    others = 0
-    mount: tuple[str, str] | None = None
-    for line in mountinfo.splitlines():
-        fields, _, rest = line.partition(" - ")
-        kind = rest.split(" ", 1)[0]
-        if kind == "cgroup":
-            others += 1
-        elif kind == "cgroup2" and mount is None:
-            words = fields.split(" ")
-            mount = _unescaped(words[3]), _unescaped(words[4])
-    if mount is None:
-        return None
-    root, point = mount
-    path = path_in(own)
-    folder = ""
-    if path is not None:
-        inside = "/" if path == root else path.removeprefix(root.rstrip("/") + "/")
-        if inside != path or root == "/":
-            folder = os.path.normpath(f"{point}/{inside}")
-    return Cgroup(point, folder, others, path or "")
-
-
-def _unescaped(path: str) -> str:
-    """Blanks and the like are written as \\040 in there (proc_pid_mountinfo(5))."""
-    for code in ("040", "011", "012", "134"):
-        path = path.replace(f"\\{code}", chr(int(code, 8)))
-    return path
 
 
 def text_of(path: str) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import sys
+import time
 from _thread import allocate_lock
 from ctypes import wintypes
 
@@ -16,10 +17,12 @@ assert sys.platform == "win32"
 
 from procession.process import _win32 as win
 from procession.process.handle import ExitStatus, Handle, Usage
+from procession.process.patience import slice_of
 
 KILLED = 137  # the exit code that our own terminations give: what a shell says for SIGKILL
 SIGKILL = 9
 _TICKS = 10_000_000  # of 100 ns in a second
+_MOST = 0x7FFFFFFF  # milliseconds of one wait
 
 
 class _Memory(ctypes.Structure):
@@ -114,6 +117,30 @@ class WindowsHandle(Handle):
             win.terminate(self._process, KILLED)
             return True
 
+    def terminate(self, code: int) -> bool:
+        """End this process alone, at once, as `Popen.kill` does: with that exit code, and no more
+        can be told of it. False: it has ended already."""
+        with self._lock:
+            if not self._process or self._look() is not None:
+                return False
+            win.terminate(self._process, code)
+            return True
+
+    def await_end(self, seconds: float | None) -> ExitStatus | None:
+        """Wait so long for its end; `poll_exit`'s answer. `reap` and `close` may come meanwhile.
+
+        Ctrl-C breaks it off in the main thread, see `patience`.
+        """
+        with self._lock:
+            if self._look() is not None or not self._process:
+                return self._status
+            held = win.duplicate(self._process, False)
+        try:
+            _await(held, seconds)
+        finally:
+            win.close(held)
+        return self.poll_exit()
+
     def kill_group(self, number: int) -> bool:
         """SIGKILL alone, and to the whole tree."""
         if number != SIGKILL:
@@ -131,6 +158,18 @@ class WindowsHandle(Handle):
         for handle in held:
             if handle:
                 win.close(handle)
+
+
+def _await(process: int, seconds: float | None) -> None:
+    until = None if seconds is None else time.monotonic() + seconds
+    while True:
+        left = None if until is None else max(0.0, until - time.monotonic())
+        part = slice_of(left)
+        # rounded up: the time must be over when we say so
+        if win.wait(process, win.INFINITE if part is None else min(int(part * 1000) + 1, _MOST)):
+            return
+        if left is not None and left <= 0:
+            return
 
 
 def ended_within(handle: Handle, seconds: float) -> bool:

@@ -10,6 +10,7 @@ command line; `%cd:~,%` is the empty text, and so `%%cd:~,%` is a percent sign t
 from __future__ import annotations
 
 MOST = 32767 - 1  # UTF-16 units of a command line (CreateProcessW)
+MOST_OF_CMD = 8191  # of one that cmd.exe takes, which ends in the middle of a word after that
 BATCH = (".bat", ".cmd")
 
 _PLAIN = frozenset("#$*+-./:?@\\_")
@@ -50,8 +51,8 @@ def _word(word: str) -> str:
 def for_batch(shell: str, script: str, arguments: tuple[str, ...]) -> str:
     """`cmd.exe /c` with words that reach the script as `%1`, `%2`... and start nothing else.
 
-    Raises ValueError for line ends and NUL, which no quotation protects, and for a script whose
-    name has a quotation mark or ends in a backslash.
+    Raises ValueError for line ends and NUL, which no quotation protects, for a script whose name
+    has a quotation mark or ends in a backslash, and for more text than cmd.exe takes.
     """
     if '"' in script or script.endswith("\\"):
         raise ValueError(f"no name of a batch file: {script!r}")
@@ -60,7 +61,8 @@ def for_batch(shell: str, script: str, arguments: tuple[str, ...]) -> str:
             raise ValueError(f"cmd.exe takes no line end in an argument: {word!r}")
     words = [f'"{_percent(script)}"', *map(_batch_word, arguments)]
     # extensions on, for %cd:~,%; delayed expansion off, for `!`; no AutoRun
-    return _checked(f'"{shell}" /e:ON /v:OFF /d /c "{" ".join(words)}"')
+    line = f'"{shell}" /e:ON /v:OFF /d /c "{" ".join(words)}"'
+    return _checked(line, MOST_OF_CMD, "cmd.exe")
 
 
 def _batch_word(word: str) -> str:
@@ -81,10 +83,10 @@ def _percent(text: str) -> str:
     return text.replace("%", "%%cd:~,%")
 
 
-def _checked(line: str) -> str:
+def _checked(line: str, most: int = MOST, whose: str = "Windows") -> str:
     if "\0" in line:
         raise ValueError("embedded null character")
     length = len(line.encode("utf-16-le", "surrogatepass")) // 2
-    if length > MOST:
-        raise ValueError(f"a command line of {length} characters: Windows takes {MOST}")
+    if length > most:
+        raise ValueError(f"a command line of {length} characters: {whose} takes {most}")
     return line

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from procession.process.command import Command
 
+NESTING = "Windows 8 or newer, or a start outside of that job"
 _POSIX_ONLY = ("uid", "gid", "groups", "foreground")
 _job_list = True  # the attribute is known; False once the system said that it is not
 _inheriting = allocate_lock()
@@ -187,7 +188,7 @@ def _assign(command: Command, job: int, process: int) -> None:
             raise HostError(
                 command.executable,
                 "is in a job object of our own starter already, and this system nests none",
-                "Windows 8 or newer, or a start outside of that job",
+                NESTING,
             ) from None
         raise
 

@@ -20,7 +20,8 @@ import signal
 
 from procession.process import _cgroup_linux as files
 from procession.process import _linux
-from procession.process._delegation_linux import path_in, text_of
+from procession.process._delegation_linux import text_of
+from procession.process._kernel_texts import path_in
 
 KILL_WAIT = 1.0  # seconds what was killed may take to vanish
 

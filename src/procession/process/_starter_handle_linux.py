@@ -13,8 +13,9 @@ if sys.platform != "linux":
 
 from procession.process import _linux
 from procession.process import _starter_wire as wire
-from procession.process._delegation_linux import path_in, text_of
+from procession.process._delegation_linux import text_of
 from procession.process._handle_posix import readable
+from procession.process._kernel_texts import path_in
 from procession.process._starter_wire import StarterGone
 from procession.process.handle import UNKNOWN, ExitStatus, Handle, Usage
 

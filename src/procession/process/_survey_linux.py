@@ -9,14 +9,9 @@ if sys.platform != "linux":
     raise ImportError("for Linux only")
 
 from procession.process import host
-from procession.process._delegation_linux import (
-    SWITCH,
-    cgroup,
-    divisible,
-    may_divide,
-    may_kill,
-)
+from procession.process._delegation_linux import SWITCH, divisible, may_divide, may_kill
 from procession.process._delegation_linux import text_of as _text
+from procession.process._kernel_texts import cgroup, hidepid
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -161,17 +156,6 @@ def _ways_to_a_group(mount: str) -> str:
         "as root, make a group and start procession in it: "
         f"mkdir {group}{who} && echo PID-OF-THE-SHELL >{group}/cgroup.procs"
     )
-
-
-def hidepid(mountinfo: str) -> str:
-    """The option of the mount at /proc; empty: there is none."""
-    found = ""
-    for line in mountinfo.splitlines():
-        fields, _, rest = line.partition(" - ")
-        if fields.split(" ")[4:5] == ["/proc"] and rest.startswith("proc "):
-            options = rest.rsplit(" ", 1)[-1].split(",")
-            found = next((o[8:] for o in options if o.startswith("hidepid=")), "")
-    return found
 
 
 # --- limits ----------------------------------------------------------------------------------

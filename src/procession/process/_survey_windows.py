@@ -29,7 +29,7 @@ BLIND = [
 
 def facts() -> list[tuple[str, str, str, str, str]]:
     """Key, state, value, meaning, and what would be better."""
-    return [_jobs(), _windows(), _executor()]
+    return [_jobs(), _windows()]
 
 
 def _jobs() -> tuple[str, str, str, str, str]:
@@ -50,8 +50,3 @@ def _jobs() -> tuple[str, str, str, str, str]:
 def _windows() -> tuple[str, str, str, str, str]:
     count = len(messages.windows(range(2**32)))
     return "windows", "ok", f"{count} can be seen on this desktop", "", ""
-
-
-def _executor() -> tuple[str, str, str, str, str]:
-    means = "`up`, `run`, `check` and the library for hosted programs work; the executor does not"
-    return "executor", "limited", "not on Windows yet", means, "Linux, or another POSIX system"

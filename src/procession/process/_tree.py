@@ -169,6 +169,13 @@ class Trees(ABC):
     def left_of(self, run: Hashable) -> list[Member]:
         """What lives of a forgotten run."""
 
+    def pause(self) -> None:  # noqa: B027 - as a rule there is nothing to give back
+        """Nobody waits for news: give back what is held for these alone. Planting goes on, or
+        `resume` does. Trees that have to be asked hold nothing."""
+
+    def resume(self) -> None:  # noqa: B027 - the same
+        """Somebody waits again."""
+
     @abstractmethod
     def close(self) -> None:
         """Close all descriptors. Whatever lives stays alive."""

@@ -15,24 +15,36 @@ from _thread import allocate_lock
 
 assert sys.platform == "win32"
 
+from procession.errors import HostError
 from procession.process import _messages_windows as messages
 from procession.process import _win32 as win
 from procession.process._handle_windows import KILLED, SIGKILL, WindowsHandle
+from procession.process._spawn_windows import NESTING
 from procession.process._tree import TARGETS, Member, Sent, Tree, Trees
+from procession.process._typists_windows import CTRL_BREAK, CTRL_C, Typists, interpreter
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable
     from threading import Thread
 
+    from procession.process._messages_windows import Window
+    from procession.process._typists_windows import Typed
     from procession.process.handle import Handle, Usage
 
-SIGINT, SIGTERM, SIG_CLOSE, SIGBREAK = 2, 15, 16, 21
-CTRL_C, CTRL_BREAK = 0, 1
+SIGINT, SIGTERM, SIG_CLOSE, CLOSE_STDIN, SIGBREAK = 2, 15, 16, 17, 21
+_HEARD = (SIGINT, SIGTERM, SIG_CLOSE, CLOSE_STDIN, SIGBREAK, SIGKILL)
+_MOMENT = 0.1  # seconds until a process that is about to end can be seen to have ended
 _STOP = 0  # no run's key: the port's thread ends
-_TYPIST = os.path.join(os.path.dirname(os.path.abspath(__file__)), "_typist_windows.py")
 _CONSOLE_HOST = "conhost.exe"
-_TYPING = 10.0  # seconds a typist may take before it is ended
+
+
+class Wave:
+    """What a number of trees that are told at the same time share."""
+
+    def __init__(self, windows: list[Window]) -> None:
+        self.windows = windows  # that any of their processes has
+        self.consoles: list[Typed] = []
 
 
 class WindowsTree(Tree):
@@ -43,6 +55,10 @@ class WindowsTree(Tree):
         self.key = key
         self.handle = handle
         self.finished = False
+        # Ends the leader's input, where that is a pipe of ours: what can be asked of who hears
+        # nothing else. Called at most once, in the thread that signals or one of a typist's; must
+        # not wait.
+        self.close_input: Callable[[], object] | None = None
         self._trees = trees
         self._told: set[int] = set()  # pids that heard the last signal
         self._after_windows: set[int] = set()  # when these have ended, the others hear of it
@@ -64,19 +80,22 @@ class WindowsTree(Tree):
 
     def signal(self, number: int, *, to: str = "tree", only_new: bool = False) -> Sent:
         """WM_CLOSE (16): to the windows of its processes. SIGINT: Ctrl-C is typed in its console.
-        SIGBREAK: Ctrl-Break is. SIGTERM: WM_CLOSE where any process of the tree has a window, and
-        Ctrl-Break for the others once these have ended; Ctrl-Break where none has. SIGKILL: the
-        job is terminated.
+        SIGBREAK: Ctrl-Break is. CLOSE_STDIN (17): its leader's input ends, if `close_input` is
+        set. SIGTERM: WM_CLOSE where any process of the tree has a window, and Ctrl-Break for the
+        others once these have ended; Ctrl-Break where none has; where there is no console either,
+        the leader's input ends. SIGKILL: the job is terminated.
 
-        `leader` means its windows alone; consoles are for all who are attached. `Sent.pids` are
-        those that were told: none where the tree has neither windows nor a console of its own,
-        for then nothing but force can end it.
+        `leader` means its windows and input alone; consoles are for all who are attached.
+        `Sent.pids` are those that were told: none where the tree has neither windows, nor a
+        console of its own, nor that input, for then nothing but force can end it.
         """
+        return self._trees.tell_many([(self, number, to, only_new)])[0]
+
+    def hears(self, number: int, to: str, only_new: bool) -> list[Member]:
+        """Those whom that call of `signal` speaks to."""
         if to not in TARGETS:
             raise ValueError(f"to={to!r}: expected one of {', '.join(TARGETS)}")
-        if number == SIGKILL:
-            return self.kill()
-        if number not in (SIGINT, SIGTERM, SIG_CLOSE, SIGBREAK):
+        if number not in _HEARD:
             raise ValueError(f"there is no signal {number} on Windows")
         if not only_new:
             self._told.clear()
@@ -84,12 +103,19 @@ class WindowsTree(Tree):
         members = self.members()
         if to == "leader":
             members = [m for m in members if m.pid == self.handle.pid]
-        fresh = [m for m in members if m.pid not in self._told]
+        return [m for m in members if m.pid not in self._told]
+
+    def tell(self, number: int, fresh: list[Member], only_new: bool, wave: Wave) -> Sent:
+        """As `signal`, to those that `hears` named."""
+        if number == SIGKILL:
+            return self.kill()
         if not fresh:
             return Sent()
+        if number == CLOSE_STDIN:
+            return self._end_input()
         sent = Sent()
         if number in (SIGTERM, SIG_CLOSE):
-            sent = self._close_windows(fresh)
+            sent = self._close_windows(fresh, wave.windows)
             if number == SIG_CLOSE:
                 return sent
         if sent.pids or sent.refused:
@@ -98,7 +124,17 @@ class WindowsTree(Tree):
             return sent
         if only_new and self._told:
             return sent  # a console tells all of its processes, those too that have heard
-        return self._type(CTRL_C if number == SIGINT else CTRL_BREAK, fresh)
+        sent = self._type(CTRL_C if number == SIGINT else CTRL_BREAK, fresh, wave, number)
+        return self._end_input() if number == SIGTERM and not sent.pids else sent
+
+    def press(self, event: int) -> bool:
+        """Type CTRL_C or CTRL_BREAK in its console, for all who are attached there; in any
+        thread. False: the console is ours, and the event would reach ourselves; or there is no
+        interpreter that could do it."""
+        wave = Wave([])
+        return self._press(event, (self.handle.pid,), wave) and self._trees.typists.type_in(
+            wave.consoles
+        )
 
     def rest(self) -> None:
         """Something of it ended. Tell those without windows, when those that have some are gone."""
@@ -106,14 +142,16 @@ class WindowsTree(Tree):
             members = self.members()
             if not self._after_windows.intersection(m.pid for m in members):
                 self._after_windows.clear()
+                wave = Wave([])
                 if members:
-                    self._type(CTRL_BREAK, members)
+                    self._type(CTRL_BREAK, members, wave, SIGTERM)
+                    self._trees.typists.type_in(wave.consoles)
 
-    def _close_windows(self, members: list[Member]) -> Sent:
+    def _close_windows(self, members: list[Member], seen: list[Window]) -> Sent:
         by_pid = {member.pid: member for member in members}
         told: dict[int, bool] = {}
         refused = []
-        for window in messages.addressed(messages.windows(by_pid)):
+        for window in messages.addressed([w for w in seen if w.pid in by_pid]):
             try:
                 told[window.pid] = messages.ask_to_close(window) or told.get(window.pid, False)
             except PermissionError:
@@ -122,24 +160,45 @@ class WindowsTree(Tree):
         self._told.update(pids)
         return Sent(pids, tuple(dict.fromkeys(refused)))
 
-    def _type(self, event: int, members: list[Member]) -> Sent:
-        console = self.handle.console
-        if console == "own":
-            self._trees.type_in(event, [member.pid for member in members])
-        elif console == "group" and event == CTRL_BREAK and self.handle.poll_exit() is None:
-            # It leads that group, and lives: any other number would break our console.
-            win.console_event(CTRL_BREAK, self.handle.pid)
-        else:
-            return Sent()  # ours: the event would reach ourselves, and whoever started us
+    def _type(self, event: int, members: list[Member], wave: Wave, number: int) -> Sent:
         pids = tuple(member.pid for member in members)
+        # programs for the desktop have no console, which is seen when it is looked for
+        instead = self._end_input if number == SIGTERM else None
+        if not self._press(event, pids, wave, instead):
+            return Sent()
         self._told.update(pids)
         return Sent(pids)
+
+    def _end_input(self) -> Sent:
+        close, self.close_input = self.close_input, None
+        if close is None:
+            return Sent()
+        close()
+        self._told.add(self.handle.pid)
+        return Sent((self.handle.pid,))
+
+    def _press(
+        self,
+        event: int,
+        pids: tuple[int, ...],
+        wave: Wave,
+        instead: Callable[[], object] | None = None,
+    ) -> bool:
+        console = self.handle.console
+        if console == "own":
+            wave.consoles.append((event, pids, instead))
+            return bool(interpreter())
+        if console == "group" and event == CTRL_BREAK and self.handle.poll_exit() is None:
+            # It leads that group, and lives: any other number would break our console.
+            win.console_event(CTRL_BREAK, self.handle.pid)
+            return True
+        return False  # ours: the event would reach ourselves, and whoever started us
 
     def kill(self) -> Sent:
         if self.finished or not self.handle.job:
             return Sent()
-        pids = tuple(win.members(self.handle.job))
-        if pids:
+        pids = tuple(member.pid for member in self.members())
+        if pids or win.active(self.handle.job):
             self.handle.killed()
             win.terminate_job(self.handle.job, KILLED)
         return Sent(pids)
@@ -153,6 +212,11 @@ class WindowsTree(Tree):
         return usage
 
 
+def _own(tree: Tree) -> WindowsTree:
+    assert isinstance(tree, WindowsTree), "planted here"
+    return tree
+
+
 class WindowsTrees(Trees):
     """See `_tree.Trees`. `changed(run)` is called, in a thread of our own, whenever a process of
     that run has ended, the last one too; not for one that has been finished."""
@@ -162,11 +226,12 @@ class WindowsTrees(Trees):
     ) -> None:
         self._changed = changed
         self._leave = leave  # what lives does not end with us
-        self._port = win.create_port()
+        self._port = 0  # while there are trees to hear of
         self._thread: Thread | None = None
         self._trees: dict[int, WindowsTree] = {}
+        self._by_run: dict[Hashable, WindowsTree] = {}
         self._left: dict[Hashable, WindowsTree] = {}
-        self._typists: dict[int, Thread] = {}
+        self.typists = Typists()
         self._next = _STOP + 1
         self._lock = allocate_lock()
 
@@ -182,14 +247,18 @@ class WindowsTrees(Trees):
     ) -> WindowsTree:
         assert isinstance(handle, WindowsHandle)
         with self._lock:
-            if any(tree.run == run for tree in self._trees.values()):
+            if run in self._by_run:
                 raise ValueError(f"the run {run!r} has been planted")
+            self._listen()
             key, self._next = self._next, self._next + 1
-            tree = self._trees[key] = WindowsTree(self, run, key, handle)
+            tree = self._trees[key] = self._by_run[run] = WindowsTree(self, run, key, handle)
+            try:
+                win.report_to(handle.job, self._port, key)
+            except BaseException:
+                del self._trees[key], self._by_run[run]
+                raise
         if self._leave:
             win.let_live(handle.job)
-        self._listen()
-        win.report_to(handle.job, self._port, key)
         if self._changed is not None and handle.poll_exit() is not None:
             self._changed(run)  # before there was a port to tell of it
         return tree
@@ -202,6 +271,21 @@ class WindowsTrees(Trees):
             tree.rest()
         return []
 
+    def tell_many(self, asks: Iterable[tuple[Tree, int, str, bool]]) -> list[Sent]:
+        """See `Trees`; at the price of one look at the windows of this desktop, and of one typist
+        for some consoles."""
+        wanted = [(_own(tree), number, to, only_new) for tree, number, to, only_new in asks]
+        hearers = [tree.hears(number, to, only_new) for tree, number, to, only_new in wanted]
+        pids = {member.pid for members in hearers for member in members}
+        closes = any(number in (SIGTERM, SIG_CLOSE) for _, number, _, _ in wanted)
+        wave = Wave(messages.windows(pids) if closes and pids else [])
+        sent = [
+            tree.tell(number, members, only_new, wave)
+            for (tree, number, _, only_new), members in zip(wanted, hearers, strict=True)
+        ]
+        self.typists.type_in(wave.consoles)
+        return sent
+
     def unclaimed(self) -> list[Member]:
         return []
 
@@ -209,8 +293,9 @@ class WindowsTrees(Trees):
         return Sent()
 
     def forget(self, run: Hashable) -> None:
+        self.left()  # those of whom nobody asks
         with self._lock:
-            tree = next(tree for tree in self._trees.values() if tree.run == run)
+            tree = self._by_run[run]
         win.let_live(tree.handle.job)
         self.drop(tree)
         if tree.handle.poll_exit() is not None:
@@ -225,69 +310,58 @@ class WindowsTrees(Trees):
     def left_of(self, run: Hashable) -> list[Member]:
         return self._left[run].members() if run in self._left else []
 
+    def pause(self) -> None:
+        with self._lock:
+            thread, self._thread = self._thread, None
+            port, idle = self._port, not self._trees
+            if idle:
+                self._port = 0
+        if thread is not None:
+            win.post(port, 0, _STOP)
+            thread.join()
+        if idle:
+            self.typists.end()
+            if port:
+                win.close(port)
+
+    def resume(self) -> None:
+        with self._lock:
+            if self._trees:
+                self._listen()
+
     def close(self) -> None:
         """What is left on purpose lives on; every other job ends with its last handle."""
-        thread, self._thread = self._thread, None
-        if thread is not None:
-            win.post(self._port, 0, _STOP)
-            thread.join()
         with self._lock:
-            typists = list(self._typists.values())
-        for typist in typists:
-            typist.join()
+            self._trees.clear()
+            self._by_run.clear()
+        self.pause()
         for tree in self._left.values():
             tree.handle.close()
         self._left.clear()
-        if self._port:
-            win.close(self._port)
-            self._port = 0
 
     # ---- for the trees
 
     def drop(self, tree: WindowsTree) -> None:
         with self._lock:
             self._trees.pop(tree.key, None)
-
-    def type_in(self, event: int, pids: list[int]) -> None:
-        """In the console that these processes have; by a process that has none, without waiting."""
-        import threading
-
-        from procession.process import _quoting_windows as quoting
-
-        # not the one of a virtual environment: that starts the real one, which gets a new console
-        python: str = getattr(sys, "_base_executable", "") or sys.executable
-        argv = (python, "-I", "-S", _TYPIST, str(event), *map(str, pids))
-        started = win.create_process(
-            python, quoting.for_program(argv), flags=win.DETACHED_PROCESS,
-            environment=None, cwd=None, streams=None, inherited=(), job=None,
-        )  # fmt: skip
-        win.close(started.thread)
-        thread = threading.Thread(
-            target=self._await_typist, args=(started,), name=f"typist-{started.pid}", daemon=True
-        )
-        with self._lock:
-            self._typists[started.pid] = thread
-        thread.start()
-
-    def _await_typist(self, started: win.Started) -> None:
-        if not win.wait(started.process, int(_TYPING * 1000)):
-            win.terminate(started.process, 1)
-        win.close(started.process)
-        with self._lock:
-            self._typists.pop(started.pid, None)
+            self._by_run.pop(tree.run, None)
 
     # ---- the port
 
     def _listen(self) -> None:
+        if not self._port:
+            self._port = win.create_port()
         if self._thread is None:
             import threading
 
-            self._thread = threading.Thread(target=self._hear, name="procession-jobs", daemon=True)
+            self._thread = threading.Thread(
+                target=self._hear, args=(self._port,), name="procession-jobs", daemon=True
+            )
             self._thread.start()
 
-    def _hear(self) -> None:
-        while (report := win.next_report(self._port)) is not None:
-            message, key, _ = report
+    def _hear(self, port: int) -> None:
+        while (report := win.next_report(port)) is not None:
+            message, key, pid = report
             if key == _STOP:
                 return
             if message in (
@@ -297,8 +371,18 @@ class WindowsTrees(Trees):
             ):
                 with self._lock:
                     tree = self._trees.get(key)
-                if tree is not None and self._changed is not None:
+                if tree is None or self._changed is None:
+                    continue
+                if pid in (0, tree.handle.pid) and not _seen(tree.handle):
+                    win.post(port, message, key, pid)  # nobody else would tell of it again
+                else:
                     self._changed(tree.run)
+
+
+def _seen(leader: WindowsHandle) -> bool:
+    """Can its end, of which its job told, be seen? Windows takes a process off its job before it
+    marks it as ended, so whoever looks at once may find it alive. Waits a moment."""
+    return leader.await_end(_MOMENT) is not None or leader.reaped
 
 
 def _member(pid: int, job: int) -> Member | None:
@@ -312,10 +396,17 @@ def _member(pid: int, job: int) -> Member | None:
     try:
         if win.wait(process, 0) or not win.in_job(process, job):
             return None
-        name = os.path.basename(win.image_name(process))
+        name = _name_of(process)
         return None if name.lower() == _CONSOLE_HOST else Member(pid, win.times(process)[0], name)
     finally:
         win.close(process)
+
+
+def _name_of(process: int) -> str:
+    try:
+        return os.path.basename(win.image_name(process))
+    except OSError:
+        return "?"  # it has only just been made, or is about to end
 
 
 def own_job() -> int:
@@ -324,13 +415,16 @@ def own_job() -> int:
     application, whose other children it would take along. Returns the job: when `let_live` is
     called on it, what was left on purpose outlives us.
 
-    Raises OSError where our starter's job permits no nesting (before Windows 8).
+    Raises HostError where we cannot have one: our starter's job permits no nesting.
     """
     job = win.create_job()
     try:
         win.kill_on_close(job)
         win.assign(job, win.current_process())
-    except BaseException:
+    except OSError as error:
         win.close(job)
-        raise
+        what = f"we cannot be a member of it: {error}"
+        if isinstance(error, PermissionError) and win.in_job(win.current_process()):
+            what = "we are in one of our starter's already, and no other can be nested in that"
+        raise HostError("our own job object", what, NESTING) from error
     return job

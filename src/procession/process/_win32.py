@@ -402,8 +402,8 @@ def next_report(port: int, milliseconds: int = INFINITE) -> tuple[int, int, int]
     raise ctypes.WinError(ctypes.get_last_error())
 
 
-def post(port: int, message: int, key: int) -> None:
-    _check(_post_status(port, message, key, None))
+def post(port: int, message: int, key: int, pid: int = 0) -> None:
+    _check(_post_status(port, message, key, pid))
 
 
 # ---- consoles

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import sys
 
-if sys.platform == "win32":
-    raise ImportError("for POSIX only")
-
 from procession.errors import HostError
 from procession.process import host
 

@@ -1,4 +1,9 @@
-"""`Trees` for an application that is no subreaper: see `_crowd_linux`, `_tree_posix`."""
+"""`Trees` of an application: see `_crowd_linux`, `_tree_posix`, `_tree_windows`.
+
+`application_trees(stirred, leave)`: where trees tell of ends by themselves, `stirred(run)` is
+called in a thread of theirs when a process of that run has ended, and with `leave` what lives does
+not end with us. Elsewhere neither matters: the trees are asked, and nothing ends with us.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +13,11 @@ from procession.process import host
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable
+
     from procession.process._tree import Trees
+
+    Stirred = Callable[[Hashable], object]
 
 __all__ = ["OWNER", "application_trees"]
 
@@ -16,7 +25,7 @@ OWNER = "PROCESSION_OWNER"  # the environment variable that names the executor, 
 
 if sys.platform == "linux":
 
-    def application_trees() -> Trees:
+    def application_trees(stirred: Stirred, leave: bool) -> Trees:
         """By /proc where it is mounted, else by what `ps` tells."""
         if host.has_proc():
             from procession.process._crowd_linux import CrowdTrees
@@ -26,9 +35,17 @@ if sys.platform == "linux":
 
         return PosixTrees()
 
-elif sys.platform != "win32":
+elif sys.platform == "win32":
 
-    def application_trees() -> Trees:
+    def application_trees(stirred: Stirred, leave: bool) -> Trees:
+        """By job objects."""
+        from procession.process._tree_windows import WindowsTrees
+
+        return WindowsTrees(stirred, leave=leave)
+
+else:
+
+    def application_trees(stirred: Stirred, leave: bool) -> Trees:
         """By what `ps` tells."""
         from procession.process._tree_posix import PosixTrees
 

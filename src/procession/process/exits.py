@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from selectors import BaseSelector
     from typing import Generic, Protocol, TypeVar
 
+    from procession.process.handle import Handle
+
     class Watched(Protocol):
         """What can be watched: a `Handle`, or an adopted orphan. It must be our child."""
 
@@ -179,3 +181,22 @@ if sys.platform != "win32":
             self._pidfds.close()
             if self._threads is not None:
                 self._threads.close()
+
+else:
+
+    class ExitWatcher(Generic[T]):
+        """As elsewhere, but that the trees themselves tell of ends (`crowd`): what remains are
+        those that came before anybody listened."""
+
+        def __init__(self, selector: BaseSelector, on_exit: Callable[[T], object]) -> None:
+            self._on_exit = on_exit
+
+        def watch(self, process: Handle, token: T) -> None:
+            if process.poll_exit() is not None:
+                self._on_exit(token)
+
+        def forget(self, process: Handle) -> None:
+            """Nothing is remembered."""
+
+        def close(self) -> None:
+            """Nothing is held."""

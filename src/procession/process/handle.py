@@ -12,6 +12,7 @@ The contract is `Handle`; a platform file implements it. What holds everywhere:
 from __future__ import annotations
 
 import signal as _signal
+import sys
 from abc import ABC, abstractmethod
 
 from procession._record import Record
@@ -20,25 +21,28 @@ from procession.core.status import ExitStatus
 __all__ = ["UNKNOWN", "ExitStatus", "Handle", "Usage", "signal_name", "signal_number"]
 
 
-def signal_name(number: int) -> str:
-    """`SIGTERM`, `SIGRTMIN+3`, or `signal 99` for one that this host has no name for."""
-    try:
-        return _signal.Signals(number).name
-    except ValueError:
-        first: int = getattr(_signal, "SIGRTMIN", 0)
-        if first and first < number <= getattr(_signal, "SIGRTMAX", 0):
-            return f"SIGRTMIN+{number - first}"
-        return f"signal {number}"
+if sys.platform == "win32":
+    from procession.process._signals_windows import signal_name, signal_number
+else:
 
+    def signal_name(number: int) -> str:
+        """`SIGTERM`, `SIGRTMIN+3`, or `signal 99` for one that this host has no name for."""
+        try:
+            return _signal.Signals(number).name
+        except ValueError:
+            first: int = getattr(_signal, "SIGRTMIN", 0)
+            if first and first < number <= getattr(_signal, "SIGRTMAX", 0):
+                return f"SIGRTMIN+{number - first}"
+            return f"signal {number}"
 
-def signal_number(name: str) -> int:
-    """The number of `SIGTERM`, `SIGRTMIN+3`. Raises ValueError for a name this host lacks."""
-    base, plus, offset = name.partition("+")
-    try:
-        number = int(_signal.Signals[base])
-    except KeyError:
-        raise ValueError(f"this host has no signal {name!r}") from None
-    return number + (int(offset) if plus else 0)
+    def signal_number(name: str) -> int:
+        """The number of `SIGTERM`, `SIGRTMIN+3`. Raises ValueError for a name this host lacks."""
+        base, plus, offset = name.partition("+")
+        try:
+            number = int(_signal.Signals[base])
+        except KeyError:
+            raise ValueError(f"this host has no signal {name!r}") from None
+        return number + (int(offset) if plus else 0)
 
 
 UNKNOWN = ExitStatus()  # somebody else reaped it; never to be taken for success

@@ -36,7 +36,10 @@ if TYPE_CHECKING:
         """What `_windows_api.py` calls. A failed call raises OSError."""
 
         def register_class(self, name: str, procedure: Procedure) -> None:
-            """Once per process and name; the procedure must live as long as the process."""
+            """Not again before it was unregistered."""
+
+        def unregister_class(self, name: str) -> None:
+            """When no window of it is left. The procedure may be called until then."""
 
         def create_window(self, class_name: str, title: str, message_only: bool) -> int: ...
 
@@ -87,8 +90,10 @@ _SIGNALS: tuple[signal.Signals, ...] = (signal.SIGINT, signal.SIGTERM)
 if sys.platform == "win32":
     _SIGNALS = (*_SIGNALS, signal.SIGBREAK)
 
-# A class is registered once in the life of a process; sessions and windows come and go.
-_registered: set[int] = set()
+# The class is there while windows of it are. Those of two sessions may be for a moment, when one
+# begins before the thread of the one before has ended.
+_classes = allocate_lock()
+_registered: set[int] = set()  # by `WindowsApi`
 _by_window: dict[int, WindowsEar] = {}
 
 
@@ -210,6 +215,7 @@ class WindowsEar:
         finally:
             ready.release()
         if not self._windows:
+            self._destroy_windows()  # the class may be there all the same
             return
         try:
             while self._api.get_message():
@@ -225,21 +231,30 @@ class WindowsEar:
             (False, "the end of the session will not be heard"),
         ):
             try:
-                if id(self._api) not in _registered:
-                    self._api.register_class(CLASS, _procedure)
-                    _registered.add(id(self._api))
-                window = self._api.create_window(CLASS, "procession", message_only)
+                window = self._create_window(message_only)
             except OSError as error:
                 warn(f"{loss}: {error}")
                 continue
             self._windows.append(window)
+
+    def _create_window(self, message_only: bool) -> int:
+        with _classes:
+            if id(self._api) not in _registered:
+                self._api.register_class(CLASS, _procedure)
+                _registered.add(id(self._api))
+            window = self._api.create_window(CLASS, "procession", message_only)
             _by_window[window] = self
+            return window
 
     def _destroy_windows(self) -> None:
-        for window in self._windows:
-            _by_window.pop(window, None)
-            self._api.destroy_window(window)
-        self._windows.clear()
+        with _classes:
+            for window in self._windows:
+                _by_window.pop(window, None)
+                self._api.destroy_window(window)
+            self._windows.clear()
+            if not _by_window and id(self._api) in _registered:
+                _registered.remove(id(self._api))
+                self._api.unregister_class(CLASS)
 
     def _leave(self, timeout: float | None) -> None:
         """End the message thread and its windows."""

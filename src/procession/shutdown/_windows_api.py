@@ -63,6 +63,7 @@ class Api:
         text = wintypes.LPCWSTR
         word = (wintypes.WPARAM, wintypes.LPARAM)
         self._register = _declare(user, "RegisterClassExW", wintypes.ATOM, ctypes.c_void_p)
+        self._unregister = _declare(user, "UnregisterClassW", bool_, text, wintypes.HINSTANCE)
         self._create = _declare(
             user,
             "CreateWindowExW",
@@ -90,7 +91,7 @@ class Api:
         self._session_of = _declare(
             kernel, "ProcessIdToSessionId", bool_, wintypes.DWORD, ctypes.c_void_p
         )
-        self._procedures: list[Any] = []  # the system keeps their addresses
+        self._procedures: dict[Procedure, Any] = {}  # the system keeps their addresses
         self._handler: Callable[[int], bool] | None = None
         self._routine = HANDLER_ROUTINE(self._on_console)
 
@@ -101,8 +102,7 @@ class Api:
                 result = int(self._default(window, message, wparam, lparam))
             return result
 
-        address = WNDPROC(native)
-        self._procedures.append(address)
+        address = self._procedures.setdefault(procedure, WNDPROC(native))
         described = WNDCLASSEXW(
             cbSize=ctypes.sizeof(WNDCLASSEXW),
             lpfnWndProc=address,
@@ -110,6 +110,9 @@ class Api:
             lpszClassName=name,
         )
         _check(self._register(ctypes.byref(described)))
+
+    def unregister_class(self, name: str) -> None:
+        _check(self._unregister(name, self._module(None)))
 
     def create_window(self, class_name: str, title: str, message_only: bool) -> int:
         parent = HWND_MESSAGE if message_only else None

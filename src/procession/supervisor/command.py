@@ -20,11 +20,7 @@ if TYPE_CHECKING:
     from procession.process.terminal import Terminal
     from procession.process.user import User
     from procession.supervisor.result import Result
-
-    if sys.platform == "win32":
-        from procession.supervisor.single_windows import Single
-    else:
-        from procession.supervisor.single import Single
+    from procession.supervisor.single_course import SingleCourse
 
 GRACE = 10.0  # seconds; as a task's `stop.timeout`
 
@@ -79,7 +75,7 @@ if sys.platform != "win32":
         """Below a guardian. Calls `interrupted` when the command was killed by a Ctrl-C that was
         typed at the terminal."""
 
-        def make(command: Command, environ: dict[str, str]) -> Single:
+        def make(command: Command, environ: dict[str, str]) -> SingleCourse:
             from procession.process.tree import Trees
             from procession.spec import Stop
             from procession.supervisor.single import Single
@@ -104,7 +100,7 @@ else:
     def supervise(options: RunOptions) -> int:
         """In this very process: its own job object is the guardian."""
 
-        def make(command: Command, environ: dict[str, str]) -> Single:
+        def make(command: Command, environ: dict[str, str]) -> SingleCourse:
             from procession.process._win32 import is_console
             from procession.spec import Stop
             from procession.supervisor.single_windows import Single
@@ -123,7 +119,7 @@ else:
 
 def _supervise(
     options: RunOptions,
-    make: Callable[[Command, dict[str, str]], Single],
+    make: Callable[[Command, dict[str, str]], SingleCourse],
     interrupted: Callable[[], object],
 ) -> int:
     """The supervisor's whole life; its exit status."""
@@ -153,8 +149,8 @@ def _supervise(
 
 
 def _run(
-    options: RunOptions, make: Callable[[Command, dict[str, str]], Single]
-) -> tuple[Single, End]:
+    options: RunOptions, make: Callable[[Command, dict[str, str]], SingleCourse]
+) -> tuple[SingleCourse, End]:
     command, environ = _command(options)
     try:
         single = make(command, environ)

@@ -14,6 +14,7 @@ assert sys.platform == "win32", "for Windows only"
 from queue import Empty, SimpleQueue
 
 from procession.process import _win32 as win
+from procession.process._console_windows import ConsoleOfBytes
 from procession.process._tree_windows import WindowsTrees, own_job
 from procession.shutdown._windows import WindowsEar
 from procession.supervisor.course import Course
@@ -90,9 +91,10 @@ class Engine(Course):
         ear.listen()
         win.heed_ctrl_c()
         try:
-            self._keep()
-            status = self._close(self._performer.survivors)
-            self._output.close()
+            with ConsoleOfBytes():
+                self._keep()
+                status = self._close(self._performer.survivors)
+                self._output.close()
             return status
         finally:
             self._trees.close()

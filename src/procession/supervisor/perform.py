@@ -15,6 +15,7 @@ from procession.process.command import Command
 from procession.process.limits import as_found
 from procession.process.spawn import encoded
 from procession.process.tree import COOKIE
+from procession.spec import CLOSE_STDIN
 from procession.supervisor import identity
 from procession.supervisor.injected import MANAGERS, PID, injected
 from procession.supervisor.runs import LiveRun, cookie_of
@@ -143,6 +144,7 @@ class Performer:
                 marks,
                 last_words=(signal_number(plea or "SIGKILL"), grace),
                 outfit=outfit,
+                ended_by_input=_ended_by_input(task),
             )
         except (OSError, ValueError) as e:
             # ValueError: text of the file that the locale's encoding has no bytes for
@@ -213,24 +215,31 @@ class Performer:
         outfit: Outfit | None = None,
         owner: LiveRun | None = None,
         tail: Tap | None = None,
+        ended_by_input: bool = False,
     ) -> LiveRun:
-        """Start and plant it. `last_words`: the signal and the grace of a guardian's sweep."""
+        """Start and plant it. `last_words`: the signal and the grace of a guardian's sweep.
+        `ended_by_input`: its input is a pipe, which ends when it is to end."""
         nested = self._nested(cookie)
         env = [*inherited, *encoded({**marks, COOKIE: nested}, {})]
         reads, writes = self._output.pipes(len(self._unwatched) + 1)  # their pidfds
+        ours, theirs = [*reads], [*writes]
+        stdin, ends_input = None, -1
         try:
+            if ended_by_input:
+                stdin, ends_input = os.pipe()
+                theirs.append(stdin)
+                ours.append(ends_input)
             # told before the process exists: the guardian must never meet a stranger
             self._link.begins(cookie, *last_words)
-            handle = self._spawn(
-                nested, command.replace(env=env, stdout=writes[0], stderr=writes[1]), outfit
-            )
+            equipped = command.replace(env=env, stdin=stdin, stdout=writes[0], stderr=writes[1])
+            handle = self._spawn(nested, equipped, outfit)
         except BaseException:
             self._link.ended(cookie)
-            for fd in reads:
+            for fd in ours:
                 os.close(fd)
             raise
         finally:
-            for fd in writes:
+            for fd in theirs:
                 os.close(fd)
         as_found(handle.pid)
         outputs = [(fd, os.fstat(fd).st_ino) for fd in reads]
@@ -240,6 +249,9 @@ class Performer:
         live = self.live[key] = LiveRun(key, cookie, handle, tree)
         live.command, live.inherited, live.marks = command, inherited, marks
         live.outfit, live.owner = outfit, owner
+        live.input = ends_input
+        if sys.platform == "win32" and ends_input >= 0:
+            tree.close_input = live.end_input
         # of what is not kept nobody needs the rest
         self._link.started(cookie, handle.pid, outputs if tail is None else ())
         self._unwatched.append(live)
@@ -339,7 +351,13 @@ class Performer:
         if live.outfit is not None:
             live.outfit.close()
         live.handle.close()
+        live.end_input()
         del self.live[live.key]
+
+
+def _ended_by_input(task: Task) -> bool:
+    said = [step.signal for step in task.stop.steps] or [task.stop.signal]
+    return CLOSE_STDIN in said
 
 
 _HINTS = {

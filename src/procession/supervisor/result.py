@@ -15,26 +15,15 @@ else:
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import Protocol
 
-    from procession.core.single import Course, End
-    from procession.process.handle import Usage
-
-    class Single(Protocol):
-        """What a finished run tells: `single.Single`, and that of Windows."""
-
-        course: Course
-        pid: int
-        lasted: float
-        asked_by: str
-        usage: Usage | None
-        steps: list[tuple[float, str, int, tuple[str, ...]]]
+    from procession.core.single import End
+    from procession.supervisor.single_course import SingleCourse
 
 
 Result = dict[str, object]
 
 
-def result_of(single: Single, end: End, argv: Sequence[str]) -> Result:
+def result_of(single: SingleCourse, end: End, argv: Sequence[str]) -> Result:
     """Of a command that was started. Times in seconds, memory in bytes."""
     ended = single.course.exit
     return {
@@ -118,7 +107,7 @@ def _write(fd: int, data: bytes) -> None:
         os.close(fd)
 
 
-def _stop(single: Single) -> Result | None:
+def _stop(single: SingleCourse) -> Result | None:
     """None where nothing had to be told to end."""
     if not single.steps:
         return None
@@ -133,7 +122,7 @@ def _stop(single: Single) -> Result | None:
 
 if sys.platform != "win32":
 
-    def _usage(single: Single) -> Result:
+    def _usage(single: SingleCourse) -> Result:
         """Of all that this process reaped: the leader, whoever came to us from its tree, and those
         that they waited for themselves."""
         import resource
@@ -152,7 +141,7 @@ if sys.platform != "win32":
 
 else:
 
-    def _usage(single: Single) -> Result | None:
+    def _usage(single: SingleCourse) -> Result | None:
         """Of the leader; what Windows does not count is not told."""
         used = single.usage
         if used is None:

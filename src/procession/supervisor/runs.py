@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from procession.lookup import Launch
@@ -33,6 +35,7 @@ class LiveRun:
         "ending",
         "handle",
         "inherited",
+        "input",
         "key",
         "killed",
         "launch",
@@ -49,6 +52,7 @@ class LiveRun:
         self.cookie = cookie
         self.handle = handle
         self.tree = tree
+        self.input = -1  # the write end of its input, where that is no null
         self.killed = False
         self.leader_told = False  # LeaderExited was posted
         self.ending = False  # the tree is empty; its output is being read to the end
@@ -73,3 +77,9 @@ class LiveRun:
     def run(self) -> tuple[str, int]:
         """For the events of it: of an errand, the run beside which it is."""
         return self.key[0], self.key[1]
+
+    def end_input(self) -> None:
+        """Idempotent."""
+        fd, self.input = self.input, -1
+        if fd >= 0:
+            os.close(fd)

@@ -1,4 +1,4 @@
-"""The loop of `procession run`: one command, its tree, its terminal. `core.single` decides.
+"""The loop of `run` on POSIX: one command, its tree, its terminal. See `single_course`.
 
 It sleeps until the guardian speaks, a signal comes or a deadline passes; a child that ended,
 stopped, or came to us is told by SIGCHLD. Whatever is below this process is of the one command, so
@@ -14,26 +14,25 @@ assert sys.platform != "win32", "for POSIX only"
 import os
 import select
 import signal
-import time
 
 from procession.core import single as core
-from procession.core import stop as ladder
-from procession.core.status import ExitStatus
 from procession.process.handle import signal_name, signal_number
 from procession.process.link import GuardianGone
 from procession.process.spawn import clean_signals
-from procession.process.tree import COOKIE
 from procession.supervisor.command import StoppedBeforeError
+from procession.supervisor.single_course import RUN, SingleCourse
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from procession.core.status import ExitStatus
+    from procession.core.stop import Ask
     from procession.process.command import Command
-    from procession.process.handle import Handle, Usage
+    from procession.process.handle import Handle
     from procession.process.link import Link
     from procession.process.terminal import Terminal
-    from procession.process.tree import Sent, Tree, Trees
+    from procession.process.tree import Tree, Trees
     from procession.spec import Stop
 
 # What a program may hear of from a manager or a terminal, besides the four that the guardian
@@ -44,12 +43,10 @@ FORWARDED = ("SIGUSR1", "SIGUSR2", "SIGWINCH", "SIGCONT")
 _HEARD = ("SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGWINCH", "SIGCHLD")
 _ENDING = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT})
 _FROM_BEHIND = (signal.SIGTTIN, signal.SIGTTOU)
-_RUN = "run"
-_LONGEST_SLEEP = 86_400.0  # seconds: poll counts milliseconds in an int
 
 
-class Single:
-    """Runs one command to the end of its tree. In the main thread: it takes the signals."""
+class Single(SingleCourse):
+    """See `SingleCourse`."""
 
     def __init__(
         self,
@@ -63,45 +60,27 @@ class Single:
         terminal: Terminal | None,
         say: Callable[[str], object],
     ) -> None:
-        self._command = command
-        self._environ = environ
+        super().__init__(command, environ, stop=stop, timeout=timeout, say=say)
         self._trees = trees
         self._link = link
         self._terminal = terminal
-        self._say = say
-        self._clock = time.monotonic
         self._wake_r, self._wake_w = os.pipe()
         os.set_blocking(self._wake_r, False)
         os.set_blocking(self._wake_w, False)
         self._poll = select.poll()
         self._handle: Handle
         self._tree: Tree
-        self._typed = False  # Ctrl-C, during a stop
         self._sent_interrupt = False  # not the terminal, somebody sent it
         self._had_terminal = False  # in the end
-        self._over = False
-        self.course = core.Course(stop, 0.0, timeout)
-        self.pid = 0
-        self.usage: Usage | None = None  # of the leader and those it waited for
-        self.lasted = 0.0  # seconds from the start to the leader's end
-        self.asked_by = ""  # who wanted the stop, in words
-        self.steps: list[tuple[float, str, int, tuple[str, ...]]] = []  # at, what, reached, refused
 
     def run(self) -> core.End:
-        """Start it, and stay until nothing of it lives.
-
-        Raises what `spawn` raises where it could not be started, and StoppedBeforeError where it
-        was not to be any more: then nothing was.
-        """
-        self._listen()
+        self._take_signals()
         self._start()
-        while not self._over:
-            self._turn()
+        self._keep()
         return core.end(self.course)
 
     @property
     def was_interrupted(self) -> bool:
-        """Did a Ctrl-C kill it, typed at the terminal that it had?"""
         status = self.course.exit
         return (
             self._had_terminal
@@ -113,7 +92,7 @@ class Single:
 
     # --- the beginning -----------------------------------------------------------------------
 
-    def _listen(self) -> None:
+    def _take_signals(self) -> None:
         self._poll.register(self._wake_r, select.POLLIN)
         self._poll.register(self._link.fd, select.POLLIN)
         signal.set_wakeup_fd(self._wake_w, warn_on_full_buffer=False)
@@ -129,54 +108,41 @@ class Single:
                 raise StoppedBeforeError(signal.SIGKILL)
             if heard.signal in _ENDING:
                 raise StoppedBeforeError(heard.signal)
-        # unguessable, so that no other's processes are ever taken for ours
-        cookie = f"{os.urandom(8).hex()}.{_RUN}.1"
-        env = dict(self._environ)
-        nested = f"{env[COOKIE]}:{cookie}" if env.get(COOKIE) else cookie
+        self._cookie, nested, env = self._marked()
         terminal = self._terminal
         command = self._command.replace(
-            env={**env, COOKIE: nested},
+            env=env,
             session=terminal is None,
             group=terminal is not None,
             foreground=terminal.fd if terminal is not None and terminal.is_ours else None,
         )
         stop = self.course.stop
         # told before the process exists: the guardian must never meet a stranger
-        self._link.begins(cookie, signal_number(stop.signal), stop.timeout)
-        self._cookie = cookie
+        self._link.begins(self._cookie, signal_number(stop.signal), stop.timeout)
         self.course = self.course.replace(began=self._clock())
         try:
             self._handle = self._trees.spawn(nested, command)
         except BaseException:
-            self._link.ended(cookie)
+            self._link.ended(self._cookie)
             if terminal is not None:
                 terminal.take_back(0)  # the child may have taken it before it failed
             raise
-        self._tree = self._trees.plant(_RUN, nested, self._handle)
+        self._tree = self._trees.plant(RUN, nested, self._handle)
         self.pid = self._handle.pid
-        self._link.started(cookie, self.pid)
+        self._link.started(self._cookie, self.pid)
         # our words on a terminal with `stty tostop` would stop us, who are in the background
         signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTTOU,))
 
     # --- the world, as it comes in -----------------------------------------------------------
 
-    def _turn(self) -> None:
-        due = self.course.due
-        left = _LONGEST_SLEEP if due is None else max(0.0, due - self._clock())
-        if self._trees.again:
-            left = 0.0
-        for fd, _ in self._poll.poll(min(left, _LONGEST_SLEEP) * 1000):
+    def _listen(self, seconds: float) -> None:
+        for fd, _ in self._poll.poll(0.0 if self._trees.again else seconds * 1000):
             if fd == self._wake_r:
                 self._woken()
             else:
                 self._guardian_spoke()
         if self._trees.again:
             self._look()
-        due = self.course.due
-        if not self._over and due is not None and self._clock() >= due:
-            if self.course.climb is None:
-                self.asked_by = "its time is up"
-            self._take(core.expired(self.course, self._clock()))
 
     def _woken(self) -> None:
         try:
@@ -192,30 +158,21 @@ class Single:
         for heard in self._link.read():
             if isinstance(heard, GuardianGone):
                 self._poll.unregister(self._link.fd)
-                self._ask("the guardian was killed")
+                self._bring_down("the guardian was killed")
             else:
                 self._heard(heard.signal, typed=bool(heard.typed), who="procession")
 
     def _heard(self, number: int, *, typed: bool, who: str) -> None:
         if number == signal.SIGTERM:
-            self._ask(f"SIGTERM was sent to {who}")
+            self._bring_down(f"SIGTERM was sent to {who}")
         elif number == signal.SIGCONT:
             self._continued()
         elif typed and self.course.climb is not None:
-            if self._typed:
-                self._take(core.force(self.course, self._clock()))
-            else:
-                self._typed = True
-                self._say("stopping what is left; Ctrl-C again kills it")
+            self._ctrl_c()
         else:
             self._sent_interrupt |= number == signal.SIGINT and not typed
             self._hand_over()  # typed at the terminal: our job has it, the command should
             self._forward(number)
-
-    def _ask(self, why: str) -> None:
-        if self.course.climb is None:
-            self.asked_by = why
-        self._take(core.asked(self.course, self._clock()))
 
     def _look(self) -> None:
         """One look for everything that SIGCHLD may have meant."""
@@ -232,13 +189,9 @@ class Single:
             self._finish()
 
     def _leader_ended(self, status: ExitStatus) -> None:
-        self.lasted = self._clock() - self.course.began
         self._had_terminal = self._terminal is not None and self._terminal.is_with(self.pid)
         self._take_back()
-        left = not self._is_empty()
-        if left and self.course.climb is None:
-            self.asked_by = f"its leader {status}"
-        self._take(core.leader_ended(self.course, status, left, self._clock()))
+        super()._leader_ended(status)
 
     def _is_empty(self) -> bool:
         return self._tree.is_empty() and not self._trees.unclaimed() and not self._trees.again
@@ -299,35 +252,22 @@ class Single:
 
     # --- the ladder --------------------------------------------------------------------------
 
-    def _take(self, outcome: tuple[core.Course, ladder.Move | None]) -> None:
-        self.course, move = outcome
-        if isinstance(move, ladder.Ask):
-            number = signal_number(move.signal)
-            sent = self._tree.signal(number, to=move.to, only_new=move.unheard)
-            self._note(f"{move.signal} to the {move.to}", sent)
-            # nothing ties these to the group: they hear by themselves
-            also = self._trees.sweep_unclaimed(number, only_new=move.unheard)
-            self._note(f"{move.signal} to what had hidden", also)
-        elif isinstance(move, ladder.Kill):
-            self._note("SIGKILL to the tree", self._tree.kill())
-            self._note("SIGKILL to what had hidden", self._trees.sweep_unclaimed(signal.SIGKILL))
-        elif isinstance(move, ladder.GiveUp):
-            self._give_up()
+    def _ask(self, move: Ask, number: int) -> None:
+        sent = self._tree.signal(number, to=move.to, only_new=move.unheard)
+        self._note(f"{move.signal} to the {move.to}", sent)
+        # nothing ties these to the group: they hear by themselves
+        also = self._trees.sweep_unclaimed(number, only_new=move.unheard)
+        self._note(f"{move.signal} to what had hidden", also)
 
-    def _note(self, what: str, sent: Sent) -> None:
-        if not sent.pids and not sent.refused:
-            return
-        refused = tuple(map(str, sent.refused))
-        self.steps.append((self._clock() - self.course.began, what, len(sent.pids), refused))
-        if refused and "SIGKILL" not in what:
-            self._say(f"may not signal {', '.join(refused)}")
+    def _kill(self) -> None:
+        self._note("SIGKILL to the tree", self._tree.kill())
+        self._note("SIGKILL to what had hidden", self._trees.sweep_unclaimed(signal.SIGKILL))
 
-    def _give_up(self) -> None:
-        self._over = True
+    def _give_up(self) -> tuple[str, ...]:
         members = (*self._tree.members(), *self._trees.unclaimed())
-        self.course = self.course.replace(survivors=tuple(map(str, members)))
         self._take_back()
         # the guardian, who may signal no more than we may, need not try once more
         self._link.leaves(self._cookie)
         for member in members:
             self._link.spares(self._cookie, member.pid, member.start_time)
+        return tuple(map(str, members))

@@ -1,0 +1,61 @@
+"""What waiting threads and those who end their waiting share."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from _thread import allocate_lock
+
+from procession.process.patience import slice_of
+
+
+class Latch:
+    """Falls once, for everybody who waits. Lighter than an Event: there is one in each handle."""
+
+    __slots__ = ("_fell", "_lock")
+
+    def __init__(self) -> None:
+        self._lock = allocate_lock()
+        self._lock.acquire()
+        self._fell = False
+
+    @property
+    def fell(self) -> bool:
+        return self._fell
+
+    def fall(self) -> None:
+        if not self._fell:
+            self._fell = True
+            self._pass_on()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        if self._fell:
+            return True
+        try:
+            if sys.platform == "win32":
+                self._wait_in_slices(timeout)
+            else:
+                self._lock.acquire(timeout=_limit(timeout))
+        finally:
+            if self._fell:
+                self._pass_on()  # also where Ctrl-C came just when we had it
+        return self._fell
+
+    def _pass_on(self) -> None:
+        """The next one who waits may have the lock."""
+        try:
+            self._lock.release()
+        except RuntimeError:
+            pass  # nobody has it
+
+    def _wait_in_slices(self, timeout: float | None) -> None:
+        until = None if timeout is None else time.monotonic() + timeout
+        while not self._fell:
+            left = None if until is None else max(0.0, until - time.monotonic())
+            if self._lock.acquire(timeout=_limit(slice_of(left))) or left == 0:
+                return
+
+
+def _limit(timeout: float | None) -> float:
+    return -1 if timeout is None else min(max(timeout, 0.0), threading.TIMEOUT_MAX)
