@@ -31,10 +31,12 @@ test: ## the whole suite; choose with PYTEST_ARGS="-m quick"
 	$(SETUP) test
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
-test-windows: ## what a Windows CPython says, under Wine: the unit suite and tests/windows
+test-windows: ## what a Windows CPython says, under Wine: the unit suite, tests/windows, the face of Popen
 	$(SETUP) test
 	$(BIN)/python tools/windows/lab.py \
-		-m pytest $(LAB_ARGS) tests/windows tests/os/test_executor_popen_face.py $(PYTEST_ARGS) + \
+		-m pytest $(LAB_ARGS) tests/windows "--ignore-glob=*_executor*.py" $(PYTEST_ARGS) + \
+		-m pytest $(LAB_ARGS) $(wildcard tests/windows/test_windows_executor*.py) \
+			tests/os/test_executor_popen_face.py $(PYTEST_ARGS) + \
 		-m pytest $(LAB_ARGS) tests/unit $(PYTEST_ARGS)
 
 check: ## style, types on three platforms, and who imports whom

@@ -135,7 +135,7 @@ def test_too_few_descriptors_cost_tasks_and_never_the_supervisor(project: Projec
 
 def test_next_to_no_descriptors_is_one_clear_line(project: Project) -> None:
     project.tasks({"a": sh("echo here")})
-    up = project.up(wrap=["/bin/sh", "-c", 'ulimit -n 10; exec "$@"', "sh"])
+    up = project.up(wrap=["/bin/sh", "-c", 'ulimit -n 12; exec "$@"', "sh"])
     assert up.status() == 1
     assert "Traceback" not in up.err
     assert "too many open files" in up.err.lower()

@@ -51,7 +51,9 @@ def test_two_at_once_have_folders_of_their_own(project: Project) -> None:
         name = time.strftime("demo-%Y-%m-%d--%H-%M-%S", time.gmtime(time.time() + second))
         (project.logs / "demo" / name).mkdir(parents=True)
         taken.add(name)
-    both = [project.up(env={"TZ": "UTC0"}) for _ in range(2)]
+    # where they cannot know of each other, as in two containers with one place for logs
+    places = [str(project.folder / f"runtime{n}") for n in range(2)]
+    both = [project.up(env={"TZ": "UTC0", "PROCESSION_RUNTIME_DIR": place}) for place in places]
     project.stage.ready(count=2)
     project.open_gate("gate")
     assert [up.status() for up in both] == [0, 0]

@@ -74,15 +74,15 @@ def test_a_fixed_back_off_lies_between_two_runs(project: Project) -> None:
 def test_without_a_fixed_back_off_it_grows(project: Project) -> None:
     project.tasks({"a": sh("exit 1", restart="always")})
     up = project.up()
-    project.until_logged("due in 1 s")
-    project.until_logged("due in 2 s")
+    project.until_logged("due in 1.")
+    project.until_logged("due in 2.")
     assert up.stop() == 0, up.said()
 
 
 def test_a_program_that_cannot_start_backs_off_too(project: Project) -> None:
     project.tasks({"a": {"program": "./missing", "program-must-exist": False, "restart": "always"}})
     up = project.up()
-    project.until_logged("due in 1 s")
+    project.until_logged("due in 1.")
     assert up.stop() == 0, up.said()
     assert project.log("procession.log").count(b"could not start") == 1
 

@@ -159,6 +159,15 @@ def ended(pid: int, bound: float = BOUND) -> bool:
         win.close(process)
 
 
+def in_a_job(pid: int) -> bool:
+    """Is that process a member of any job object?"""
+    process = win.open_process(pid)
+    try:
+        return win.in_job(process)
+    finally:
+        win.close(process)
+
+
 def outliving(pids: list[int], seconds: float = 1.0) -> list[int]:
     """Those of them that have not ended so many seconds from now."""
     until = time.monotonic() + seconds

@@ -381,6 +381,20 @@ def test_kill_lets_each_kind_of_program_clean_up(
     assert [text for _, text in result.stop_trace] == ["SIGTERM to the tree"]
 
 
+@pytest.mark.parametrize("step", ["SIGTERM", "CLOSE_STDIN"])
+def test_who_hears_nothing_else_hears_the_end_of_its_input(ex: Executor, step: str) -> None:
+    """It has no console, and is told by what `stdin=PIPE` made: it is closed."""
+    lines = Lines()
+    handle = ex.create_process(program("windows_reads", "none"), stdin=PIPE, stdout=lines)
+    told(lines, "ready")
+    handle.stop([Step(step, "tree", BOUND)])
+    assert list(lines) == ["clean after input"]
+    assert handle.result(BOUND).reason == "stopped"
+    assert handle.returncode == 8
+    assert handle.stdin is not None
+    assert handle.stdin.closed
+
+
 @pytest.mark.parametrize("way", ["kill", "stop", "executor"])
 def test_the_whole_tree_ends(way: str, said: Said) -> None:
     """Three generations, of which the last is in the midst of starting, and a deaf program."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from procession.logs.files import LogFolder
 from tests.support.windows import BOUND, Program
 
 pytestmark = pytest.mark.windows
@@ -95,6 +97,19 @@ def test_schema_is_printed(tmp_path: Path) -> None:
     told = procession("schema", cwd=tmp_path)
     assert told.returncode == 0
     assert json.loads(told.stdout)["title"]
+
+
+@pytest.mark.parametrize(("winerror", "told"), [(1314, False), (1, True)])
+def test_users_who_may_not_make_links_are_not_told_at_every_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, winerror: int, told: bool
+) -> None:
+    def refuses(*_: object) -> None:
+        raise OSError(22, "refused", None, winerror)
+
+    monkeypatch.setattr(os, "symlink", refuses)
+    folder = LogFolder.create(str(tmp_path), "trial", 0.0)
+    folder.close()
+    assert ("does not lead to the newest logs" in (folder.note or "")) == told
 
 
 @pytest.mark.parametrize("kind", ["no window", "new console"])

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.windows import BOUND, COMPILED, PROGRAMS, Program
-from tests.support.windows_trees import ended, outliving
+from tests.support.windows_trees import ended, in_a_job, outliving
 
 pytestmark = pytest.mark.windows
 
@@ -141,6 +141,20 @@ def test_a_deaf_command_is_ended_at_its_grace(tmp_path: Path) -> None:
     ]
 
 
+def test_what_could_not_be_killed_is_told_by_name(tmp_path: Path) -> None:
+    result = tmp_path / "result.json"
+    deaf = (str(COMPILED / "windows_console.exe"), "deaf")
+    words = ("--grace", "200ms", "--json-result", str(result), "--", *deaf)
+    with Program("windows_runs_powerless", *words) as program:
+        program.expect("ready")
+        program.close_window()
+        assert program.ended() == 125
+    found = json.loads(result.read_text("utf-8"))
+    name = f"windows_console.exe (pid {found['pid']})"
+    assert found["survivors"] == [name]
+    assert f"procession run: could not be killed: {name}" in program.seen
+
+
 def test_what_the_command_leaves_is_stopped() -> None:
     family = (sys.executable, script("windows_family"), "2", "leaves")
     with running("--grace", "200ms", "--", *family) as program:
@@ -156,6 +170,17 @@ def test_wm_close_to_us_is_a_graceful_stop_of_the_command() -> None:
         program.close_window()
         program.expect("heard window WM_CLOSE")
         assert program.ended() == 0
+
+
+def test_we_are_in_a_job_of_our_own() -> None:
+    """A program that was just started is in none, unless we are: see what follows."""
+    hears = script("windows_hears")
+    with Program("windows_hears", "wait") as program:
+        program.expect("ready")
+        assert not in_a_job(program.pid)
+    with running("--", sys.executable, hears, "wait") as program:
+        program.expect("ready")
+        assert in_a_job(program.pid)
 
 
 def test_our_own_sudden_end_takes_everything_along() -> None:

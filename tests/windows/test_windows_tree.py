@@ -14,7 +14,7 @@ from procession.errors import HostError
 from procession.process import _win32 as win
 from procession.process._tree_windows import own_job
 from tests.support.windows import BOUND, Program, until
-from tests.support.windows_trees import Forest, ended, outliving
+from tests.support.windows_trees import Forest, Run, ended, outliving
 
 pytestmark = pytest.mark.windows
 
@@ -135,76 +135,128 @@ def test_what_is_left_on_purpose_lives_on(forest: Forest) -> None:
 
 # ---- the stop, for each kind of program
 
+HEARS, BREAKS, INTERRUPTED = (
+    ("windows_hears", "wait"),
+    ("windows_sigbreak", "break"),
+    (
+        "windows_sigbreak",
+        "int",
+    ),
+)
+CONSOLE, DEAF = ("windows_console.exe", "hears"), ("windows_console.exe", "deaf")
+TOP, MESSAGE, BOTH = (("windows_box.exe", how) for how in ("top", "message", "both"))
+READS, NO_CONSOLE = ("windows_reads", "console"), ("windows_reads", "none")
+# An unhandled Ctrl-Break ends a process: by this code on Windows, by the other under Wine.
+BY_THE_SYSTEM = (0xC000013A, 0)
+KINDS = {
+    "wait_exit": HEARS,
+    "SIGBREAK handler": BREAKS,
+    "KeyboardInterrupt": INTERRUPTED,
+    "console handler in C": CONSOLE,
+    "top-level window": TOP,
+    "message-only window": MESSAGE,
+    "both windows": BOTH,
+    "reads its input": READS,
+    "no console": NO_CONSOLE,
+    "deaf": DEAF,
+}
 
-def stopped(forest: Forest, signal_: int, name: str, *arguments: str) -> tuple[list[str], object]:
-    """What it wrote after `ready`, and how it ended, asked by this signal."""
-    run = forest.start(name, *arguments)
+# Who ends by it, with what it writes and its code.
+ENDS: dict[str, dict[int, tuple[list[str], tuple[int, ...]]]] = {
+    "wait_exit": {
+        TERM: (["heard window WM_CLOSE"], (0,)),
+        CLOSE: (["heard window WM_CLOSE"], (0,)),
+        BREAK: (["heard console CTRL_BREAK_EVENT"], (0,)),
+        INT: (["heard console CTRL_C_EVENT"], (0,)),
+    },
+    "SIGBREAK handler": {
+        TERM: (["clean after break"], (5,)),
+        BREAK: (["clean after break"], (5,)),
+        INT: (["clean after ctrl-c"], (6,)),
+    },
+    "KeyboardInterrupt": {
+        TERM: ([], BY_THE_SYSTEM),
+        BREAK: ([], BY_THE_SYSTEM),
+        INT: (["clean after ctrl-c"], (6,)),
+    },
+    "console handler in C": {
+        TERM: (["event 1", "clean"], (3,)),
+        BREAK: (["event 1", "clean"], (3,)),
+        INT: (["event 0", "clean"], (3,)),
+    },
+    "top-level window": dict.fromkeys((TERM, CLOSE), (["close top", "clean"], (4,))),
+    "message-only window": dict.fromkeys((TERM, CLOSE), (["close message", "clean"], (4,))),
+    "both windows": dict.fromkeys((TERM, CLOSE), (["close top", "clean"], (4,))),
+    "reads its input": {INPUT: (["clean after input"], (8,))},
+    "no console": dict.fromkeys((TERM, INPUT), (["clean after input"], (8,))),
+}
+
+# Who is told and lives on, with what it writes; None: there is nobody who could be told.
+LIVES: dict[str, dict[int, list[str] | None]] = {
+    "wait_exit": {INPUT: []},
+    "SIGBREAK handler": {CLOSE: None, INPUT: []},
+    "KeyboardInterrupt": {CLOSE: None, INPUT: []},
+    "console handler in C": {CLOSE: None, INPUT: []},
+    "top-level window": {BREAK: ["a console event"], INT: ["a console event"], INPUT: []},
+    "message-only window": {BREAK: ["a console event"], INT: ["a console event"], INPUT: []},
+    "both windows": {BREAK: ["a console event"], INT: ["a console event"], INPUT: []},
+    "reads its input": {CLOSE: None, TERM: ["break"], BREAK: ["break"], INT: ["ctrl-c"]},
+    "no console": {CLOSE: None, BREAK: [], INT: []},  # it is known too late that it has none
+    "deaf": {
+        CLOSE: None, TERM: ["event 1"], BREAK: ["event 1"], INT: ["event 0"], INPUT: [],
+    },
+}  # fmt: skip
+
+
+def begun(forest: Forest, kind: str) -> Run:
+    run = forest.start(*KINDS[kind])
+    run.tree.close_input = run.end_input
     run.expect("ready")
-    assert run.tree.signal(signal_).pids == (run.pid,)
+    return run
+
+
+@pytest.mark.parametrize(
+    ("kind", "number"), [(kind, number) for kind, cells in ENDS.items() for number in cells]
+)
+def test_each_kind_ends_by_its_own_clean_up(forest: Forest, kind: str, number: int) -> None:
+    words, codes = ENDS[kind][number]
+    run = begun(forest, kind)
+    assert run.tree.signal(number).pids == (run.pid,)
     run.empty()
     while run.line() is not None:
         pass
-    return run.seen[1:], run.handle.poll_exit()
+    assert run.seen[1:] == words
+    status = run.handle.poll_exit()
+    assert status is not None
+    assert status.signal is None
+    assert status.code in codes
 
 
-@pytest.mark.parametrize(
-    ("name", "how", "number", "words", "code"),
-    [
-        ("windows_hears", "wait", TERM, ["heard window WM_CLOSE"], 0),
-        ("windows_hears", "wait", CLOSE, ["heard window WM_CLOSE"], 0),
-        ("windows_hears", "wait", BREAK, ["heard console CTRL_BREAK_EVENT"], 0),
-        ("windows_hears", "wait", INT, ["heard console CTRL_C_EVENT"], 0),
-        ("windows_sigbreak", "break", TERM, ["clean after break"], 5),
-        ("windows_sigbreak", "break", BREAK, ["clean after break"], 5),
-        ("windows_sigbreak", "int", INT, ["clean after ctrl-c"], 6),
-        ("windows_console.exe", "hears", TERM, ["event 1", "clean"], 3),
-        ("windows_console.exe", "hears", INT, ["event 0", "clean"], 3),
-        ("windows_box.exe", "top", TERM, ["close top", "clean"], 4),
-        ("windows_box.exe", "message", TERM, ["close message", "clean"], 4),
-        ("windows_box.exe", "both", TERM, ["close top", "clean"], 4),
-        ("windows_box.exe", "message", CLOSE, ["close message", "clean"], 4),
-    ],
-)
-def test_each_kind_ends_by_its_own_clean_up(
-    forest: Forest, name: str, how: str, number: int, words: list[str], code: int
+@pytest.mark.parametrize("kind", LIVES)
+def test_each_kind_lives_on_by_what_is_not_for_it_and_ends_by_force(
+    forest: Forest, kind: str
 ) -> None:
-    assert stopped(forest, number, name, how) == (words, ExitStatus(code))
-
-
-def test_a_deaf_program_ends_by_force_and_it_shows(forest: Forest) -> None:
-    run = forest.start("windows_console.exe", "deaf")
-    run.expect("ready")
-    assert run.tree.signal(TERM).pids == (run.pid,)
-    run.expect("event 1")
-    assert run.handle.poll_exit() is None
-    assert run.tree.kill().pids
+    run = begun(forest, kind)
+    for number, words in LIVES[kind].items():
+        assert run.tree.signal(number).pids == (() if words is None else (run.pid,)), number
+        run.expect(*(words or ()))
+        assert run.handle.poll_exit() is None, number
+    assert run.tree.kill().pids == (run.pid,)
     run.empty()
-    assert run.handle.poll_exit() == ExitStatus(signal=KILL)
+    assert run.handle.poll_exit() == ExitStatus(signal=KILL), "told from any code of its own"
 
 
-def test_wm_close_says_that_nobody_can_hear_it(forest: Forest) -> None:
-    run = forest.start("windows_console.exe", "hears")
-    run.expect("ready")
-    assert run.tree.signal(CLOSE).pids == ()
-    assert run.handle.poll_exit() is None
+def test_of_every_kind_all_is_tried() -> None:
+    for kind in KINDS:
+        tried = [*ENDS.get(kind, ()), *LIVES[kind]]
+        assert sorted(tried) == [INT, TERM, CLOSE, INPUT, BREAK], kind
 
 
-@pytest.mark.parametrize(
-    ("how", "number", "more"),
-    [
-        ("console", INPUT, {}),
-        ("console", TERM, {"session": False}),  # it is ours: nothing is typed there
-        ("none", TERM, {}),
-    ],
-    ids=["by choice", "shared console", "no console"],
-)
-def test_who_hears_nothing_else_may_hear_the_end_of_its_input(
-    forest: Forest, how: str, number: int, more: dict[str, bool]
-) -> None:
-    run = forest.start("windows_reads", how, **more)
+def test_in_a_shared_console_the_end_of_its_input_is_what_can_be_told(forest: Forest) -> None:
+    run = forest.start("windows_reads", "console", session=False)
     run.tree.close_input = run.end_input
     run.expect("ready")
-    assert run.tree.signal(number).pids == (run.pid,)
+    assert run.tree.signal(TERM).pids == (run.pid,)
     run.expect("clean after input")
     run.empty()
     assert run.handle.poll_exit() == ExitStatus(8)
@@ -334,4 +386,6 @@ def test_no_handle_of_ours_is_inherited(forest: Forest) -> None:
     os.close(writes)
     with open(reads, "rb") as stream:
         assert stream.read() == b""
+    assert not os.get_handle_inheritable(run.handle.job)  # type: ignore[attr-defined]
+    assert not os.get_handle_inheritable(run.handle.process)  # type: ignore[attr-defined]
     assert run.handle.poll_exit() is None

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.windows import BOUND, COMPILED, PROGRAMS, Program, until
-from tests.support.windows_trees import ended, outliving
+from tests.support.windows_trees import ended, in_a_job, outliving
 
 pytestmark = pytest.mark.windows
 
@@ -31,10 +31,11 @@ class Project:
         for key, value in keys.items():
             self._tasks += f"    {key.replace('_', '-')}: {value}\n"
 
-    def up(self, *words: str, by: str = "windows_ups") -> Program:
+    def up(self, *words: str, by: str = "windows_ups", before: tuple[str, ...] = ()) -> Program:
         text = f"name: trial\ntasks:\n{self._tasks}"
         (self.folder / "procession.yaml").write_text(text, encoding="utf-8")
-        return Program(by, "--log-dir", str(self.folder / "logs"), *words, cwd=self.folder)
+        logs = ("--log-dir", str(self.folder / "logs"))
+        return Program(by, *before, *logs, *words, cwd=self.folder)
 
     def log(self, name: str) -> bytes:
         (run,) = (path for path in (self.folder / "logs" / "trial").glob("trial-*"))
@@ -58,11 +59,13 @@ def until_line(program: Program, words: str) -> str:
 
 
 def test_tasks_run_to_their_end_and_all_of_it_is_kept(project: Project) -> None:
-    project.task("one", "windows_environment", "--cwd", cwd=f"'{project.folder}'")
+    folder = project.folder / "my progräm 日本"
+    folder.mkdir()
+    project.task("one", "windows_environment", "--cwd", cwd=f"'{folder}'")
     project.task("two", "windows_writes", "40", "0")
     with project.up("--quiet") as program:
         assert program.ended() == 0, program.seen
-    assert project.log("one.log").decode().strip() == str(project.folder)
+    assert project.log("one.log").decode().strip() == str(folder)
     assert project.log("two.log") == bytes(range(256)) * 256 * 40
 
 
@@ -105,6 +108,7 @@ def test_wm_close_stops_all_gracefully_each_in_its_own_way(project: Project) -> 
     with project.up() as program:
         for _ in range(6):
             until_line(program, "ready")
+        assert in_a_job(program.pid), "its own: test_windows_run.py shows that others are in none"
         program.close_window()
         assert program.ended() == 0, program.seen
     ends = {
@@ -117,6 +121,21 @@ def test_wm_close_stops_all_gracefully_each_in_its_own_way(project: Project) -> 
     }
     for name, words in ends.items():
         assert words in project.log(f"{name}.log").replace(b"\r", b""), name
+
+
+def test_a_supervisor_under_a_supervisor_stops_its_tasks_gracefully(project: Project) -> None:
+    """`procession run -- procession up`: jobs in jobs; whoever has a window hears from both."""
+    project.task("library", "windows_hears", "wait")
+    project.task("python", "windows_sigbreak", "break")
+    inner = ("--", sys.executable, str(PROGRAMS / "windows_ups.py"))
+    with project.up(by="windows_runs", before=inner) as program:
+        for _ in range(2):
+            until_line(program, "ready")
+        assert in_a_job(program.pid)
+        program.close_window()
+        assert program.ended() == 0, program.seen
+    assert b"heard window WM_CLOSE" in project.log("library.log")
+    assert b"clean after break" in project.log("python.log")
 
 
 def test_a_deaf_task_is_ended_at_its_time(project: Project) -> None:

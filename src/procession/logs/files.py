@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 EVENTS = "procession.log"  # no task may be called so
 LATEST = "latest"
+_MAY_NOT_LINK = 1314  # ERROR_PRIVILEGE_NOT_HELD: for administrators, and in developer mode
 _STREAM_ENDINGS = (".stdout", ".stderr")
 
 
@@ -34,15 +35,15 @@ class LogFolder:
         self.path = path
         self._project = project
         self._bounds = bounds
-        self._lock = hold(path)
+        self._lock: int | None = None
         self.note = note  # what did not work and costs no log: for the user to hear once
         self._sinks: dict[tuple[str, str], Sink] = {}
         self._events = Sink(EVENTS, path=os.path.join(path, EVENTS), bounds=bounds)
         self._post: Post | None = None
         trouble = self._events.open(time.monotonic())
         if trouble is not None:
-            self._unlock()
             raise HostError("log folder", f"{path}: {trouble}", "a place to write", _ELSEWHERE)
+        self._lock = hold(path)  # last: where descriptors are short the log itself matters more
 
     @staticmethod
     def create(
@@ -212,5 +213,7 @@ def _point_latest(parent: str, name: str) -> str | None:
             os.unlink(new)
             raise
     except OSError as e:  # a file system without links, or something else is called so
+        if getattr(e, "winerror", None) == _MAY_NOT_LINK:
+            return None  # most users of Windows: they would be told so at every start
         return f"{link} does not lead to the newest logs: {e.strerror}"
     return None

@@ -130,6 +130,13 @@ class Engine(Course):
             self._leader_ended(live)
         self._end_if_empty(live)
 
+    def _remind(self) -> None:
+        super()._remind()
+        # The vendor does not promise that each word of a job arrives at its port
+        # (https://learn.microsoft.com/windows/win32/api/winnt/ns-winnt-jobobject_associate_completion_port).
+        for key in list(self._performer.live):
+            self._look_at(key)
+
     def _ask_again(self, blind: list[LiveRun]) -> None:
         raise AssertionError("the port tells of each end")
 

@@ -102,7 +102,7 @@ class Single(SingleCourse):
         try:
             word = self._inbox.get(timeout=seconds)
         except Empty:
-            return
+            word = _CHANGED  # not each word of a job need arrive at its port
         if word == _CHANGED:
             self._look()
         else:
