@@ -223,6 +223,20 @@ def test_a_crash_whose_restart_can_never_be_keeps_its_status() -> None:
     )
 
 
+@pytest.mark.parametrize("end", ["completed", "failed", "stopped"])
+def test_what_could_not_be_killed_is_not_waited_for(end: str) -> None:
+    crew = Crew(task("web", "db"), task("db"), task("other")).up()
+    if end == "stopped":
+        crew.stop("web")
+    crew.ends("web", 1 if end == "failed" else 0)
+    crew.stop("db").rings("db").rings("db")
+    assert (crew.name("web"), crew.name("db")) == (end, "stopped")
+    assert crew.start("web").said == [
+        "web skipped: Ann starts it; not started: "
+        "db was stopped: Ann stops it, what is left could not be killed"
+    ]
+
+
 def test_a_chain_of_thousands_falls_without_recursion_and_in_few_words() -> None:
     names = [f"t{n}" for n in range(3000)]
     tasks = [task(names[0], ready=CHECK)]

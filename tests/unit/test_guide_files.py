@@ -16,7 +16,7 @@ from procession.config.source import Source
 
 DOCS = Path(__file__).parents[2] / "docs"
 YAML = re.compile(r"^```yaml\n(.*?)^```$", re.M | re.S)
-PAGES = ("guide-files.md", "guide-up.md", "guide-readiness.md")
+PAGES = ("guide-files.md", "guide-up.md", "guide-readiness.md", "guide-order.md")
 # Jinja2 makes YAML of one that is rendered as a whole; other pages' are parts of a file.
 BLOCKS = [
     pytest.param(block, id=f"{page}-{i}")
