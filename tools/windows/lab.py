@@ -312,9 +312,10 @@ class Lab:
         try:
             # services and desktop first, with streams of their own, which they keep open
             self._quietly(self.tools.wine, str(self.desktop))
-            started = [self._start(part) for part in parts]
+            told = [self.folder / f"status-{number}" for number in range(len(parts))]
+            started = [self._start(*each) for each in zip(parts, told, strict=True)]
             try:
-                return max(_show(process) for process in started)
+                return max(_show(*each) for each in zip(started, told, strict=True))
             finally:
                 for process in started:
                     process.kill()
@@ -322,11 +323,13 @@ class Lab:
         finally:
             self._end()
 
-    def _start(self, arguments: list[str]) -> subprocess.Popen[bytes]:
-        """In a console of its own. Its output through a pipe: Wine 8 cannot fstat() an inherited
-        file."""
+    def _start(self, arguments: list[str], told: Path) -> subprocess.Popen[bytes]:
+        """In a console of its own; `told` will have its status. Its output through a pipe: Wine 8
+        cannot fstat() an inherited file."""
+        told.unlink(missing_ok=True)
+        wanted = [str(self.python), f"--lab-status={dos(told)}", *arguments]
         return subprocess.Popen(
-            [self.tools.wine, str(self.desktop), str(self.python), *arguments],
+            [self.tools.wine, str(self.desktop), *wanted],
             env=self._environment,
             cwd=ROOT,
             stdin=subprocess.DEVNULL,
@@ -335,13 +338,18 @@ class Lab:
         )
 
 
-def _show(process: subprocess.Popen[bytes]) -> int:
-    """What it writes, to its end; its status. Those that come later wait in their pipes."""
+def _show(process: subprocess.Popen[bytes], told: Path) -> int:
+    """What it writes, to its end; its status, 1 at least where it was cut off: that is 0 for Wine.
+    Those that come later wait in their pipes."""
     assert process.stdout is not None
     for line in process.stdout:
         sys.stdout.buffer.write(line.replace(b"\r\n", b"\n"))
         sys.stdout.buffer.flush()
-    return process.wait()
+    status = process.wait()
+    if told.exists():
+        return int(told.read_text())
+    print(f"the Windows lab: cut off, with status {status}", file=sys.stderr)
+    return status or 1
 
 
 def dos(path: Path) -> str:

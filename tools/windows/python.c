@@ -8,8 +8,12 @@
    - GenerateConsoleCtrlEvent(CTRL_BREAK or CTRL_CLOSE, GROUP) starts that thread itself, in the
      group's leader and what is below it; for group 0, in the process that AttachConsole named and
      what is below it, since Wine does not tell who else has a console;
-   - a Ctrl-Break that arrives raises SIGBREAK where Python has a handler for it. */
+   - a Ctrl-Break that arrives raises SIGBREAK where Python has a handler for it.
+
+   python.exe --lab-status=FILE ARGUMENTS... writes its status there when it comes to its end: who is
+   terminated has status 0 under Wine, which is not to be taken for success. */
 #include <windows.h>
+#include <stdio.h>
 #include <tlhelp32.h>
 #include <wchar.h>
 
@@ -139,12 +143,32 @@ static void hook(const char *name, void *by, unsigned char **at, unsigned char *
     patch(*at, is);
 }
 
+static void tell(const wchar_t *file, int status) {
+    char text[16];
+    DWORD written;
+    HANDLE handle = CreateFileW(file, GENERIC_WRITE, 0, NULL, CREATE_ALWAYS, 0, NULL);
+    if (handle == INVALID_HANDLE_VALUE) return;
+    sprintf(text, "%d", status);
+    WriteFile(handle, text, (DWORD)strlen(text), &written, NULL);
+    CloseHandle(handle);
+}
+
 int wmain(int argc, wchar_t **argv) {
+    const wchar_t *file = NULL;
+    int status;
+    if (argc > 1 && !wcsncmp(argv[1], L"--lab-status=", 13)) {
+        file = argv[1] + 13;
+        argv[1] = argv[0];
+        argv++;
+        argc--;
+    }
     if (GetProcAddress(GetModuleHandleA("ntdll"), "wine_get_version")) {
         InitializeCriticalSection(&one_at_a_time);
         hook("GenerateConsoleCtrlEvent", generate, &hooked, original, detour);
         hook("AttachConsole", attach, &hooked_attach, original_attach, detour_attach);
         SetConsoleCtrlHandler(on_break, TRUE);
     }
-    return Py_Main(argc, argv);
+    status = Py_Main(argc, argv);
+    if (file) tell(file, status);
+    return status;
 }
