@@ -280,7 +280,7 @@ class Rules:
     def _skipped(self, book: Book, change: act.Changed) -> None:
         status = book.owed
         if self.order.skipped[book.name] == "late":
-            status = status or 1
+            status = book.owed = status or 1
         if self._verdict is None:
             self._over(book, status, skipped=True)
 

@@ -125,7 +125,9 @@ class Fleet:
         if self._order is None or self.stopping:
             self._step(event, now, actions)
             return
-        if isinstance(event, _ASKED_UP):
+        if isinstance(event, ev.Held):
+            event = self._order.held(event.replica)  # what came between may have changed it
+        elif isinstance(event, _ASKED_UP):
             self._start_missing(self._order, event, now, actions)
         if isinstance(event, _RESTARTS):
             self._restart_with(self._order, event, now, actions)
