@@ -93,6 +93,23 @@ def test_doctor_tells_what_works(tmp_path: Path) -> None:
     assert told.returncode == 0
 
 
+STEERING = (
+    ("ps",), ("ps", "--all"), ("ps", "--json"), ("start", "web"), ("stop", "web"),
+    ("restart", "web"), ("down",), ("why", "web"), ("logs", "-f"), ("wait", "--timeout", "60"),
+)  # fmt: skip
+
+
+def test_what_steers_a_running_project_says_that_it_cannot_yet(tmp_path: Path) -> None:
+    """At once, in one line, with what can be done instead."""
+    written(tmp_path, "args: -V")
+    for words in STEERING:
+        told = procession(*words, cwd=tmp_path)
+        assert (told.returncode, told.stdout) == (1, ""), words
+        (line,) = told.stderr.splitlines()
+        assert "it cannot be seen or steered from outside on Windows yet" in line
+        assert "Ctrl-C" in line
+
+
 def test_schema_is_printed(tmp_path: Path) -> None:
     told = procession("schema", cwd=tmp_path)
     assert told.returncode == 0
