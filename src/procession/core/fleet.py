@@ -123,7 +123,8 @@ class Fleet:
 
     def _happens(self, event: ev.Event, now: float, actions: list[Action]) -> None:
         if self._order is None or self.stopping:
-            self._step(event, now, actions)
+            if not isinstance(event, ev.Held):  # nobody waits for anything any more
+                self._step(event, now, actions)
             return
         if isinstance(event, ev.Held):
             event = self._order.held(event.replica)  # what came between may have changed it
@@ -178,14 +179,14 @@ class Fleet:
             self._next += self._order.changed(before, after, now)
             if after.leads and isinstance(after.phase, Backoff) and after.phase is not before.phase:
                 self._next += self._order.leads(after)
-        if after.ended == before.ended:
+        if after.phase is before.phase or not (before.ended or after.ended):
             return
         self._open += before.ended - after.ended
-        if after.ended:
-            self._one_ended(after, now, actions)
-        else:
+        if before.ended:
             # somebody saw the failure and mended it: what it comes to now is what counts
             self._failures.pop(after.replica, None)
+        if after.ended:
+            self._one_ended(after, now, actions)
 
     def _one_ended(self, replica: ReplicaState, now: float, actions: list[Action]) -> None:
         phase, task = replica.phase, replica.task
