@@ -7,7 +7,7 @@ import sys
 
 from procession.app import wants_color
 from procession.cli.printing import print_out
-from procession.cli.running import connect, none_of, parser_for, told_failure
+from procession.cli.running import connect, none_of, not_here, parser_for, told_failure
 from procession.control.protocol import chosen
 from procession.core.parts import duration
 from procession.errors import HostError, ProcessionError, one_line
@@ -91,7 +91,7 @@ def readiness(row: Mapping[str, Any]) -> str:
 if sys.platform == "win32":
 
     def _projects(as_json: bool) -> int:
-        raise HostError("this verb", "has no mechanism on Windows yet", "a POSIX host")
+        raise not_here()
 
 else:
 
