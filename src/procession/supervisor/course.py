@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from procession.core.fleet import Happening
     from procession.lookup import Launch
-    from procession.process.tree import Trees
+    from procession.process._tree import Trees
     from procession.spec import Project, Task
     from procession.supervisor.output import Output
     from procession.supervisor.perform import Told, Watcher
@@ -62,7 +62,10 @@ class Course:
         watcher: Watcher,
         make_output: Callable[[Callable[[Hashable], None]], Output],
         environ: Mapping[str, str],
+        owner: str = "",
     ) -> None:
+        """`owner`: of a project that is not all of its process: by which the processes of all its
+        runs are known."""
         self._clock = time.monotonic
         self._project = project
         self._fleet = Fleet(project, chance)
@@ -91,6 +94,7 @@ class Course:
             post=self._inbox.append,
             watcher=watcher,
             equip=self._equip,
+            owner=owner,
         )
         self._beside = Beside(self, self._performer, link.makes)
 

@@ -14,7 +14,7 @@ from procession.core.stop import ladder_of, outline
 from procession.process.command import Command
 from procession.process.limits import as_found
 from procession.process.spawn import encoded
-from procession.process.tree import COOKIE
+from procession.process.tree import COOKIE, OWNER
 from procession.spec import CLOSE_STDIN
 from procession.supervisor import identity
 from procession.supervisor.injected import MANAGERS, PID, injected
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from procession.logs.pipes import Tap
     from procession.lookup import Launch
     from procession.process.handle import Handle
-    from procession.process.tree import Trees
+    from procession.process._tree import Trees
     from procession.spec import Project, Task
     from procession.supervisor.output import Output
     from procession.supervisor.probes.outfit import Outfit
@@ -77,6 +77,7 @@ class Performer:
         post: Callable[[ev.Event], None],
         watcher: Watcher,
         equip: Callable[[Task, int | None], Outfit | None],
+        owner: str = "",
     ) -> None:
         self._replicas = {replica.name: replica for replica in project.replicas()}
         self._project = project.name
@@ -90,7 +91,8 @@ class Performer:
         self._watcher = watcher
         self._equip = equip
         # unguessable, so that no other supervisor's processes are ever taken for ours
-        self._token = os.urandom(8).hex()
+        self._token = owner or os.urandom(8).hex()
+        self._owner = owner
         self.live: dict[RunKey, LiveRun] = {}
         self.survivors: list[str] = []  # what could not be killed, by name
         self._entries: dict[tuple[str, str], bytes] = {}  # most of them are the same for all tasks
@@ -198,10 +200,10 @@ class Performer:
         self._unwatched.clear()
         return blind
 
-    def _nested(self, cookie: str) -> str:
+    def _nested(self, name: str, mark: str) -> str:
         """A supervisor under a supervisor keeps the outer one's mark."""
-        outer = self._environ.get(COOKIE)
-        return f"{outer}:{cookie}" if outer else cookie
+        outer = self._environ.get(name)
+        return f"{outer}:{mark}" if outer else mark
 
     def _begin(
         self,
@@ -219,8 +221,11 @@ class Performer:
     ) -> LiveRun:
         """Start and plant it. `last_words`: the signal and the grace of a guardian's sweep.
         `ended_by_input`: its input is a pipe, which ends when it is to end."""
-        nested = self._nested(cookie)
-        env = [*inherited, *encoded({**marks, COOKIE: nested}, {})]
+        nested = self._nested(COOKIE, cookie)
+        own = {COOKIE: nested}
+        if self._owner:
+            own[OWNER] = self._nested(OWNER, self._owner)
+        env = [*inherited, *encoded({**marks, **own}, {})]
         reads, writes = self._output.pipes(len(self._unwatched) + 1)  # their pidfds
         ours, theirs = [*reads], [*writes]
         stdin, ends_input = None, -1
@@ -267,6 +272,8 @@ class Performer:
         """The task's environment without what is ours to say, and what was said to us alone."""
         env = launch.env
         hidden = env.keys() & {COOKIE, PID, *marks}
+        if self._owner:
+            hidden |= env.keys() & {OWNER}
         own = [name for name, _ in task.environment]
         for name in MANAGERS:
             if name in env and name not in own and env[name] == self._environ.get(name):
@@ -296,11 +303,15 @@ class Performer:
 
     def over(self, live: LiveRun) -> None:
         """The run's tree is empty: let go of it, and have its output read to the end."""
+        self.bury(live)
+        self._output.drain(live.key)
+
+    def bury(self, live: LiveRun) -> None:
+        """The run's tree is empty: let go of it."""
         live.ending = True
         self._link.ended(live.cookie)  # while the leader's pid is its own: nobody else is meant
         live.tree.finish()
         self._let_go(live)
-        self._output.drain(live.key)
 
     def _release(self, a: act.Release) -> None:
         live = self.live.get((a.replica, a.run))
