@@ -154,6 +154,11 @@ class Guest(PosixCourse):
 
     # --- the end -----------------------------------------------------------------------------
 
+    def abandon(self) -> None:
+        """It never ran: give back what it has."""
+        self._output.abandon()
+        self._give_back()
+
     def _abort(self) -> None:
         """Something of ours failed: no task is to outlive that, graceful or not."""
         lost = list(self._performer.live.values())

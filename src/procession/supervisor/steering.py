@@ -126,6 +126,11 @@ class Steering:
             if look in self._looks:
                 self._looks.remove(look)
 
+    @property
+    def stopping(self) -> bool:
+        """Is the whole project on its way down?"""
+        return self._course.fleet.stopping
+
     def newer(self, version: int, within: float) -> None:
         """Return once something changed after `version`, the loop ended, or `within` s later."""
         with self._news:
