@@ -121,7 +121,8 @@ class Project:
     def _options(self, environ: Mapping[str, str]) -> dict[str, Any]:
         written: Written | None = None
         if self.tasks or self._said.values or not self.files:
-            written = Written(self._said, (task._said for task in self.tasks))
+            said_of_tasks = (task._said for task in self.tasks)
+            written = Written(self._said, said_of_tasks, alone=not self.files)
         return {
             "cwd": os.getcwd(),
             "base": self.folder,

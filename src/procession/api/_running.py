@@ -18,7 +18,7 @@ from procession.errors import HostError, LateError, ProcessionError, TaskFailedE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Generator, Iterable, Sequence
+    from collections.abc import Callable, Generator, Iterable, Sequence
     from types import TracebackType
     from typing import Any, Protocol, Self, TypeVar
 
@@ -128,7 +128,7 @@ class Running:
 
     def _at_exit(self) -> None:
         if os.getpid() == self._pid:
-            self._wish_down("the program ends", force=False)
+            self._wish_down("asked for by the end of the program it runs in", force=False)
             block(Coming(self._end))
 
     def __enter__(self) -> Self:
@@ -170,7 +170,7 @@ class Running:
 
     def force(self) -> None:
         """Kill all that is left of it; returns at once."""
-        self._wish_down("forced", force=True)
+        self._wish_down(_WHO, force=True)
 
     # --- looking -----------------------------------------------------------------------------
 
@@ -200,7 +200,7 @@ class Running:
         """How a task is, why, and what came before: what `procession why` prints."""
         from procession.control.words import told
 
-        self._await_written()
+        self._drive(self._written())
         rows = self._rows((name,))
         return "\n".join("".join(f"{line}\n" for line in told(row, self._logs)) for row in rows)
 
@@ -210,18 +210,11 @@ class Running:
         that are no UTF-8 are replaced. Empty where no logs are written."""
         from procession.api._output import written
 
-        self._await_written()
+        self._drive(self._written())
         found = [str(row["name"]) for row in self._rows(names)]
         if self._logs is None:
             return ""
         return written(self._logs, found, lines, len(found) > 1 if prefix is None else prefix)
-
-    def _await_written(self) -> None:
-        """Bounded: a dead disk holds up nobody who asks."""
-        done = threading.Event()
-        if not self._end.over:
-            self._loop.when_written(done.set)
-            done.wait(_WRITTEN)
 
     def _rows(self, names: Iterable[str]) -> list[dict[str, Any]]:
         rows = self._steer().rows()[2]
@@ -331,12 +324,12 @@ class Running:
 
     def _down(self, force: bool, timeout: float | None, why: str) -> Plan[int]:
         self._steer()
-        self._wish_down(f"stop {why}", force=force)
+        self._wish_down(why, force=force)
         return (yield from self._until_end(timeout))
 
-    def _wish_down(self, reason: str, *, force: bool) -> None:
+    def _wish_down(self, who: str, *, force: bool) -> None:
         if self._steering is not None:
-            self._steering.down(force, reason)
+            self._steering.down(force, who)
 
     def _until_end(self, timeout: float | None) -> Plan[int]:
         self._steer()
@@ -368,24 +361,32 @@ class Running:
         if waiting.failed:
             bad = [row for row in rows if row["name"] in waiting.failed]
             words = "\n".join(waiting.failed.values())
-            raise TaskFailedError(words + self._last_words(bad), _rows_of(bad))
+            raise TaskFailedError(words + (yield from self._last_words(bad)), _rows_of(bad))
         if waiting.open and waiting.ended:  # it was lost
             yield Coming(self._end)
             self._raise_failure()
         if waiting.open:
             rows = yield from self._look(())  # the latest words of a check are no change of state
             late = [row for row in rows if row["name"] in waiting.open]
-            raise LateError(_late(what, timeout, late) + self._last_words(late), _rows_of(late))
+            words = _late(what, timeout, late)
+            raise LateError(words + (yield from self._last_words(late)), _rows_of(late))
         return _rows_of(rows)
 
-    def _last_words(self, rows: Sequence[dict[str, Any]]) -> str:
+    def _last_words(self, rows: Sequence[dict[str, Any]]) -> Plan[str]:
         """What these wrote last, for who reads why it went wrong."""
         if self._logs is None:
             return ""
         from procession.api._output import last_words
 
-        self._await_written()
+        yield from self._written()
         return last_words(self._logs, [str(row["name"]) for row in rows])
+
+    def _written(self) -> Plan[None]:
+        """Until the logs have what came so far. Bounded: a dead disk holds up nobody who asks."""
+        if not self._end.over:
+            written = Moment()
+            self._loop.when_written(written.come)
+            yield Coming(written, _WRITTEN)
 
     # --- who waits ---------------------------------------------------------------------------
 

@@ -39,7 +39,15 @@ def up(
     Raises ConfigError with every problem, UsageError, HostError: nothing was started then. From any
     thread, under an asyncio loop too (it takes some milliseconds: `up_async` does not block).
     """
-    return _up(as_project(what, sys._getframe(1)), only, without, needed, log_dir, echo, environ)
+    return up_project(
+        as_project(what, sys._getframe(1)),
+        only=only,
+        without=without,
+        needed=needed,
+        log_dir=log_dir,
+        echo=echo,
+        environ=environ,
+    )
 
 
 async def up_async(
@@ -57,7 +65,16 @@ async def up_async(
 
     project = as_project(what, sys._getframe(1))
     begun = asyncio.get_running_loop().run_in_executor(
-        None, _up, project, only, without, needed, log_dir, echo, environ
+        None,
+        lambda: up_project(
+            project,
+            only=only,
+            without=without,
+            needed=needed,
+            log_dir=log_dir,
+            echo=echo,
+            environ=environ,
+        ),
     )
     try:
         return await asyncio.shield(begun)
@@ -74,15 +91,17 @@ def _regretted(begun: object) -> None:
         begun.result().force()
 
 
-def _up(
+def up_project(
     project: Project,
-    only: Iterable[str],
-    without: Iterable[str],
-    needed: bool,
-    log_dir: Path | None,
-    echo: bool,
-    environ: Mapping[str, str] | None,
+    *,
+    only: Iterable[str] = (),
+    without: Iterable[str] = (),
+    needed: bool = True,
+    log_dir: Path | None = None,
+    echo: bool = False,
+    environ: Mapping[str, str] | None = None,
 ) -> Running:
+    """`up` of a project."""
     inherited = dict(os.environ if environ is None else environ)
     loaded = project.load(inherited)
     model = loaded.project

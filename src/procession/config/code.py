@@ -41,32 +41,29 @@ class Said(Record):
 
 def said(place: Place, values: Mapping[str, object]) -> Said:
     """Raises TypeError for a value of a type that no file can hold. What is None was not said."""
-    return Said(
-        place, tuple((key, flow(v, key)) for key, v in values.items() if v is not None)
-    )
+    return Said(place, tuple((key, flow(v, key)) for key, v in values.items() if v is not None))
 
 
 class Written:
-    """A whole project as `source`, with the places of its lines."""
+    """A whole project as `source`, with the places of its lines. `alone`: no file has tasks."""
 
-    def __init__(self, project: Said, tasks: Iterable[Said]) -> None:
+    def __init__(self, project: Said, tasks: Iterable[Said], *, alone: bool = True) -> None:
         self._places: list[Place] = []
         self._lines: list[str] = []
-        self._add(project.place, "{}" if not project.values else "", project.values, "")
+        self._add(project, "")
         found = list(tasks)
         if found:
             self._line(found[0].place, "tasks:")
+        elif alone:
+            self._line(project.place, "tasks: []")
         for task in found:
-            self._add(task.place, "- {}" if not task.values else "", task.values, "- ")
+            self._add(task, "- ")
         self.source = Source(NAME, "".join(f"{line}\n" for line in self._lines))
 
-    def _add(
-        self, place: Place, empty: str, values: Iterable[tuple[str, str]], lead: str
-    ) -> None:
-        if empty and lead:
-            self._line(place, empty)
-        for key, value in values:
-            self._line(place, f"{lead}{quote(key) if not key.isidentifier() else key}: {value}")
+    def _add(self, said: Said, lead: str) -> None:
+        for key, value in said.values:
+            shown = key if key.isidentifier() else quote(key)
+            self._line(said.place, f"{lead}{shown}: {value}")
             lead = " " * len(lead)
 
     def _line(self, place: Place, text: str) -> None:
@@ -89,8 +86,7 @@ class Written:
         )
 
     def _place(self, line: int) -> Place:
-        last = len(self._places) - 1
-        return self._places[min(max(line - 1, 0), last)] if last >= 0 else Place(NAME, 1, 1)
+        return self._places[min(line, len(self._places)) - 1]
 
     def _where(self, line: int) -> str:
         place = self._place(line)
@@ -117,9 +113,7 @@ def flow(value: object, path: str) -> str:
     elif isinstance(value, list | tuple):
         return f"[{', '.join(flow(one, f'{path}[{i}]') for i, one in enumerate(value))}]"
     elif hasattr(value, "items"):
-        inside = (
-            f"{flow(key, path)}: {flow(one, f'{path}.{key}')}" for key, one in value.items()
-        )
+        inside = (f"{flow(key, path)}: {flow(one, f'{path}.{key}')}" for key, one in value.items())
         return f"{{{', '.join(inside)}}}"
     raise TypeError(
         f"{path}: a value of type {type(value).__name__}; expected text, a number, a boolean, "

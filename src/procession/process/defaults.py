@@ -63,7 +63,7 @@ def ignores() -> bool:
 
 
 def spawn_anyhow(command: Command) -> Handle:
-    """`spawn` where that will do, else `spawn_clean`: for applications, which may be as they like."""
+    """`spawn` where that will do, else `spawn_clean`: from an application."""
     return spawn_clean(command) if ignores() or blocks() or command.prepares else spawn(command)
 
 

@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 
     from procession.lookup import Launch
     from procession.process._places_posix import Places
-    from procession.process.link import Link
     from procession.process._tree import Trees
+    from procession.process.link import Link
     from procession.spec import Project
     from procession.supervisor.output import Output
     from procession.supervisor.perform import Told

@@ -104,6 +104,7 @@ class WindowsCourse(Course):
     def _ask_again(self, blind: list[LiveRun]) -> None:
         raise AssertionError("the port tells of each end")
 
+
 class Engine(WindowsCourse):
     """Runs one project from its first spawn to the end of its last tree. As `engine.Engine`."""
 

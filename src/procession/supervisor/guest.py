@@ -106,11 +106,14 @@ class Guest(PosixCourse):
         )
 
     def _grew(self, key: Hashable) -> None:
-        """Who is in the tree of a run that was never told anything has not heard of anything."""
+        """These trees tell at each look of all that have not heard the last signal: of a run that
+        was never told anything, of everybody. It is news where somebody is to hear it."""
         live = self._performer.live.get(key)  # type: ignore[call-overload]  # of any kind
         if live is None:
             return
-        if live.leader_told or self._fleet.replicas[live.replica].phase.name == "stopping":
+        state = self._fleet.replicas[live.replica]
+        left = live.leader_told and state.task.leftover != "wait"
+        if left or state.phase.name == "stopping":
             super()._grew(key)
 
     def _look_at_trees(self) -> None:

@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 
     from procession.logs.pipes import Tap
     from procession.lookup import Launch
-    from procession.process.handle import Handle
     from procession.process._tree import Trees
+    from procession.process.handle import Handle
     from procession.spec import Project, Task
     from procession.supervisor.output import Output
     from procession.supervisor.probes.outfit import Outfit
@@ -256,6 +256,9 @@ class Performer:
         live.outfit, live.owner = outfit, owner
         live.input = ends_input
         if sys.platform == "win32" and ends_input >= 0:
+            from procession.process._tree_windows import WindowsTree
+
+            assert isinstance(tree, WindowsTree)
             tree.close_input = live.end_input
         # of what is not kept nobody needs the rest
         self._link.started(cookie, handle.pid, outputs if tail is None else ())
