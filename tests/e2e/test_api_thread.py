@@ -100,7 +100,7 @@ def test_who_is_not_ready_in_time_is_named_with_the_reason(
         run.ready("quick", timeout=20)
         project.stage.ready("slow")
         with pytest.raises(
-            TimeoutError, match="after 0.1 s not ready: slow .running:.*made"
+            TimeoutError, match=r"after 0.1 s not ready: slow .running:.*made"
         ) as late:
             run.ready(timeout=0.1)
         assert isinstance(late.value, LateError)
@@ -124,6 +124,17 @@ def test_who_will_not_be_ready_is_told_at_once_with_its_last_words(
         assert "\n  bad | no database" in words
         assert [row.exit for row in failed.value.rows] == ["exited with 4"]
         assert run.status is None
+
+
+def test_who_ended_well_was_ready_and_who_was_stopped_is_not_waited_for(inside: Inside) -> None:
+    later = task("later", sh("exec sleep 600", autostart=False))
+    with inside(task("job", sh("exit 0")), task("stays", sh("exec sleep 600")), later) as run:
+        assert run.wait("job", timeout=20) == 0
+        assert [row.state for row in run.ready(timeout=20)] == ["completed", "running"]
+        with pytest.raises(TaskFailedError, match="later stopped: it does not start with"):
+            run.ready("later", timeout=20)
+        run.start("later", timeout=20)
+        assert len(run.ready(timeout=20)) == 3
 
 
 def test_nobody_starts_where_anything_is_wrong(inside: Inside) -> None:
@@ -269,7 +280,7 @@ def test_many_threads_wait_and_wish_at_once(project: Project, inside: Inside) ->
 def test_names_that_nobody_has(inside: Inside) -> None:
     with inside(task("one", sh("exec sleep 600"))) as run:
         for call in (run.ready, run.start, run.stop, run.restart, run.wait, run.ps, run.logs):
-            with pytest.raises(UsageError, match="nine: no task or replica.*expected one"):
+            with pytest.raises(UsageError, match=r"nine: no task or replica.*expected one"):
                 call("nine")
         with pytest.raises(UsageError, match="no task is named"):
             run.stop()

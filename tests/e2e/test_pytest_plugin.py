@@ -1,4 +1,4 @@
-"""The fixtures for pytest, in runs of pytest of their own: as who installed the package has them."""
+"""The fixtures for pytest, in runs of pytest of their own, as a user has them."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_fails(procession):
     assert not "this"
 
 def test_never_ready(procession):
-    procession.up(Task("bad", **script("echo no database; exit 4")))
+    procession.up(Task("bad", **script("echo no database; exit 4"), ready={"tcp": 1}))
 
 def test_passes(procession):
     procession.up(Task("quiet", **script("echo nobody sees this; exec sleep 600")))

@@ -235,7 +235,8 @@ class Running:
 
     def ready(self, *names: str, timeout: float | None = TIMEOUT) -> list[Row]:
         """Wait until these (without names: all that are wanted) are ready; their rows. Raises
-        TaskFailedError as soon as one of them is at rest and will not be ready."""
+        TaskFailedError as soon as one of them is at rest and will not be ready. A task without
+        `ready` is ready once it was started, also when it ended well since."""
         return self._drive(self._ready(names, timeout))
 
     async def ready_async(self, *names: str, timeout: float | None = TIMEOUT) -> list[Row]:
@@ -292,9 +293,14 @@ class Running:
 
     def _ready(self, names: Sequence[str], timeout: float | None) -> Plan[list[Row]]:
         rows = yield from self._look(names)
-        if not names:
-            rows = [row for row in rows if row["wanted"]]
-        return (yield from self._until("ready", {r["name"]: goals.ready for r in rows}, timeout))
+        if not names:  # who was stopped by a wish, or waits for one, is not waited for
+            rows = [row for row in rows if row["wanted"] or row["state"] != "stopped"]
+        checked = {task.name for task in self._project.tasks if task.ready is not None}
+        wanted: dict[str, goals.Goal] = {
+            row["name"]: goals.ready if row["task"] in checked else goals.ready_as_started
+            for row in rows
+        }
+        return (yield from self._until("ready", wanted, timeout))
 
     def _wish(self, verb: str, names: Sequence[str], timeout: float | None) -> Plan[list[Row]]:
         if not names:

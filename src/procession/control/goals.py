@@ -61,6 +61,11 @@ def ready(row: Row) -> Verdict:
     return None
 
 
+def ready_as_started(row: Row) -> Verdict:
+    """`ready`, of one that is ready when it is started: also once it has ended well."""
+    return (True, _as_it_is(row)) if row["state"] == "completed" else ready(row)
+
+
 def exited(row: Row) -> Verdict:
     """It has ended for good; well, if it completed or was stopped."""
     if row["state"] not in ENDS:

@@ -19,6 +19,7 @@ import selectors
 import time
 from _thread import allocate_lock
 
+from procession.core import actions as act
 from procession.core.stop import KILL_WAIT
 from procession.process.crowd import application_trees
 from procession.supervisor.engine import PosixCourse
@@ -38,6 +39,11 @@ if TYPE_CHECKING:
 
 ASK_AGAIN = 0.1  # seconds, about processes whose ends nothing tells
 _LINGERING = "? lingering"  # an alarm's key
+# What may be done between two signals without their order being another.
+_OF_NO_TREE = (
+    *(act.Changed, act.ReadyChanged, act.HealthChanged),
+    *(act.EndChecks, act.SetTimer, act.StopBegan),
+)
 
 
 class Guest(PosixCourse):
@@ -54,6 +60,8 @@ class Guest(PosixCourse):
         token = os.urandom(8).hex()
         self._lock = allocate_lock()  # of the descriptor that other threads write to
         self._lingering: dict[RunKey, int] = {}  # pidfds of those that outlived their leader
+        self._signals: list[act.SignalTree] = []  # to be sent when all is settled
+        self._kills: list[act.KillTree] = []
         self._outlived = Outlived(token, self, self._say_of_sentinel)
         trees = application_trees(lambda run: None, leave=False)
         trees.prepare()
@@ -154,6 +162,33 @@ class Guest(PosixCourse):
         fd = self._lingering.pop(key)
         self._selector.unregister(fd)
         os.close(fd)
+
+    # --- out, in one go ----------------------------------------------------------------------
+
+    def _perform(self, action: act.Action) -> None:
+        """A look at trees is a reading of all /proc: a wave of stops is one."""
+        if isinstance(action, act.SignalTree):
+            self._signals.append(action)
+        elif isinstance(action, act.KillTree):
+            self._beside.perform(action)
+            self._kills.append(action)
+        else:
+            if not isinstance(action, _OF_NO_TREE):
+                self._tell_trees()
+            super()._perform(action)
+
+    def _settle(self) -> None:
+        super()._settle()
+        self._tell_trees()
+
+    def _tell_trees(self) -> None:
+        signals, self._signals = self._signals, []
+        kills, self._kills = self._kills, []
+        if signals:
+            self._performer.signal_many(signals)
+        if kills:
+            self._performer.kill_many(kills)
+            self.killed()
 
     # --- the end -----------------------------------------------------------------------------
 

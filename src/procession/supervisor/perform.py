@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from procession.logs.pipes import Tap
     from procession.lookup import Launch
-    from procession.process._tree import Trees
+    from procession.process._tree import Sent, Trees
     from procession.process.handle import Handle
     from procession.spec import Project, Task
     from procession.supervisor.output import Output
@@ -288,19 +288,38 @@ class Performer:
     # --- signalling --------------------------------------------------------------------------
 
     def _signal(self, a: act.SignalTree) -> None:
-        live = self.live.get((a.replica, a.run))
-        if live is None or live.ending:
-            return
-        number = signal_number(a.signal)
-        sent = live.tree.signal(number, to=a.to, only_new=a.unheard)
+        live = self._lives(a)
+        if live is not None:
+            number = signal_number(a.signal)
+            self._told(a, live.tree.signal(number, to=a.to, only_new=a.unheard))
+
+    def signal_many(self, actions: Sequence[act.SignalTree]) -> None:
+        """As `perform` of each, at the price of one look at trees where looks are dear."""
+        found = [(a, live) for a in actions if (live := self._lives(a)) is not None]
+        asks = [(live.tree, signal_number(a.signal), a.to, a.unheard) for a, live in found]
+        for (a, _), sent in zip(found, self._trees.tell_many(asks), strict=True):
+            self._told(a, sent)
+
+    def _told(self, a: act.SignalTree, sent: Sent) -> None:
         for member in sent.refused:
             self._output.say(f"{a.replica}: may not signal {member}")
 
     def _kill(self, a: act.KillTree) -> None:
-        live = self.live.get((a.replica, a.run))
-        if live is not None and not live.ending:
+        live = self._lives(a)
+        if live is not None:
             live.killed = True
             live.tree.kill()
+
+    def kill_many(self, actions: Sequence[act.KillTree]) -> None:
+        """As `signal_many`."""
+        found = [live for a in actions if (live := self._lives(a)) is not None]
+        for live in found:
+            live.killed = True
+        self._trees.kill_many([live.tree for live in found])
+
+    def _lives(self, a: act.SignalTree | act.KillTree) -> LiveRun | None:
+        live = self.live.get((a.replica, a.run))
+        return None if live is None or live.ending else live
 
     # --- ends --------------------------------------------------------------------------------
 
