@@ -335,3 +335,14 @@ def test_a_log_folder_that_cannot_be_made_starts_nothing(tmp_path: Path, inside:
     (tmp_path / "file").write_text("")
     with pytest.raises(UsageError, match="cannot be made"):
         inside(task("one", sh("exec sleep 600")), log_dir=tmp_path / "file")
+
+
+def test_under_gevent_it_refuses(monkeypatch: pytest.MonkeyPatch, inside: Inside) -> None:
+    class Monkey:
+        @staticmethod
+        def is_module_patched(name: str) -> bool:
+            return name == "threading"
+
+    monkeypatch.setitem(sys.modules, "gevent.monkey", Monkey)  # type: ignore[arg-type]
+    with pytest.raises(HostError, match="gevent has replaced threading in this process"):
+        inside(task("one", sh("exec sleep 600")))

@@ -8,6 +8,7 @@ import sys
 from procession.api._project import as_project
 from procession.api._running import Running
 from procession.errors import HostError
+from procession.process.application import check_host
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -102,6 +103,7 @@ def up_project(
     environ: Mapping[str, str] | None = None,
 ) -> Running:
     """`up` of a project."""
+    check_host("a project in a program", "`procession up` beside it")
     inherited = dict(os.environ if environ is None else environ)
     loaded = project.load(inherited)
     model = loaded.project
