@@ -39,9 +39,9 @@ from procession.executor import (
     TimeoutExpired,
     WrongThreadError,
     _driver,
-    _hosts,
     executor,
 )
+from procession.process import application
 from tests.support.executors import PY, in_thread, lives, program
 from tests.support.groups import inside
 from tests.support.processes import BOUND
@@ -791,12 +791,12 @@ def test_gevent_and_subinterpreters_are_told(monkeypatch: pytest.MonkeyPatch) ->
         def is_module_patched(name: str) -> bool:
             return name in ("threading", "select")
 
-    monkeypatch.setattr(_hosts, "_checked", False)
+    monkeypatch.setattr(application, "_checked", False)
     monkeypatch.setitem(sys.modules, "gevent.monkey", Monkey)  # type: ignore[arg-type]
     with pytest.raises(HostError, match="gevent has replaced threading, select"):
         Executor().create_process(["true"])
     monkeypatch.delitem(sys.modules, "gevent.monkey")
-    monkeypatch.setattr(_hosts, "_in_subinterpreter", lambda: True)
+    monkeypatch.setattr(application, "_in_subinterpreter", lambda: True)
     with pytest.raises(HostError, match="subinterpreter"):
         Executor().start()
 

@@ -253,6 +253,9 @@ class Rules:
             }.get(change.new, ())
             self.check(any(w in change.why for w in words), "that is no change", change)
             self.order.changed(change, book)
+            if change.new == "skipped":  # at a new wish, which forgets what came before
+                self._failures.pop(change.replica, None)
+                self._skipped(book, change)
             return
         self.transitions.add((change.old, change.new))
         was, book.state, book.since = book.state, change.new, self.world.now

@@ -12,6 +12,7 @@ from tests.support.crew import ALWAYS, CHECK, Crew, task
 pytestmark = pytest.mark.quick
 
 FOLLOWS = Dependency("db", restart=True)
+NOT_KILLED = "db was stopped: Ann stops it, what is left could not be killed"
 
 
 # --- in waves ----------------------------------------------------------------------------------
@@ -232,8 +233,7 @@ def test_what_could_not_be_killed_is_not_waited_for(end: str) -> None:
     crew.stop("db").rings("db").rings("db")
     assert (crew.name("web"), crew.name("db")) == (end, "stopped")
     assert crew.start("web").said == [
-        "web skipped: Ann starts it; not started: "
-        "db was stopped: Ann stops it, what is left could not be killed"
+        f"web skipped: Ann starts it; not started: {NOT_KILLED}",
     ]
 
 
@@ -333,8 +333,7 @@ def test_one_that_is_asked_up_and_never_can_be_ends_what_ends_with_it() -> None:
     assert (crew.name("web"), crew.asked) == ("skipped", ["other"])
     assert crew.ends("other").finish == (
         1,
-        "web was skipped: Ann starts it; not started: "
-        "db was stopped: Ann stops it, what is left could not be killed",
+        f"web was skipped: Ann starts it; not started: {NOT_KILLED}",
     )
 
 

@@ -62,8 +62,8 @@ def test_whatever_happens_the_next_state_is_a_legal_one(
     phase: type[Phase], event: type[ev.Event]
 ) -> None:
     seen = 0
-    for task in diagram.tasks():
-        for before in diagram.samples(phase, task):
+    for example in diagram.tasks():
+        for before in diagram.samples(phase, example):
             for happening in diagram.happenings(event, before):
                 after, actions = step(before, happening, diagram.NOW)
                 _legal(before, happening, after, actions)
@@ -173,6 +173,7 @@ def test_histories_go_where_the_diagram_goes_and_everywhere_it_goes() -> None:
         rng = Random(seed)
         seen |= World(draw_history(rng, tasks=rng.randint(1, 4))).play().rules.transitions
     for way, story in RARE.items():
-        assert way in (taken := story().transitions), way
+        taken = story().transitions
+        assert way in taken, way
         seen |= taken
     assert seen == set(diagram.edges())

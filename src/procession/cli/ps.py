@@ -9,6 +9,7 @@ from procession.app import wants_color
 from procession.cli.printing import print_out
 from procession.cli.running import connect, none_of, not_here, parser_for, told_failure
 from procession.control.protocol import chosen
+from procession.control.words import readiness
 from procession.core.parts import duration
 from procession.errors import HostError, ProcessionError, one_line
 
@@ -79,13 +80,6 @@ def _cells(row: Mapping[str, Any]) -> Iterable[str]:
     yield "-" if row["since"] is None else duration(row["since"])
     said = f" [{one_line(row['status_text'])}]" if row["status_text"] else ""
     yield one_line(str(row["reason"])) + said
-
-
-def readiness(row: Mapping[str, Any]) -> str:
-    """`yes`, `no`; `unhealthy` where that is what matters."""
-    if row["healthy"] is False:
-        return "unhealthy"
-    return "yes" if row["ready"] else "no"
 
 
 if sys.platform == "win32":

@@ -233,7 +233,7 @@ class CrowdTrees(AdoptsNobody):
         if not handle.own_group:
             raise ValueError(f"process {handle.pid} has no session of its own to know it by")
         tree = CrowdTree(self, run, cookie.rpartition(":")[2], handle)
-        self._mark = tree.cookie.rpartition(".")[0] or self._mark
+        self._mark = tree.cookie.partition(".")[0] or self._mark
         self._trees[run] = self._leaders[handle.pid] = self._cookies[tree.cookie] = tree
         return tree
 
