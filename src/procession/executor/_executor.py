@@ -10,9 +10,10 @@ from subprocess import DEVNULL
 
 from procession.executor import _request as requests
 from procession.executor._commands import Commands
-from procession.executor._driver import OPEN, SERVING, STOPPED, STOPPING, Driver, Ticket
+from procession.executor._driver import SERVING, Driver
 from procession.executor._finish import SHORT
 from procession.executor._hosts import check_host, remember
+from procession.executor._launching import OPEN, STOPPED, STOPPING
 from procession.executor._request import DISCARD, UNSET, Request
 from procession.executor._stopping import GRACE, as_ladder, seconds
 from procession.executor._streams import check_text
@@ -227,13 +228,13 @@ class Executor(Driver, Commands):
         after `grace` seconds is killed. A second call kills at once. Safe in a signal handler.
         """
         seconds("grace", grace)
-        with self._gate:
+        with self._lock:
             again = self._state == STOPPING
             if self._state == STOPPED:
                 return
             self._grace = grace
             self._state = STOPPING
-        self._await_births()
+        self._births.await_others()
         self._refuse_all()
         if self._mode is None and not self._keeper.trace:
             return

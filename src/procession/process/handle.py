@@ -106,6 +106,16 @@ class Handle(ABC):
         RuntimeError when the process still runs: `reap` never waits.
         """
 
+    def let_go(self, *, certain: bool = False) -> None:
+        """As `reap`; what it used, `usage` tells. `certain`: the caller knows that the pid cannot
+        have been given to another child of ours, whoever reaped this one, and saves asking."""
+        self.reap()
+
+    @property
+    def usage(self) -> Usage | None:
+        """What `let_go` has found out; None where it has not."""
+        return None
+
     @property
     @abstractmethod
     def reaped(self) -> bool:
