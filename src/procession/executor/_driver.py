@@ -89,9 +89,7 @@ class Driver(Launching):
         self._closing = False  # what launches use is about to be closed, or to be another
         self._queue: deque[Ticket] = deque()
         self._waiting: deque[Ticket] = deque()  # for what was short
-        self._keeper = Keeper(
-            self._ensure_driver, self._births, self.orphans, self._containment
-        )
+        self._keeper = Keeper(self._ensure_driver, self._births, self.orphans, self._containment)
 
     def _after_fork(self) -> None:
         """In the child: nothing of this is its own. Locks may be held by threads that are not."""

@@ -21,8 +21,10 @@ from procession.process.handle import signal_number
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from threading import RLock
     from typing import Any
 
+    from procession.executor._births import Births
     from procession.executor._handle import ExecHandle
     from procession.process.containment import ContainedTrees
     from procession.process.sentinel import Sentinel
@@ -42,6 +44,8 @@ class Outlive(Finisher):
     token: str
     contained: ContainedTrees | None = None  # None: by marks, and the sentinel is a bare one
     sentinel: Sentinel | None = None
+    _births: Births
+    _choosing: RLock
     _chosen = False
     _sentinel_at = 0.0  # not before: one that somebody kills again and again
     _replaces = False  # it is to be tried again then
@@ -53,16 +57,21 @@ class Outlive(Finisher):
         raise NotImplementedError
 
     def prepare(self) -> None:
-        """Before a launch, while no other is under way. Raises HostError where there is to be a
-        control group, and none is to be had."""
-        if not self._chosen and not self.trace:
-            self.contained = contained_trees(
-                self.containment, self.token, leave=self.orphans == "leave", say=_say
-            )
-            leave = self.orphans == "leave"
-            self.trees = self.contained or application_trees(self.stirred, leave)
-            self._chosen = True
+        """Before a launch, in any thread. Raises HostError where there is to be a control group,
+        and none is to be had."""
+        if not self._chosen:
+            with self._choosing:
+                if not self._chosen:
+                    self._choose()
         self.trees.prepare()
+
+    def _choose(self) -> None:
+        """Who tells what belongs to whom: for the first of those that live, and all after it."""
+        if not self.trace:
+            leave = self.orphans == "leave"
+            self.contained = contained_trees(self.containment, self.token, leave=leave, say=_say)
+            self.trees = self.contained or application_trees(self._births, self.stirred, leave)
+            self._chosen = True
 
     def ensure_sentinel(self) -> None:
         """A starter is one, and there is one as soon as anything was started by it."""

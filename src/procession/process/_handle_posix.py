@@ -126,35 +126,34 @@ class PosixHandle(Handle):
             return True
 
     def reap(self) -> Usage | None:
-        self.let_go()
+        with self._lock:
+            if not self._reaped and self._poll() is None:
+                raise RuntimeError(f"process {self.pid} still runs: there is nothing to reap")
+            self.claim()
         return self.usage
 
-    def let_go(self, *, certain: bool = False) -> None:
+    def claim(self) -> bool:
+        with self._lock:
+            if self._exit is None or self._reaped:
+                return False
+            self._reaped = True
+            self._used = brief.reap(self.pid, self.pidfd)
+            return self._used is not None
+
+    def is_ours(self) -> bool:
         with self._lock:
             if self._reaped:
-                return
-            if self._exit is None and self._poll() is None:
-                raise RuntimeError(f"process {self.pid} still runs: there is nothing to reap")
-            if self._reaped:
-                return
-            self._reaped = True
-            if certain or not self._stolen():
-                self._used = brief.reap(self.pid)
+                return False
+            try:
+                return waitid(self.pid, self.pidfd) is not None
+            except ChildProcessError:
+                return False
 
     @property
     def usage(self) -> Usage | None:
         if self._usage is None and self._used is not None:
             self._usage = brief.usage(self._used)
         return self._usage
-
-    def _stolen(self) -> bool:
-        """Did somebody else reap the zombie since we saw it? Then its pid may be a new child's."""
-        if self.pidfd is None:
-            return False
-        try:
-            return waitid(self.pid, self.pidfd) is None
-        except ChildProcessError:
-            return True
 
     def pin(self) -> None:
         with self._lock:

@@ -63,11 +63,12 @@ def begin_fork_exec(
     # Its type stub is stricter than the function: cwd and preexec_fn may be None.
     fork_exec: Callable[..., Any] = _posixsubprocess.fork_exec
     report, tell = error_pipe()
+    pid = 0
     try:
         # args, executables, close_fds, pass_fds, cwd, env; then read and write ends of stdin,
         # stdout, stderr, error pipe; restore_signals, start_new_session, process_group,
         # gid, groups, uid, umask, preexec_fn, allow_vfork
-        pid: int = fork_exec(
+        pid = fork_exec(
             argv,
             (executable,),
             True,
@@ -95,6 +96,8 @@ def begin_fork_exec(
         cursor.started(pid)
     except BaseException:
         brief.close(report)
+        if pid:
+            _undo(pid)  # an exception from a signal handler: nobody would know of it
         raise
     finally:
         brief.close(tell)

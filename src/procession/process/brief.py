@@ -11,11 +11,13 @@ Not among them: the read of a pipe that ends with exec, which does block, for as
 from __future__ import annotations
 
 import os
+import signal
 import sys
 
 if sys.platform == "win32":
     raise ImportError("for POSIX only")
 
+from procession.process._waitid import waitid
 from procession.process.handle import Usage
 
 TYPE_CHECKING = False
@@ -26,9 +28,15 @@ if TYPE_CHECKING:
 # macOS counts ru_maxrss in bytes, everybody else in KiB (getrusage(2) of each).
 _RSS_UNIT = 1 if sys.platform == "darwin" else 1024
 
+# The number of waitid(2), by the machine's name.
+_WAITID = {"x86_64": 247, "aarch64": 95, "riscv64": 95, "loongarch64": 95}
 
-def _reap(pid: int) -> Any:
+
+def _reap(pid: int, pidfd: int | None) -> Any:
     try:
+        # Did somebody else reap the zombie since we saw it? Then its pid may be a new child's.
+        if pidfd is not None and waitid(pid, pidfd) is None:
+            return None
         return os.wait4(pid, 0)[2]
     except ChildProcessError:
         return None
@@ -42,8 +50,9 @@ def _usage(used: Any) -> Usage:
 pipe: Callable[[], tuple[int, int]] = os.pipe
 # Raises OSError for what is no open descriptor.
 close: Callable[[int], object] = os.close
-# What a child that has ended used, for `usage`; None: somebody else has reaped it.
-reap: Callable[[int], Any] = _reap
+# `reap(pid, pidfd)` of a child that has ended: what it used, for `usage`; None: somebody else has
+# reaped it.
+reap: Callable[[int, int | None], Any] = _reap
 usage: Callable[[Any], Usage] = _usage
 
 
@@ -61,11 +70,16 @@ def keep_interpreter() -> None:
     two = ctypes.c_int * 2
     sixteen = ctypes.c_long * 18  # two times of two each, and 14 counts
     number, pointer = ctypes.c_int, ctypes.c_void_p
-    pipe2, libc_close, wait4 = libc.pipe2, libc.close, libc.wait4
+    pipe2, libc_close, call = libc.pipe2, libc.close, libc.syscall
     pipe2.argtypes = [pointer, number]
     libc_close.argtypes = [number]
-    wait4.argtypes = [number, pointer, number, pointer]
-    cloexec, nohang = os.O_CLOEXEC, os.WNOHANG
+    word = ctypes.c_long
+    call.argtypes = [word, word, word, pointer, word, pointer]
+    call.restype = word
+    waits = _WAITID.get(os.uname().machine, 0)
+    info = ctypes.c_int * 32
+    cloexec, ended = os.O_CLOEXEC, os.WEXITED | os.WNOHANG
+    by_pidfd, child = os.P_PIDFD, int(signal.SIGCHLD)
 
     def failed() -> OSError:
         code = ctypes.get_errno()
@@ -81,12 +95,19 @@ def keep_interpreter() -> None:
         if libc_close(fd) != 0:
             raise failed()
 
-    def brief_reap(pid: int) -> Any:
-        used = sixteen()
-        return used if wait4(pid, None, nohang, used) == pid else None
+    def brief_reap(pid: int, pidfd: int | None) -> Any:
+        # The system call tells what was used, which the function of the C library does not; and a
+        # descriptor cannot be somebody else's by now, as the number of who was reaped can.
+        if pidfd is None:
+            return _reap(pid, None)
+        used, seen = sixteen(), info()
+        done = call(waits, by_pidfd, pidfd, seen, ended, used) == 0
+        return used if done and seen[0] == child else None
 
     def brief_usage(used: Any) -> Usage:
         user, system = used[0] + used[1] / 1e6, used[2] + used[3] / 1e6
         return Usage(user, system, used[4] * _RSS_UNIT, used[9])
 
-    pipe, close, reap, usage = brief_pipe, brief_close, brief_reap, brief_usage
+    pipe, close = brief_pipe, brief_close
+    if waits:
+        reap, usage = brief_reap, brief_usage

@@ -1,9 +1,9 @@
 """`Trees` of an application: see `_crowd_linux`, `_tree_posix`, `_tree_windows`.
 
 `application_trees(launches, stirred, leave)`: `launches` are those under way, see `CrowdTrees`.
-Where trees tell of ends by themselves, `stirred(run)` is called in a thread of theirs when a process
-of that run has ended, and with `leave` what lives does not end with us. Elsewhere neither matters:
-the trees are asked, and nothing ends with us.
+Where trees tell of ends by themselves, `stirred(run)` is called in a thread of theirs when a
+process of that run has ended, and with `leave` what lives does not end with us. Elsewhere neither
+matters: the trees are asked, and nothing ends with us.
 """
 
 from __future__ import annotations

@@ -75,7 +75,9 @@ class PidCursor:
         if last == pid:
             return True
         run = _runs.get(pid)
-        return pid < last and run is not None and run is _runs.get(last)
+        if run is None or pid > last or run is not _runs.get(last):
+            return False
+        return run[0] >= time.monotonic() - _span  # else the numbers may have come round since
 
     def close(self) -> None:
         """Idempotent."""

@@ -106,14 +106,19 @@ class Handle(ABC):
         RuntimeError when the process still runs: `reap` never waits.
         """
 
-    def let_go(self, *, certain: bool = False) -> None:
-        """As `reap`; what it used, `usage` tells. `certain`: the caller knows that the pid cannot
-        have been given to another child of ours, whoever reaped this one, and saves asking."""
-        self.reap()
+    def claim(self) -> bool:
+        """Reap it if it was seen to end and nobody has reaped it so far: until now its pid was
+        nobody else's, then. False: it was not seen to end, or somebody else was quicker."""
+        return False
+
+    def is_ours(self) -> bool:
+        """Has nobody reaped it by now, so that its pid is nobody else's? For one that was seen to
+        end."""
+        return not self.reaped
 
     @property
     def usage(self) -> Usage | None:
-        """What `let_go` has found out; None where it has not."""
+        """What `reap` has returned; None before."""
         return None
 
     @property
