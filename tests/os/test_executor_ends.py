@@ -23,8 +23,9 @@ from procession.executor import (
     Executor,
     ExecutorStopped,
     TimeoutExpired,
-    _driver,
     _launch,
+    _launching,
+    _queue,
 )
 from procession.process import _crowd_linux, _linux
 from procession.process.handle import Handle
@@ -314,7 +315,7 @@ def test_what_stays_short_there_is_told(monkeypatch: pytest.MonkeyPatch) -> None
 
     conclude = _launch.conclude
     monkeypatch.setattr(_launch, "conclude", short)
-    monkeypatch.setattr(_driver, "TRIES", (0.001, 0.001))
+    monkeypatch.setattr(_launching, "TRIES", (0.001, 0.001))
     with served() as ex:
         with pytest.raises(OSError, match=os.strerror(errno.EMFILE)) as told:
             ex.create_process(["true"])
@@ -327,7 +328,7 @@ def test_who_is_interrupted_while_it_is_started_leaves_it_in_the_trace(
 ) -> None:
     """Ctrl-C in the waiting thread: what was started is known, and is stopped with the rest."""
 
-    class Interrupted(_driver.Latch):
+    class Interrupted(_queue.Latch):
         __slots__ = ("_times",)
 
         def wait(self, timeout: float | None = None) -> bool:
@@ -338,7 +339,7 @@ def test_who_is_interrupted_while_it_is_started_leaves_it_in_the_trace(
             return fell
 
     with served() as ex:
-        monkeypatch.setattr(_driver, "Latch", Interrupted)
+        monkeypatch.setattr(_queue, "Latch", Interrupted)
         with pytest.raises(KeyboardInterrupt):
             ex.create_process(["sleep", "60"])
         monkeypatch.undo()

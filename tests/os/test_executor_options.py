@@ -22,7 +22,7 @@ from procession.executor import (
     ExecutorStopped,
     Lines,
     NotServedError,
-    _driver,
+    _launching,
 )
 from tests.support.executors import in_thread
 from tests.support.processes import BOUND
@@ -141,7 +141,7 @@ def test_start_timeout_and_what_ends_the_waiting_before(monkeypatch: pytest.Monk
             wait()
     ex.run()
     # one that is being served at the moment its time is up, is served
-    launch = _driver.launch
+    launch = _launching.launch
     begun = threading.Event()
 
     def slow(*args: Any) -> Any:
@@ -149,7 +149,7 @@ def test_start_timeout_and_what_ends_the_waiting_before(monkeypatch: pytest.Monk
         threading.Event().wait(0.1)
         return launch(*args)
 
-    monkeypatch.setattr(_driver, "launch", slow)
+    monkeypatch.setattr(_launching, "launch", slow)
 
     def work() -> int:
         try:

@@ -38,8 +38,9 @@ from procession.executor import (
     Step,
     TimeoutExpired,
     WrongThreadError,
-    _driver,
     _hosts,
+    _launching,
+    _queue,
     executor,
 )
 from tests.support.executors import PY, in_thread, lives, program
@@ -87,7 +88,7 @@ def test_the_instance_is_ready_to_use() -> None:
 def test_requests_of_other_threads_are_launched_in_the_main_thread() -> None:
     ex = Executor()
     seen: list[str] = []
-    launch = _driver.launch
+    launch = _launching.launch
 
     def spy(*args: Any) -> ExecHandle:
         seen.append(threading.current_thread().name)
@@ -100,7 +101,7 @@ def test_requests_of_other_threads_are_launched_in_the_main_thread() -> None:
             ex.stop()
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_driver, "launch", spy)
+        patch.setattr(_launching, "launch", spy)
         wait = in_thread(work)
         ex.run()
     assert wait() == 0
@@ -113,7 +114,7 @@ def test_where_a_thread_of_ours_serves_the_others_launch(
     ex: Executor, blocked: tuple[signal.Signals, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[int] = []
-    launch = _driver.launch
+    launch = _launching.launch
 
     def spy(*args: Any) -> ExecHandle:
         seen.append(threading.get_ident())
@@ -123,7 +124,7 @@ def test_where_a_thread_of_ours_serves_the_others_launch(
         signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
         return ex.create_process(["true"]).wait(), threading.get_ident()
 
-    monkeypatch.setattr(_driver, "launch", spy)
+    monkeypatch.setattr(_launching, "launch", spy)
     code, caller = in_thread(work)()
     assert code == 0
     assert seen == [ex._keeper.turner if blocked else caller]
@@ -134,7 +135,7 @@ def test_stop_in_the_midst_of_a_launch(moment: str, monkeypatch: pytest.MonkeyPa
     """As a signal handler calls it, in the thread that launches."""
     ex = Executor()
     ex.start()
-    launch = _driver.launch
+    launch = _launching.launch
 
     def interrupted(*args: Any) -> ExecHandle:
         if moment == "before":
@@ -146,7 +147,7 @@ def test_stop_in_the_midst_of_a_launch(moment: str, monkeypatch: pytest.MonkeyPa
             ex.stop()
         return handle
 
-    monkeypatch.setattr(_driver, "launch", interrupted)
+    monkeypatch.setattr(_launching, "launch", interrupted)
     handle = ex.create_process(["sleep", "60"])
     assert ex.join(BOUND)
     assert handle.result(0).signal == signal.SIGTERM
@@ -193,7 +194,7 @@ def test_a_bad_command_raises_in_the_calling_thread_as_popen_does(
 
 def test_nobody_serves(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     ex = Executor()
-    monkeypatch.setattr(_driver, "_WARN_AFTER", 0.05)
+    monkeypatch.setattr(_queue, "_WARN_AFTER", 0.05)
     began = time.monotonic()
     with pytest.raises(NotServedError, match=r"executor\.run\(\)") as late:
         in_thread(lambda: ex.create_process(["true"], start_timeout=0.2))()
@@ -207,7 +208,7 @@ def test_nobody_serves(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.Mon
 def test_what_is_short_for_a_moment_is_tried_again(
     ex: Executor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    launch, tries = _driver.launch, []
+    launch, tries = _launching.launch, []
 
     def short(*args: Any) -> ExecHandle:
         tries.append(args)
@@ -215,7 +216,7 @@ def test_what_is_short_for_a_moment_is_tried_again(
             raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
         return launch(*args)
 
-    monkeypatch.setattr(_driver, "launch", short)
+    monkeypatch.setattr(_launching, "launch", short)
     assert ex.create_process(["true"]).wait(BOUND) == 0
     assert len(tries) == 3
 
@@ -224,7 +225,7 @@ def test_what_is_short_for_a_moment_is_tried_again(
 def test_who_launches_in_place_has_patience_too(
     where: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    launch, tries = _driver.launch, []
+    launch, tries = _launching.launch, []
 
     def short(*args: Any) -> ExecHandle:
         tries.append(args)
@@ -232,7 +233,7 @@ def test_who_launches_in_place_has_patience_too(
             raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
         return launch(*args)
 
-    monkeypatch.setattr(_driver, "launch", short)
+    monkeypatch.setattr(_launching, "launch", short)
     ex = Executor()
     if where == "in place":
         assert ex.create_process(["true"]).wait(BOUND) == 0
@@ -260,8 +261,8 @@ def test_what_stays_short_is_told(
     def short(*_: Any) -> ExecHandle:
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(_driver, "_TRIES", (0.001, 0.001))
-    monkeypatch.setattr(_driver, "launch", short)
+    monkeypatch.setattr(_launching, "TRIES", (0.001, 0.001))
+    monkeypatch.setattr(_launching, "launch", short)
     with pytest.raises(OSError, match=os.strerror(number)) as told:
         ex.create_process(["true"])
     assert told.value.errno == number
@@ -279,8 +280,8 @@ def test_a_request_that_waits_for_what_is_short_is_refused_by_stop(
         tried.set()
         raise OSError(errno.ENFILE, os.strerror(errno.ENFILE))
 
-    monkeypatch.setattr(_driver, "_TRIES", (BOUND,))
-    monkeypatch.setattr(_driver, "launch", short)
+    monkeypatch.setattr(_launching, "TRIES", (BOUND,))
+    monkeypatch.setattr(_launching, "launch", short)
     wait = in_thread(lambda: ex.create_process(["true"]))
     assert tried.wait(BOUND)
     ex.stop()

@@ -92,9 +92,11 @@ def test_who_left_somebody_is_never_taken_for_alone(asked: PidCursor, script: st
 def test_nor_if_that_one_has_ended_as_well(asked: PidCursor) -> None:
     """It may have left somebody in turn."""
     for _ in range(10):
-        handle = ended("true")  # the shell may become it
-        other = ended("true; true")
-        assert not asked.had_none(other.pid, asked.last())
+        handle = ended(":")
+        other = ended("/bin/true & wait")
+        last = asked.last()
+        assert not asked.had_none(handle.pid, last)
+        assert not asked.had_none(other.pid, last)
         let_go(handle, other)
 
 

@@ -13,10 +13,12 @@ from procession.errors import HostError
 from procession.executor import DEVNULL, PIPE, STDOUT, Capture, CommandFailed, Lines, Output, Result
 from procession.executor._request import (
     UNSET,
+    Request,
+    bound,
     check_host_gives,
-    check_idle,
     check_seconds,
     check_targets,
+    direct,
     find_program,
     targets,
     words_of,
@@ -89,11 +91,37 @@ def test_what_is_no_target_is_refused() -> None:
 
 
 def test_idle_needs_a_stream_that_is_read() -> None:
-    check_idle(None, PIPE, PIPE)
-    check_idle(1, Capture(), DEVNULL)
-    check_idle(1, DEVNULL, print)
+    for streams in ((Capture(), DEVNULL), (DEVNULL, print), (Lines(), PIPE)):
+        request = Request()
+        request.stdout, request.stderr = streams
+        bound(request, None, 1)
+        assert request.idle_timeout == 1
+    request = Request()
+    bound(request, 5, None)
+    assert (request.timeout, request.idle_timeout) == (5, None)
+    request.stdout, request.stderr = PIPE, DEVNULL
     with pytest.raises(ValueError, match="idle_timeout"):
-        check_idle(1, PIPE, DEVNULL)
+        bound(request, None, 1)
+
+
+@pytest.mark.parametrize(
+    ("stdout", "times", "hasty"),
+    [
+        (DEVNULL, (None, None), False),
+        (PIPE, (3600, None), False),
+        (DEVNULL, (0.01, None), True),
+        (Capture(), (3600, None), True),
+        (print, (3600, 0.01), True),
+    ],
+)
+def test_what_the_loop_must_know_of_at_once(
+    stdout: object, times: tuple[float | None, float | None], hasty: bool
+) -> None:
+    """The end of a short life, and what is to be read; of the others it learns by itself."""
+    request = Request()
+    direct(request, UNSET, DEVNULL, stdout, DEVNULL, None)
+    bound(request, *times)
+    assert request.is_hasty is hasty
 
 
 @pytest.mark.parametrize("value", [-1, float("nan"), -0.001])

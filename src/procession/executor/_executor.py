@@ -10,10 +10,11 @@ from subprocess import DEVNULL
 
 from procession.executor import _request as requests
 from procession.executor._commands import Commands
-from procession.executor._driver import SERVING, Driver
+from procession.executor._driver import Driver
 from procession.executor._finish import SHORT
 from procession.executor._hosts import check_host, remember
 from procession.executor._launching import OPEN, STOPPED, STOPPING
+from procession.executor._queue import SERVING
 from procession.executor._request import DISCARD, UNSET, Request
 from procession.executor._stopping import GRACE, as_ladder, seconds
 from procession.executor._values import ExecutorStopped

@@ -27,6 +27,11 @@ OPEN, STOPPING, STOPPED = "open", "stopping", "stopped"
 TRIES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5)  # seconds to wait for what is short
 
 
+def patience_of(request: Request) -> float | None:
+    """Seconds until what was short is asked for again; None: no more."""
+    return TRIES[request.tries] if request.tries < len(TRIES) else None
+
+
 def told(e: OSError) -> OSError:
     what = "processes, memory or descriptors are short"
     if e.errno == errno.ETXTBSY:
@@ -63,9 +68,10 @@ class Launching:
             except OSError as e:
                 if e.errno not in SHORT:
                     raise
-                if request.tries == len(TRIES):
+                wait = patience_of(request)
+                if wait is None:
                     raise told(e) from e.__cause__
-            self._keeper.pause(TRIES[request.tries])
+            self._keeper.pause(wait)
             request.tries += 1
 
     def _begin_here(self, request: Request) -> Newborn:
