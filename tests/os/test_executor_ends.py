@@ -232,13 +232,13 @@ def test_nothing_of_it_waits_for_the_garbage_collector(
 
 def test_the_second_half_is_in_the_thread_that_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     where: list[int] = []
-    conclude = _launch.conclude
+    started = _launch.started
 
     def spy(*args: Any) -> Handle:
         where.append(threading.get_ident())
-        return conclude(*args)
+        return started(*args)
 
-    monkeypatch.setattr(_launch, "conclude", spy)
+    monkeypatch.setattr(_launch, "started", spy)
     with served() as ex:
         assert ex.create_process(["true"]).wait(BOUND) == 0
         with pytest.raises(FileNotFoundError) as missing:
@@ -251,14 +251,14 @@ def test_the_second_half_is_in_the_thread_that_asked(monkeypatch: pytest.MonkeyP
 def test_stop_waits_for_a_launch_that_was_handed_over(monkeypatch: pytest.MonkeyPatch) -> None:
     """The process was started; nobody knows of it yet but the thread that asked for it."""
     there, on = threading.Event(), threading.Event()
-    conclude = _launch.conclude
+    started = _launch.started
 
     def late(*args: Any) -> Handle:
         there.set()
         assert on.wait(BOUND)
-        return conclude(*args)
+        return started(*args)
 
-    monkeypatch.setattr(_launch, "conclude", late)
+    monkeypatch.setattr(_launch, "started", late)
     made: list[ExecHandle] = []
     stopped = threading.Event()
     with served() as ex:
@@ -280,7 +280,7 @@ def test_stop_waits_for_a_launch_that_was_handed_over(monkeypatch: pytest.Monkey
         asks.join(BOUND)
         stops.join(BOUND)
         assert stopped.is_set()
-    assert made[0].result(BOUND).reason == "stopped"
+        assert made[0].result(BOUND).reason == "stopped"
     with pytest.raises(ProcessLookupError):
         _linux.stat(made[0].pid)
 
@@ -288,17 +288,17 @@ def test_stop_waits_for_a_launch_that_was_handed_over(monkeypatch: pytest.Monkey
 def test_what_is_short_in_the_second_half_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """The descriptor of the process, say: it is gone by then, and is started anew."""
     pids: list[int] = []
-    conclude = _launch.conclude
+    started = _launch.started
 
     def short(*args: Any) -> Handle:
-        handle = conclude(*args)
+        handle = started(*args)
         pids.append(handle.pid)
         if len(pids) < 3:
             _launch.undo(handle)
             raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
         return handle
 
-    monkeypatch.setattr(_launch, "conclude", short)
+    monkeypatch.setattr(_launch, "started", short)
     with served() as ex:
         handle = ex.create_process(["true"])
         assert handle.wait(BOUND) == 0
@@ -310,11 +310,11 @@ def test_what_is_short_in_the_second_half_is_tried_again(monkeypatch: pytest.Mon
 
 def test_what_stays_short_there_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     def short(*args: Any) -> Handle:
-        _launch.undo(conclude(*args))
+        _launch.undo(started(*args))
         raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
 
-    conclude = _launch.conclude
-    monkeypatch.setattr(_launch, "conclude", short)
+    started = _launch.started
+    monkeypatch.setattr(_launch, "started", short)
     monkeypatch.setattr(_launching, "TRIES", (0.001, 0.001))
     with served() as ex:
         with pytest.raises(OSError, match=os.strerror(errno.EMFILE)) as told:

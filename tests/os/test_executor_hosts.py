@@ -20,6 +20,7 @@ from procession.executor import (
     Capture,
     ExecHandle,
     Executor,
+    _launch,
     _launching,
     _request,
 )
@@ -80,11 +81,11 @@ def test_no_thread_can_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whom nobody could look after is not left running."""
     ex = Executor()
     made: list[ExecHandle] = []
-    launch = _launching.launch
+    finish = _launch.Newborn.finish
     start = threading.Thread.start
 
-    def spy(*args: Any) -> ExecHandle:
-        made.append(launch(*args))
+    def spy(newborn: _launch.Newborn, keeper: Any) -> ExecHandle:
+        made.append(finish(newborn, keeper))
         return made[-1]
 
     def refuses(thread: threading.Thread) -> None:
@@ -92,7 +93,7 @@ def test_no_thread_can_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
             raise RuntimeError("can't start new thread")
         start(thread)
 
-    monkeypatch.setattr(_launching, "launch", spy)
+    monkeypatch.setattr(_launch.Newborn, "finish", spy)
     monkeypatch.setattr(_launching, "TRIES", (0.001, 0.001))
     monkeypatch.setattr(threading.Thread, "start", refuses)
     with pytest.raises(BlockingIOError) as told:

@@ -13,6 +13,7 @@ import time
 import pytest
 
 from procession.process import brief
+from procession.process._handle_posix import pidfd_of
 from procession.process.handle import Usage
 
 
@@ -58,18 +59,22 @@ def test_errors_are_those_of_the_kernel(kept: bool) -> None:
 
 
 @pytest.mark.quick
-def test_a_child_that_ended_is_reaped_with_what_it_used(kept: bool) -> None:
+@pytest.mark.parametrize("pinned", [True, False])
+def test_a_child_that_ended_is_reaped_with_what_it_used(kept: bool, pinned: bool) -> None:
     busy = "import time\nwhile time.process_time() < 0.1: pass"
     child = subprocess.Popen([sys.executable, "-I", "-S", "-c", busy])
+    pidfd = pidfd_of(child.pid) if pinned else None
     os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
-    used = brief.reap(child.pid)
+    used = brief.reap(child.pid, pidfd)
     child.returncode = 0
     usage = brief.usage(used)
     assert isinstance(usage, Usage)
     assert 0.1 <= usage.user + usage.system < 10
     assert 1_000_000 < usage.max_rss < 1_000_000_000
     assert usage.major_faults >= 0
-    assert brief.reap(child.pid) is None  # somebody else was quicker
+    assert brief.reap(child.pid, pidfd) is None  # somebody else was quicker
+    if pidfd is not None:
+        os.close(pidfd)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere they are those of os")

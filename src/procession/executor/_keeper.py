@@ -288,7 +288,7 @@ class Keeper(Ends):
         longer."""
         self._greet_at = now + _YOUNG
         count = self._births.count
-        self.collect(len(self.trace))
+        self.collect(sys.maxsize)
         waits = self._young or self._fresh or self._batch[0]
         if count == self._seen and not waits:
             self._alert = False  # before the look: who comes to the trace after it sees that

@@ -74,6 +74,8 @@ def keep_interpreter() -> None:
     pipe2.argtypes = [pointer, number]
     libc_close.argtypes = [number]
     word = ctypes.c_long
+    wait4 = libc.wait4
+    wait4.argtypes = [number, pointer, number, pointer]
     call.argtypes = [word, word, word, pointer, word, pointer]
     call.restype = word
     waits = _WAITID.get(os.uname().machine, 0)
@@ -98,9 +100,9 @@ def keep_interpreter() -> None:
     def brief_reap(pid: int, pidfd: int | None) -> Any:
         # The system call tells what was used, which the function of the C library does not; and a
         # descriptor cannot be somebody else's by now, as the number of who was reaped can.
-        if pidfd is None:
-            return _reap(pid, None)
         used, seen = sixteen(), info()
+        if pidfd is None:
+            return used if wait4(pid, None, os.WNOHANG, used) == pid else None
         done = call(waits, by_pidfd, pidfd, seen, ended, used) == 0
         return used if done and seen[0] == child else None
 
