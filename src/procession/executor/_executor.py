@@ -329,7 +329,7 @@ class Executor(Driver, Commands):
             try:
                 return self._launch_patiently(request)
             except BaseException:
-                if self.is_contained:
+                if self.is_contained or self._keeper.sentinel is not None:
                     self._ensure_driver()  # which gives back the helper
                 raise
         return self._ask_for(request, patience)
