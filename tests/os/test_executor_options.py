@@ -84,6 +84,7 @@ def test_a_string_is_split_and_never_given_to_a_shell(ex: Executor, tmp_path: Pa
 def test_what_is_wrong_is_raised_where_it_was_said(
     ex: Executor, options: dict[str, Any], error: type[Exception], words: str
 ) -> None:
+    assert ex.run_command(["true"]) == 0  # with the first one comes the helper
     before = len(os.listdir("/proc/self/fd"))
     with pytest.raises(error, match=words):
         in_thread(lambda: ex.create_process(["true"], **options))()

@@ -11,6 +11,7 @@ from subprocess import DEVNULL
 from procession.executor import _request as requests
 from procession.executor._commands import Commands
 from procession.executor._driver import Driver
+from procession.executor._events import log
 from procession.executor._finish import SHORT
 from procession.executor._hosts import check_host, remember
 from procession.executor._launching import OPEN, STOPPED, STOPPING
@@ -329,7 +330,14 @@ class Executor(Driver, Commands):
             try:
                 return self._launch_patiently(request)
             except BaseException:
-                if self.is_contained or self._keeper.sentinel is not None:
-                    self._ensure_driver()  # which gives back the helper
+                self._give_helper_back()
                 raise
         return self._ask_for(request, patience)
+
+    def _give_helper_back(self) -> None:
+        """Nothing was started in place, and nobody may be there to see to that."""
+        if self.is_contained or self._keeper.sentinel is not None:
+            try:
+                self._ensure_driver()
+            except OSError as e:  # no thread: the next one does it
+                log.debug("the helper of the executor stays for now: %s", e)
