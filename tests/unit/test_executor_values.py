@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -24,7 +26,7 @@ from procession.executor._request import (
     words_of,
 )
 from procession.executor._stopping import Stopping, as_ladder, default_ladder
-from procession.executor._streams import Kept, LineSink
+from procession.executor._streams import Called, Kept, LineSink
 from procession.executor._values import EXITED, FORCED, STOPPED, TIMED_OUT, code_of, named
 
 pytestmark = pytest.mark.quick
@@ -346,3 +348,27 @@ def test_a_name_without_arguments() -> None:
     assert named(["/usr/bin/ssh", "host"]) == "ssh"
     assert named("echo secret") == "echo"
     assert named([b"/x/y"]) == "y"
+
+
+def test_what_a_callback_ends_comes_after_the_lines_before_it() -> None:
+    """It turns the loop with lines still to come, and the end of the process is posted then."""
+    calls: deque[Callable[[], object]] = deque()
+    heard: list[str] = []
+
+    def turn() -> None:
+        for _ in range(len(calls)):
+            calls.popleft()()
+
+    def hear(line: str) -> None:
+        heard.append(line)
+        if line == "2":
+            calls.append(lambda: heard.append("end"))
+            turn()
+
+    called = Called(hear, calls.append)
+    for line in "1234":
+        called.put(line)
+    assert len(calls) == 1, "one call for a flood"
+    while calls:
+        turn()
+    assert heard == ["1", "2", "3", "4", "end"]
