@@ -98,3 +98,21 @@ class AlreadyRunningError(HostError):
             "`procession ps` shows it, `procession down` stops it; --name NAME runs the file once "
             "more under another name",
         )
+
+
+class TaskFailedError(ProcessionError):
+    """What was waited for cannot come true any more. `rows`: the replicas that stand for it, as
+    `ps` shows them."""
+
+    def __init__(self, words: str, rows: Sequence[object]) -> None:
+        self.rows = tuple(rows)
+        super().__init__(words)
+
+
+class LateError(ProcessionError, TimeoutError):
+    """What was waited for has not come true in time. `rows`: the replicas that are waited for, as
+    `ps` shows them."""
+
+    def __init__(self, words: str, rows: Sequence[object]) -> None:
+        self.rows = tuple(rows)
+        super().__init__(words)

@@ -20,7 +20,12 @@ import pytest
 
 DOCS = Path(__file__).parent.parent.parent / "docs"
 # lines a snippet may have
-PAGES = {"why-stopping-is-hard.md": 15, "guide-shutdown.md": 20, "guide-executor.md": 20}
+PAGES = {
+    "why-stopping-is-hard.md": 15,
+    "guide-shutdown.md": 20,
+    "guide-executor.md": 20,
+    "guide-python.md": 20,
+}
 
 MARKED = re.compile(
     r"^<!-- run(?:: (?P<signal>\w+) after (?P<ready>\w+)(?:, status (?P<status>-?\d+))?)? -->\n"

@@ -48,6 +48,18 @@ def test_web_is_up_asked_and_gracefully_down(web: Path) -> None:
     assert not list((web / "run").iterdir())
 
 
+@pytest.mark.quick
+def test_the_program_with_a_project_in_it(tmp_path: Path) -> None:
+    with Program.python(_EXAMPLES / "python" / "greet.py", cwd=tmp_path) as program:
+        assert program.wait(timeout=30) == 0, program.errors
+        assert program.output.decode().splitlines() == [
+            "alpha greets /hello",
+            "beta greets /hello",
+            "run 2: beta greets /hello",
+            "all are down, status 0",
+        ]
+
+
 def test_web_ends_with_the_clients_status_when_a_server_never_comes(web: Path) -> None:
     file = web / "procession.yaml"
     file.write_text(file.read_text().replace("client.py alpha beta", "client.py alpha gamma"))

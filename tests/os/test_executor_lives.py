@@ -29,8 +29,8 @@ from procession.executor import (
     Ladder,
     Lines,
     Step,
-    _hosts,
 )
+from procession.process import application
 from tests.support.executors import PY, in_thread
 from tests.support.groups import inside
 from tests.support.processes import BOUND
@@ -294,12 +294,12 @@ def test_gevent_and_subinterpreters_are_told(monkeypatch: pytest.MonkeyPatch) ->
         def is_module_patched(name: str) -> bool:
             return name in ("threading", "select")
 
-    monkeypatch.setattr(_hosts, "_checked", False)
+    monkeypatch.setattr(application, "_checked", False)
     monkeypatch.setitem(sys.modules, "gevent.monkey", Monkey)  # type: ignore[arg-type]
     with pytest.raises(HostError, match="gevent has replaced threading, select"):
         Executor().create_process(["true"])
     monkeypatch.delitem(sys.modules, "gevent.monkey")
-    monkeypatch.setattr(_hosts, "_in_subinterpreter", lambda: True)
+    monkeypatch.setattr(application, "_in_subinterpreter", lambda: True)
     with pytest.raises(HostError, match="subinterpreter"):
         Executor().start()
 

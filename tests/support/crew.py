@@ -26,13 +26,14 @@ def _dependency(need: str | Dependency) -> Dependency:
 
 class Crew:
     """After each verb `said` has the changes in words, `began` and `asked` who was spawned and who
-    was asked to end, in order."""
+    was asked to end, in order; `transitions` has the states that all went from and to so far."""
 
     def __init__(self, *tasks: Task, draw: float = 0.0, **project: object) -> None:
         self.fleet = Fleet(Project("demo", "/", tasks, **project), lambda: draw)
         self.now = 100.0
         self.actions: list[act.Action] = []
         self.timers: dict[str, act.SetTimer] = {}
+        self.transitions: set[tuple[str, str]] = set()
 
     def tell(self, *events: Happening) -> Crew:
         self.actions = []
@@ -41,6 +42,8 @@ class Crew:
         for action in self.actions:
             if isinstance(action, act.SetTimer):
                 self.timers[action.replica] = action
+            elif isinstance(action, act.Changed) and action.old != action.new:
+                self.transitions.add((action.old, action.new))
         return self
 
     @property

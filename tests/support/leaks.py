@@ -220,7 +220,8 @@ def _restore_environment(before: dict[str, str], after: dict[str, str]) -> None:
 def _temporary() -> set[str]:
     # The runtime folder of a user: a supervisor that a test killed leaves it, with a lock that is
     # free, for the next one to take over.
-    runtime = f"procession-{os.geteuid()}", "procession-65534"
+    uid = os.geteuid() if sys.platform != "win32" else None
+    runtime = f"procession-{uid}", "procession-65534"
     return set(os.listdir(tempfile.gettempdir())) - set(runtime)
 
 

@@ -253,6 +253,9 @@ class Rules:
             }.get(change.new, ())
             self.check(any(w in change.why for w in words), "that is no change", change)
             self.order.changed(change, book)
+            if change.new == "skipped":  # at a new wish, which forgets what came before
+                self._failures.pop(change.replica, None)
+                self._skipped(book, change)
             return
         self.transitions.add((change.old, change.new))
         was, book.state, book.since = book.state, change.new, self.world.now
@@ -280,7 +283,7 @@ class Rules:
     def _skipped(self, book: Book, change: act.Changed) -> None:
         status = book.owed
         if self.order.skipped[book.name] == "late":
-            status = status or 1
+            status = book.owed = status or 1
         if self._verdict is None:
             self._over(book, status, skipped=True)
 

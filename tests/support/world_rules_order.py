@@ -121,6 +121,8 @@ class OrderRules:
         if change.new == "pending":
             self.began[name] = self.world.now
         if change.new == change.old:
+            if change.new == "skipped":
+                self.skipped[name] = "never"
             return
         if change.new not in UP:
             for first in self.first.values():

@@ -9,7 +9,6 @@ import pytest
 
 from procession import keys
 from procession.cli.render import problems_json, project_text
-from procession.config import systems
 from procession.config.decode import decode, decode_parts
 from procession.config.explained import Explained, explain
 from procession.config.load import Examined
@@ -17,6 +16,7 @@ from procession.config.origins import Item
 from procession.config.part import Part
 from procession.config.source import Source
 from procession.lookup import Lookup
+from tests.support.systems import read_as_on
 
 SECRET = "hunter2"
 RICH = """\
@@ -75,7 +75,7 @@ tasks:
 
 @pytest.fixture(autouse=True)
 def on_linux(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(systems, "SYSTEM", "linux")
+    read_as_on("linux", monkeypatch)
 
 
 def explained(*texts: str) -> Explained:

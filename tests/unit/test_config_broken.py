@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 import yaml
 
-from procession.config import systems
 from procession.config.decode import decode
 from procession.config.source import Source
 from tests.support.configs import Broken
 from tests.support.configs_model import BROKEN_SHAPE, BROKEN_VALUES
 from tests.support.configs_supervision import BROKEN_SUPERVISION
 from tests.support.configs_yaml import BROKEN_YAML
+from tests.support.systems import read_as_on
 
 ALL = (*BROKEN_YAML, *BROKEN_SHAPE, *BROKEN_VALUES, *BROKEN_SUPERVISION)
 
@@ -19,8 +19,7 @@ ALL = (*BROKEN_YAML, *BROKEN_SHAPE, *BROKEN_VALUES, *BROKEN_SUPERVISION)
 @pytest.fixture(autouse=True)
 def on_linux(monkeypatch: pytest.MonkeyPatch) -> None:
     """What each system refuses is told by tests of its own."""
-    if systems.SYSTEM != "win32":
-        monkeypatch.setattr(systems, "SYSTEM", "linux")
+    read_as_on("linux", monkeypatch)
 
 
 def test_the_tables_name_every_file_once() -> None:

@@ -10,8 +10,15 @@ from procession import spec
 from procession.config.decode import Decoded, decode_parts
 from procession.config.part import Part
 from procession.config.source import Source
+from tests.support.systems import read_as_on
 
 pytestmark = pytest.mark.quick
+
+
+@pytest.fixture(autouse=True)
+def on_linux(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What each system refuses is told by tests of its own."""
+    read_as_on("linux", monkeypatch)
 
 
 def laid(*texts: str, folders: tuple[str, ...] = (), whole: bool = True) -> Decoded:

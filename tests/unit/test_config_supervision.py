@@ -8,11 +8,10 @@ from typing import Any
 import pytest
 
 from procession import spec
-from procession.config import systems
-from procession.config.choices import signals
 from procession.config.decode import decode
 from procession.config.source import Source
 from tests.support.configs import one_task
+from tests.support.systems import read_as_on
 
 pytestmark = pytest.mark.quick
 
@@ -22,8 +21,7 @@ OTHERS = "  db: {program: x, health: {tcp: 1}}\n  cache: {program: x}\n"
 @pytest.fixture(autouse=True)
 def on_linux(monkeypatch: pytest.MonkeyPatch) -> None:
     """What each system refuses is told by tests of its own."""
-    if systems.SYSTEM == "win32":
-        monkeypatch.setattr(systems, "SYSTEM", "linux")
+    read_as_on("linux", monkeypatch)
 
 
 def project_of(text: str) -> spec.Project:
@@ -105,7 +103,7 @@ RESTARTS: list[tuple[str, spec.Restart]] = [
             rules=(
                 spec.RestartRule(True, 75),
                 spec.RestartRule(False, 2),
-                spec.RestartRule(True, None, signals()["SIGKILL"]),
+                spec.RestartRule(True, None, 9),
             ),
         ),
     ),
@@ -232,10 +230,7 @@ def test_forms_of_other_keys(line: str, attribute: str, meaning: object) -> None
     ("written", "meaning"),
     [("0", (0,)), ("[1, 0, 1]", (0, 1)), ("'0-2, 5'", (0, 1, 2, 5)), ("1-2", (1, 2)), ("", ())],
 )
-def test_forms_of_cpus(
-    written: str, meaning: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(systems, "SYSTEM", "linux")
+def test_forms_of_cpus(written: str, meaning: tuple[int, ...]) -> None:
     assert task_of(f"cpus: {written}").cpus == meaning
 
 

@@ -12,8 +12,15 @@ from procession.config import yaml as reader
 from procession.config.decode import Decoded, decode
 from procession.config.source import Source
 from tests.support.configs import one_task
+from tests.support.systems import read_as_on
 
 pytestmark = pytest.mark.quick
+
+
+@pytest.fixture(autouse=True)
+def on_linux(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What each system refuses is told by tests of its own."""
+    read_as_on("linux", monkeypatch)
 
 
 def read(text: str, folder: str = "/srv", name: str | None = None) -> Decoded:

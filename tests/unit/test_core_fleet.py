@@ -334,3 +334,27 @@ def test_tasks_that_end_keep_restarting_tasks_up() -> None:
     assert len(runs) == 8
     assert world.fleet.replicas["a"].restarts == 7
     assert world.actions[-1] == act.Finish(0, "Ctrl-C")
+
+
+def test_a_fleet_that_stays_ends_when_all_is_asked_to_or_all_ended_by_themselves() -> None:
+    def handle(fleet: Fleet, *happenings: Happening) -> list[act.Action]:
+        return [action for one in happenings for action in fleet.handle(one, 0.0)]
+
+    project = Project("demo", "/", (Task("a", "a"), Task("b", "b", autostart=False)))
+    for stays in (True, False):
+        fleet = Fleet(project, stays=stays)
+        begun = (ev.BeginAll(), ev.Spawned("a", 1, 7), ev.StopAsked("a", "somebody asked"))
+        over = (ev.LeaderExited("a", 1, ExitStatus(0), 0), ev.TreeEmpty("a", 1))
+        done = handle(fleet, *begun, *over)
+        assert any(isinstance(action, act.Finish) for action in done) is not stays
+    fleet = Fleet(project, stays=True)
+    handle(fleet, *begun, *over)
+    started = handle(fleet, ev.StartAsked("a", "asked again"))
+    assert any(isinstance(action, act.Spawn) for action in started)
+    handle(fleet, ev.Spawned("a", 2, 8), ev.StopAsked("a", "once more"))
+    handle(fleet, ev.LeaderExited("a", 2, ExitStatus(0), 0), ev.TreeEmpty("a", 2))
+    assert any(isinstance(action, act.Finish) for action in handle(fleet, CTRL_C))
+    # nothing that somebody stopped: all have ended
+    alone = Fleet(Project("demo", "/", (Task("a", "a"),)), stays=True)
+    done = handle(alone, ev.BeginAll(), ev.Spawned("a", 1, 7), *over)
+    assert done[-1] == act.Finish(0, "all tasks ended")

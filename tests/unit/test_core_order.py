@@ -12,6 +12,7 @@ from tests.support.crew import ALWAYS, CHECK, Crew, task
 pytestmark = pytest.mark.quick
 
 FOLLOWS = Dependency("db", restart=True)
+NOT_KILLED = "db was stopped: Ann stops it, what is left could not be killed"
 
 
 # --- in waves ----------------------------------------------------------------------------------
@@ -232,8 +233,7 @@ def test_what_could_not_be_killed_is_not_waited_for(end: str) -> None:
     crew.stop("db").rings("db").rings("db")
     assert (crew.name("web"), crew.name("db")) == (end, "stopped")
     assert crew.start("web").said == [
-        "web skipped: Ann starts it; not started: "
-        "db was stopped: Ann stops it, what is left could not be killed"
+        f"web skipped: Ann starts it; not started: {NOT_KILLED}",
     ]
 
 
@@ -323,3 +323,28 @@ def test_who_was_started_before_the_project_begins_stays_so() -> None:
     assert crew.began == ["db"]
     crew.begins()
     assert (crew.name("db"), crew.name("web")) == ("starting", "pending")
+
+
+def test_one_that_is_asked_up_and_never_can_be_ends_what_ends_with_it() -> None:
+    """It had ended before, as what was stopped: it ends once more, by being skipped."""
+    crew = Crew(task("web", "db", quit_on_terminate=True), task("db"), task("other")).up()
+    crew.stop("web").ends("web")
+    crew.stop("db").rings("db").rings("db").start("web")
+    assert (crew.name("web"), crew.asked) == ("skipped", ["other"])
+    assert crew.ends("other").finish == (
+        1,
+        f"web was skipped: Ann starts it; not started: {NOT_KILLED}",
+    )
+
+
+def test_who_is_told_to_restart_waits_for_those_who_restart_with_it_though_more_is_told() -> None:
+    """One restart makes the next: what the first one changed is told after the second began."""
+    crew = Crew(
+        task("web", Dependency("api", "started", restart=True)),
+        task("api", Dependency("db", "started", restart=True)),
+        task("db"),
+    ).up()
+    crew.restart("db")
+    hold = crew.fleet.replicas["api"].hold
+    assert hold is not None
+    assert (hold.by, hold.first) == ("web to be down, db to be started", True)

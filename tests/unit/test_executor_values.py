@@ -267,7 +267,7 @@ def test_reasons() -> None:
 
 
 def test_ladders_as_data() -> None:
-    step = Step("SIGHUP", "leader", 1.0)
+    step = Step("SIGINT", "leader", 1.0)
     assert as_ladder(step) == as_ladder([step]) == as_ladder(Ladder((step,))) == Ladder((step,))
     assert as_ladder(None) == default_ladder()
     with pytest.raises(TypeError, match="Steps"):

@@ -9,10 +9,10 @@ import pytest
 
 from procession import spec
 from procession.cli.drawing import text as drawn
-from procession.config import systems
 from procession.config.decode import decode_parts
 from procession.config.part import Part
 from procession.config.source import Source
+from tests.support.systems import read_as_on
 
 DOCS = Path(__file__).parents[2] / "docs"
 YAML = re.compile(r"^```yaml\n(.*?)^```$", re.M | re.S)
@@ -28,8 +28,7 @@ BLOCKS = [
 
 @pytest.fixture(autouse=True)
 def on_linux(monkeypatch: pytest.MonkeyPatch) -> None:
-    if systems.SYSTEM != "win32":
-        monkeypatch.setattr(systems, "SYSTEM", "linux")
+    read_as_on("linux", monkeypatch)
 
 
 def laid(*texts: str) -> spec.Project:

@@ -21,6 +21,7 @@ from procession.config.values import READERS
 from tests.support.configs import Broken, one_task, tasks_file
 from tests.support.configs_model import BROKEN_SHAPE, BROKEN_VALUES
 from tests.support.json_schema import as_json, faults
+from tests.support.systems import read_as_on
 
 ROOT = Path(__file__).parents[2]
 SCHEMA = schema()
@@ -144,7 +145,7 @@ TAKEN = {
         "{to: tree, timeout: 0}",
         "{signal: sigterm}",
         "{command: a b, extend: 5m}",
-        "[{signal: INT, to: leader, wait: 5}, {command: [a]}]",
+        "[{signal: INT, to: tree, wait: 5}, {command: [a]}]",
         "{steps: [{command: a, wait: 1s}], extend: 0}",
     ],
     "leftover": ["stop", "wait", "leave"],
@@ -213,7 +214,7 @@ def test_it_takes_what_the_reader_takes(
     system: str, key: str, value: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if system:
-        monkeypatch.setattr(systems, "SYSTEM", system)
+        read_as_on(system, monkeypatch)
     for name in {key, key.replace("-", "_")}:
         text = in_a_task(name, value) + OTHERS
         assert problems(text) == []

@@ -75,6 +75,33 @@ def test_a_grace_that_the_system_does_not_give_is_refused(tmp_path: Path) -> Non
     assert "ends all tasks when procession has crashed" in " ".join(told.stderr.split())
 
 
+def test_what_windows_has_not_is_refused_with_the_reason(tmp_path: Path) -> None:
+    """Each key at its place, all at once; and `up` starts nothing."""
+    absent = {
+        "user: www-data": "only with their password",
+        "group: adm": "only with their password",
+        "supplementary-groups: adm": "only with their password",
+        "umask: '022'": "Windows has no umask",
+        "nice: 5": "priority classes",
+        "cpus: 0": "pins processes by other rules",
+        "limits: {nofile: 64}": "no resource limits by name",
+        "shell: true": "there is no /bin/sh on Windows",
+        "ready: {notify: true}": "no unix sockets for Python on Windows",
+        "health: {fd: 3}": "no descriptors by number",
+        "watchdog: 10s": "no unix sockets for Python on Windows",
+    }
+    written(tmp_path, *absent)
+    told = procession("check", "--json", cwd=tmp_path)
+    assert told.returncode == 2, told.stdout + told.stderr
+    found = {problem["line"]: problem["message"] for problem in json.loads(told.stdout)["problems"]}
+    assert len(found) == len(absent)
+    for line, reason in enumerate(absent.values(), 4):
+        assert reason in found[line], found
+    told = procession("up", cwd=tmp_path)
+    assert told.returncode == 2
+    assert "Windows has no umask" in " ".join(told.stderr.split())
+
+
 def test_exit_codes_have_32_bits(tmp_path: Path) -> None:
     written(tmp_path, "success-exit-codes: [0, 3010, 0xC000013A]")
     assert procession("check", cwd=tmp_path).returncode == 0
@@ -91,6 +118,23 @@ def test_doctor_tells_what_works(tmp_path: Path) -> None:
     assert facts == {"job objects": "ok", "windows": "ok"}
     assert found["system"].startswith("Windows")
     assert told.returncode == 0
+
+
+STEERING = (
+    ("ps",), ("ps", "--all"), ("ps", "--json"), ("start", "web"), ("stop", "web"),
+    ("restart", "web"), ("down",), ("why", "web"), ("logs", "-f"), ("wait", "--timeout", "60"),
+)  # fmt: skip
+
+
+def test_what_steers_a_running_project_says_that_it_cannot_yet(tmp_path: Path) -> None:
+    """At once, in one line, with what can be done instead."""
+    written(tmp_path, "args: -V")
+    for words in STEERING:
+        told = procession(*words, cwd=tmp_path)
+        assert (told.returncode, told.stdout) == (1, ""), words
+        (line,) = told.stderr.splitlines()
+        assert "it cannot be seen or steered from outside on Windows yet" in line
+        assert "Ctrl-C" in line
 
 
 def test_schema_is_printed(tmp_path: Path) -> None:

@@ -7,8 +7,9 @@ import sys
 
 from procession.app import wants_color
 from procession.cli.printing import print_out
-from procession.cli.running import connect, none_of, parser_for, told_failure
+from procession.cli.running import connect, none_of, not_here, parser_for, told_failure
 from procession.control.protocol import chosen
+from procession.control.words import readiness
 from procession.core.parts import duration
 from procession.errors import HostError, ProcessionError, one_line
 
@@ -81,17 +82,10 @@ def _cells(row: Mapping[str, Any]) -> Iterable[str]:
     yield one_line(str(row["reason"])) + said
 
 
-def readiness(row: Mapping[str, Any]) -> str:
-    """`yes`, `no`; `unhealthy` where that is what matters."""
-    if row["healthy"] is False:
-        return "unhealthy"
-    return "yes" if row["ready"] else "no"
-
-
 if sys.platform == "win32":
 
     def _projects(as_json: bool) -> int:
-        raise HostError("this verb", "has no mechanism on Windows yet", "a POSIX host")
+        raise not_here()
 
 else:
 

@@ -53,6 +53,16 @@ def seconds(text: str) -> float:
     return value
 
 
+def not_here() -> HostError:
+    """For systems where a running project has no door."""
+    return HostError(
+        "a running project",
+        "it cannot be seen or steered from outside on Windows yet",
+        "",
+        "Its log folder says what happens there; Ctrl-C, or WM_CLOSE to its window, stops it",
+    )
+
+
 class NotRunningHereError(ProcessionError):
     """No running project is meant by what was said."""
 
@@ -60,7 +70,7 @@ class NotRunningHereError(ProcessionError):
 if sys.platform == "win32":
 
     def connect(file: str | None, project: str | None) -> Client:
-        raise HostError("this verb", "has no mechanism on Windows yet", "a POSIX host")
+        raise not_here()
 
 else:
 

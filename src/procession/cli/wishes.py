@@ -20,13 +20,10 @@ from procession.errors import ProcessionError, one_line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-    from typing import Any
+    from collections.abc import Sequence
 
     from procession.control.client import Client
-    from procession.control.goals import Verdict
-
-    Goal = Callable[[Mapping[str, Any]], Verdict]
+    from procession.control.goals import Goal
 
 TIMED_OUT = 124  # exit status, as timeout(1)
 PAUSE = 0.05  # seconds between two questions in a storm of changes
@@ -69,7 +66,7 @@ def _wish(verb: str, words: Sequence[str]) -> int:
             wanted: dict[str, Goal] = {}
             for name in given.names:
                 for row in client.wish(verb, name)["replicas"]:
-                    wanted[row["name"]] = _goal(verb, row)
+                    wanted[row["name"]] = goals.of(verb, row)
             if given.no_wait:
                 return 0
             return _await(client, wanted, given.timeout)
@@ -77,13 +74,6 @@ def _wish(verb: str, words: Sequence[str]) -> int:
             client.close()
     except ProcessionError as e:
         return told_failure(e)
-
-
-def _goal(verb: str, row: Mapping[str, Any]) -> Goal:
-    if verb == "stop":
-        return goals.stopped
-    run = goals.run_before(verb, row)
-    return lambda now: goals.started(now, run)
 
 
 def wait(words: Sequence[str]) -> int:

@@ -87,7 +87,7 @@ def signal_name(
     if not isinstance(node, Scalar) or kind_of(node) in (NULL, BOOLEAN, FLOAT):
         report.bad(node, described(node), expected, tail=tail)
         return None
-    known = signals()
+    known = systems.signals()
     value = node.value
     if kind_of(node) == INTEGER or (value.isascii() and value.isdigit()):
         wanted = scalars.integer(value)
@@ -106,14 +106,3 @@ def signal_name(
     what = f"no signal is called {quoted(value)} on this system"
     report.bad(node, what, expected, near, tail=tail)
     return None
-
-
-def signals() -> dict[str, int]:
-    """Name -> number, of this system; of several names of one number the usual one first."""
-    if systems.SYSTEM == "win32":
-        # what the `signal` module names there (CTRL_C_EVENT is 0) are other things
-        return spec.WINDOWS_SIGNALS
-    import signal  # 6 ms, for the few files that name one
-
-    names = {known.name: int(known) for known in signal.Signals}
-    return names | {name: int(number) for name, number in signal.Signals.__members__.items()}

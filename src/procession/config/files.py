@@ -19,6 +19,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from procession.config.code import Written
     from procession.config.part import Late
     from procession.config.yaml import Node
 
@@ -94,6 +95,15 @@ class Files:
             self.shown = shown
             self.folder = folder if self._base is None else self._base
         self._add(identity, shown, data, folder, template=template)
+
+    def say(self, written: Written) -> None:
+        """What a program says, after all files that are named."""
+        folder = self._cwd if self._base is None else self._base
+        if not self.shown:
+            self.shown, self.folder = written.source.name, folder
+        part = Part(written.source, folder, forgiving=self._forgiving)
+        self.whole &= part.root is not None
+        self.parts.append(part)
 
     def _add(
         self, identity: str, shown: str, data: bytes, folder: str, *, template: bool = False

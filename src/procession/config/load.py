@@ -19,6 +19,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from procession.config.code import Written
     from procession.config.decode import Decoded
     from procession.config.entry import Entry
 
@@ -56,6 +57,7 @@ def load(
     template: bool = False,
     variables: Mapping[str, str] | None = None,
     defaults: spec.Defaults | None = None,
+    written: Written | None = None,
 ) -> Loaded:
     """Read a file, or several laid over each other, and look up all that the tasks need.
 
@@ -63,7 +65,9 @@ def load(
     in a file are meant from `base`, else from the file's folder (`cwd` for standard input).
     The project's name is `name`, else what the files say, else made of the first file's folder.
     A file whose name ends in `.j2`, and any with `template`, is rendered first; `variables` are
-    what it knows as `vars`. `defaults`: what holds where the files say nothing.
+    what it knows as `vars`. `defaults`: what holds where the files say nothing. `written`: what a
+    program says, laid over all files, of which there may be none; its paths are meant from `base`,
+    else from `cwd`.
     Raises UsageError if there is no such file or it cannot be read, if `base` is no folder or
     `name` no name, or if `variables` are given to what is no template; ConfigError, with every
     problem in the order of the files, if they are broken.
@@ -77,6 +81,7 @@ def load(
         template=template,
         variables=variables,
         defaults=defaults,
+        written=written,
     )
     if seen.problems or seen.decoded is None:
         raise ConfigError(seen.file, seen.problems)
@@ -93,6 +98,7 @@ def examine(
     template: bool = False,
     variables: Mapping[str, str] | None = None,
     defaults: spec.Defaults | None = None,
+    written: Written | None = None,
 ) -> Examined:
     """What `load` does, for who wants to explain the files: problems are returned, not raised.
 
@@ -115,6 +121,8 @@ def examine(
     try:
         for one in [path] if path is None or isinstance(path, str) else path:
             files.read(one, template=template)
+        if written is not None:
+            files.say(written)
         if not files.parts:
             return Examined(files.shown, tuple(files.unread), None, {}, lookup)
         decoded = decode_parts(
@@ -126,6 +134,8 @@ def examine(
         if collecting:
             gc.enable()
     problems = (*files.unread, *decoded.problems())
+    if written is not None:
+        problems = tuple(map(written.told, problems))
     notes = [str(n) for p in files.parts for n in p.report.concealed(p.report.notes)]
     if variables and not problems and not files.rendered:
         names = ", ".join(map(quoted, variables))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from procession import keys, spec
 from procession.config import scalars, systems
-from procession.config.choices import signal_name, signals, word, words_for
+from procession.config.choices import signal_name, word, words_for
 from procession.config.mappings import Table, below
 from procession.config.report import Report, described
 from procession.config.scalars import BOOLEAN, INTEGER
@@ -95,7 +95,7 @@ def _end(report: Report, key: Node) -> tuple[int | None, int | None] | None:
         report.bad(key, described(key), f"an exit code from 0 to {last}, or a signal's name")
         return None
     called = signal_name(report, key, keys.STOP_FIELDS[0], "")
-    return None if called is None else (None, signals()[called])
+    return None if called is None else (None, systems.signals()[called])
 
 
 def _what_then(report: Report, node: Node, field: keys.Field, tail: str) -> str | None:

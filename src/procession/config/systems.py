@@ -36,3 +36,14 @@ def not_to_leader(signal: str, to: str) -> tuple[str, str] | None:
     expected = " or ".join(f"`signal: {name}`" for name in able)
     what = f"on Windows {signal} reaches the whole tree, not the leader alone"
     return what, f"`group` or `tree`, or {expected}"
+
+
+def signals() -> dict[str, int]:
+    """Name -> number, of this system; of several names of one number the usual one first."""
+    if SYSTEM == "win32":
+        # what the `signal` module names there (CTRL_C_EVENT is 0) are other things
+        return spec.WINDOWS_SIGNALS
+    import signal  # 6 ms, for the few files that name one
+
+    names = {known.name: int(known) for known in signal.Signals}
+    return names | {name: int(number) for name, number in signal.Signals.__members__.items()}

@@ -76,9 +76,9 @@ def delay_by_backoff(entry: Entry) -> bool:
 def _end(rule: spec.RestartRule) -> str:
     if rule.signal is None:
         return str(rule.code)
-    from procession.config.choices import signals
+    from procession.config import systems
 
-    return next(name for name, number in signals().items() if number == rule.signal)
+    return next(name for name, number in systems.signals().items() if number == rule.signal)
 
 
 def _stop(entry: Entry, task: spec.Task, field: keys.Field, said: Places) -> Item:

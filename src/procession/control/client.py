@@ -35,7 +35,7 @@ class _Connection(http.client.HTTPConnection):
 
     def connect(self) -> None:
         if sys.platform == "win32":
-            raise HostError("a project's socket", "has no mechanism on Windows yet")
+            raise HostError("a running project", "it has no socket on Windows yet")
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.sock.settimeout(self.timeout)
         self.sock.connect(self._path)

@@ -9,11 +9,23 @@ from procession.control.protocol import ENDS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from typing import Any
 
     Row = Mapping[str, Any]
     Verdict = tuple[bool, str] | None
+    Goal = Callable[[Row], Verdict]
+
+# What one who has wished for it waits for, in words.
+DONE = {"start": "ready", "restart": "ready", "stop": "stopped"}
+
+
+def of(verb: str, row: Row) -> Goal:
+    """Of a wish that came when this was the row: one of the verbs of `DONE`."""
+    if verb == "stop":
+        return stopped
+    run = run_before(verb, row)
+    return lambda now: started(now, run)
 
 
 def run_before(verb: str, row: Row) -> int:
@@ -47,6 +59,11 @@ def ready(row: Row) -> Verdict:
     if row["state"] in ENDS:
         return False, _as_it_is(row)
     return None
+
+
+def ready_as_started(row: Row) -> Verdict:
+    """`ready`, of one that is ready when it is started: also once it has ended well."""
+    return (True, _as_it_is(row)) if row["state"] == "completed" else ready(row)
 
 
 def exited(row: Row) -> Verdict:

@@ -13,6 +13,7 @@ from procession.core.states import (
     Pending,
     ReplicaState,
     Running,
+    Skipped,
     Stopped,
     Stopping,
 )
@@ -95,7 +96,8 @@ def held_skipped(s: ReplicaState, e: ev.Held, now: float) -> Outcome:
     s = s.replace(hold=e.hold)
     hopes = e.hold is None or not e.hold.never
     if hopeless and hopes and s.wanted and not s.survivors:
-        return go(s, "what it needs was started", now)
+        assert isinstance(s.phase, Skipped)
+        return go(s, "what it needs was started", now, status=s.phase.status)
     return s, []
 
 

@@ -53,15 +53,20 @@ class Fleet:
     """The replicas of one running project. Owned by one thread.
 
     `draw` gives a number from 0 up to 1, by chance, for what should not happen all at once.
-    After a Finish action nothing more happens: further events give no actions.
+    After a Finish action nothing more happens: further events give no actions. `stays`: what was
+    stopped by a wish, or did not start with the project, may be started later, so that there is no
+    end before that of everything is asked for.
     Raises ValueError for tasks that depend on each other in a circle, or on none that is there.
     """
 
-    def __init__(self, project: Project, draw: Callable[[], float] = no_chance) -> None:
+    def __init__(
+        self, project: Project, draw: Callable[[], float] = no_chance, *, stays: bool = False
+    ) -> None:
         self.replicas: dict[str, ReplicaState] = {
             r.name: ReplicaState(r.name, r.task, index=r.index) for r in project.replicas()
         }
         self._project = project
+        self._stays = stays
         self._draw = draw
         self._order: Order | None = None
         if any(state.task.depends_on for state in self.replicas.values()):
@@ -96,11 +101,17 @@ class Fleet:
             self._happens(event, now, actions)
         if self._next:
             self._go_on(now, actions)
-        if self._open == 0:
+        if self._open == 0 and not self._may_go_on():
             self._finished = True
             first_failure = next(iter(self._failures.values()), None)
             actions.append(Finish(*(self._verdict or first_failure or (0, "all tasks ended"))))
         return actions
+
+    def _may_go_on(self) -> bool:
+        """Though nothing lives: somebody may want one of those again that were stopped."""
+        if not self._stays or self.stopping:
+            return False
+        return any(isinstance(state.phase, Stopped) for state in self.replicas.values())
 
     def _begin_all(self, now: float, actions: list[Action]) -> None:
         wanted = [task.name for task in self._project.tasks if task.autostart]
@@ -123,9 +134,12 @@ class Fleet:
 
     def _happens(self, event: ev.Event, now: float, actions: list[Action]) -> None:
         if self._order is None or self.stopping:
-            self._step(event, now, actions)
+            if not isinstance(event, ev.Held):  # nobody waits for anything any more
+                self._step(event, now, actions)
             return
-        if isinstance(event, _ASKED_UP):
+        if isinstance(event, ev.Held):
+            event = self._order.held(event.replica)  # what came between may have changed it
+        elif isinstance(event, _ASKED_UP):
             self._start_missing(self._order, event, now, actions)
         if isinstance(event, _RESTARTS):
             self._restart_with(self._order, event, now, actions)
@@ -176,14 +190,14 @@ class Fleet:
             self._next += self._order.changed(before, after, now)
             if after.leads and isinstance(after.phase, Backoff) and after.phase is not before.phase:
                 self._next += self._order.leads(after)
-        if after.ended == before.ended:
+        if after.phase is before.phase or not (before.ended or after.ended):
             return
         self._open += before.ended - after.ended
-        if after.ended:
-            self._one_ended(after, now, actions)
-        else:
+        if before.ended:
             # somebody saw the failure and mended it: what it comes to now is what counts
             self._failures.pop(after.replica, None)
+        if after.ended:
+            self._one_ended(after, now, actions)
 
     def _one_ended(self, replica: ReplicaState, now: float, actions: list[Action]) -> None:
         phase, task = replica.phase, replica.task

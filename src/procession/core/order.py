@@ -157,7 +157,8 @@ class Order:
     # --- what keeps a replica from starting --------------------------------------------------
 
     def changed(self, before: ReplicaState, after: ReplicaState, now: float) -> list[ev.Event]:
-        """What those that depend on a replica have to hear of its change."""
+        """What those that depend on a replica have to hear of its change. What holds them is not
+        in it: it may be another when they hear of it (`held`)."""
         node = self._of[after.replica]
         events: list[ev.Event] = []
         if node.conditions and not _same(before, after):
@@ -169,7 +170,8 @@ class Order:
             for leader in node.leaders:
                 if after.replica in leader.first:
                     del leader.first[after.replica]
-                    events += [] if leader.first else self._held(leader)
+                    if not leader.first:
+                        events += [ev.Held(name, None) for name in leader.replicas]
         return events
 
     def _count(
@@ -200,10 +202,11 @@ class Order:
                 self._never[name][place] = reason
             else:
                 self._never[name].pop(place, None)
-            events.append(ev.Held(name, self._hold(name)))
+            events.append(ev.Held(name, None))
 
-    def _held(self, node: _Node) -> list[ev.Event]:
-        return [ev.Held(name, self._hold(name)) for name in node.replicas]
+    def held(self, name: str) -> ev.Held:
+        """What holds it now."""
+        return ev.Held(name, self._hold(name))
 
     def _hold(self, name: str) -> ev.Hold | None:
         node, unmet = self._of[name], self._unmet.get(name, {})
@@ -262,7 +265,8 @@ class Order:
             return []
         node.first.update(dict.fromkeys(up))
         reason = f"restarts with {state.task.name}"
-        return [*self._held(node), *(ev.RestartWith(name, reason) for name in up)]
+        held = [self.held(name) for name in node.replicas]
+        return [*held, *(ev.RestartWith(name, reason) for name in up)]
 
     # --- the stop of all ---------------------------------------------------------------------
 

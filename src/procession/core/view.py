@@ -55,9 +55,17 @@ def row(state: ReplicaState, now: float) -> Row:
         restarts=state.restarts,
         since=None if state.since is None else max(0.0, now - state.since),
         exit=None if state.exit is None else str(state.exit),
-        reason=state.why,
+        reason=_reason(state),
         status_text=state.status_text,
     )
+
+
+def _reason(state: ReplicaState) -> str:
+    """Why it is in this state; while it is not ready, also what its check says of that."""
+    phase = state.phase
+    if isinstance(phase, Running) and phase.told and not state.ready:
+        return f"{state.why}; not ready yet: {phase.told}"
+    return state.why
 
 
 def tell(change: Changed) -> str:

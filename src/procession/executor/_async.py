@@ -3,9 +3,8 @@ and anyio's are one of these two."""
 
 from __future__ import annotations
 
-import sys
-
 from procession.executor._stopping import GRACE, as_ladder, default_ladder
+from procession.shutdown._async import told
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,7 +47,7 @@ class Awaited:
         """`wait()` for a coroutine: until the process has ended; its `returncode`."""
         code = self.poll()
         if code is None:
-            await _told(self._on_exit, self._not_on_exit)
+            await told(self._on_exit, self._not_on_exit)
             code = self.poll()
             assert code is not None, "it was told"
         return code
@@ -56,7 +55,7 @@ class Awaited:
     async def result_async(self) -> Result:
         """`result()` for a coroutine, the same as `await handle`."""
         if not self.done:
-            await _told(self.add_done_callback, self.remove_done_callback)
+            await told(self.add_done_callback, self.remove_done_callback)
         return self.result()
 
     async def kill_async(self, grace: float = GRACE) -> None:
@@ -68,36 +67,3 @@ class Awaited:
         """`stop()` for a coroutine."""
         self._begin_stop(self._request.stop if ladder is None else as_ladder(ladder), None)
         await self.result_async()
-
-
-async def _told(add: Listen, remove: Listen) -> None:
-    """Until what was added is called, in whatever thread."""
-    from procession.shutdown._async import tell_loop, trio_token
-
-    told: Any
-    token = trio_token()
-    if token is not None:
-        trio: Any = sys.modules["trio"]
-        told = trio.Event()
-
-        def tell(_: object) -> None:
-            try:
-                token.run_sync_soon(told.set)
-            except trio.RunFinishedError:
-                pass  # that loop is over, nobody waits there any more
-    else:
-        asyncio: Any = sys.modules.get("asyncio")
-        try:
-            loop = asyncio.get_running_loop()
-        except (AttributeError, RuntimeError):  # the first: nobody has imported it
-            raise RuntimeError("neither asyncio nor trio runs this coroutine") from None
-        told = asyncio.Event()
-
-        def tell(_: object) -> None:
-            tell_loop(loop, told.set)
-
-    add(tell)
-    try:
-        await told.wait()
-    finally:
-        remove(tell)

@@ -7,7 +7,8 @@ import sys
 import weakref
 from _thread import RLock
 
-from procession.errors import HostError, ProcessionError
+from procession.errors import ProcessionError
+from procession.process import application
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,50 +17,13 @@ if TYPE_CHECKING:
     from procession.executor._executor import Executor
     from procession.executor._handle import ExecHandle
 
-_checked = False
 _all: weakref.WeakSet[Executor] = weakref.WeakSet()
 _hooked = False
 
 
 def check_host() -> None:
-    """Raises HostError in a subinterpreter, and where gevent has replaced threads or waiting."""
-    global _checked
-    if _checked and "gevent.monkey" not in sys.modules:  # which may come late
-        return
-    if _in_subinterpreter():
-        raise HostError(
-            "procession.executor",
-            "this is a subinterpreter, whose threads and signals are not its own",
-            "the main interpreter",
-            "Start processes from there",
-        )
-    patched = _patched_by_gevent()
-    if patched:
-        raise HostError(
-            "procession.executor",
-            f"gevent has replaced {', '.join(patched)} in this process",
-            "real threads and real waiting",
-            "Use gevent.subprocess here, or leave these modules unpatched",
-        )
-    _checked = True
-
-
-def _in_subinterpreter() -> bool:
-    for name in ("_interpreters", "_xxsubinterpreters"):
-        try:
-            module: Any = __import__(name)
-        except ImportError:
-            continue
-        return bool(module.get_current() != module.get_main())
-    return False
-
-
-def _patched_by_gevent() -> list[str]:
-    monkey: Any = sys.modules.get("gevent.monkey")
-    if monkey is None:
-        return []
-    names = ("thread", "threading", "select", "os", "subprocess", "signal", "time")
-    return [name for name in names if monkey.is_module_patched(name)]
+    """Raises HostError as `application.check_host` does."""
+    application.check_host("procession.executor", "gevent.subprocess")
 
 
 def remember(executor: Executor) -> None:

@@ -5,6 +5,7 @@ The ladder itself is `core.stop`; here it is begun, joined, capped and remembere
 
 from __future__ import annotations
 
+import sys
 from signal import valid_signals
 
 from procession.core import stop as ladders
@@ -49,7 +50,8 @@ def _checked(step: Step | CommandStep) -> Step:
     if step.to not in TARGETS:
         raise ValueError(f"{step!r}: nobody is called {step.to!r}; expected {', '.join(TARGETS)}")
     name = step.signal if isinstance(step.signal, str) else signal_name(step.signal)
-    if signal_number(name) not in valid_signals():
+    number = signal_number(name)  # raises for a name that means nothing here
+    if sys.platform != "win32" and number not in valid_signals():
         raise ValueError(f"this host has no signal {name!r}")
     return Step(name, step.to, seconds("wait", step.wait))
 

@@ -213,7 +213,7 @@ class CrowdTrees(AdoptsNobody):
             cookie = cookie.rpartition(":")[2]
         tree = CrowdTree(self, run, cookie, handle)
         if not self._mark:
-            self._mark = cookie.rpartition(".")[0]
+            self._mark = cookie.partition(".")[0]
         self._trees[run] = self._leaders[handle.pid] = self._cookies[cookie] = tree
         return tree
 

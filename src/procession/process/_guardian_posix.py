@@ -22,6 +22,7 @@ from procession.core.status import ExitStatus
 from procession.errors import HostError
 from procession.process._handle_posix import exit_status
 from procession.process._supervised_posix import FAILED, flush, say, supervise
+from procession.process._sweep import remove_folder
 from procession.process._waitid import waitid
 from procession.process.link import Heard, Link, Posts
 
@@ -263,7 +264,7 @@ class Guardian:
             self._posts, self._crash_grace, self._ears, spared, self._rescue, self._groups
         )
         for folder in self._posts.folders:
-            _remove(folder)
+            remove_folder(folder)
         if self._posts.nothing_began and not swept.survivors:
             say("procession: stopped before anything was started\n")
             return 0  # at the most the helper of a template was swept
@@ -283,16 +284,6 @@ class Guardian:
         if self._logs is not None and self._posts.log_folder is not None:
             self._logs.event(self._posts.log_folder, "; ".join(words))
         return self._failed
-
-
-def _remove(folder: str) -> None:
-    """With the files in it. The supervisor did it, unless it was lost."""
-    try:
-        for name in os.listdir(folder):
-            os.unlink(os.path.join(folder, name))
-        os.rmdir(folder)
-    except OSError:
-        pass  # it is gone, as a rule
 
 
 def _stop_here() -> None:

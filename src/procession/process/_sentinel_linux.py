@@ -21,7 +21,7 @@ from procession.core.status import ExitStatus
 from procession.process import _linux
 from procession.process._crowd_linux import CrowdTree, CrowdTrees
 from procession.process._seen_linux import Seen
-from procession.process._sweep import KILL_WAIT, ROUND
+from procession.process._sweep import KILL_WAIT, ROUND, remove_folder
 from procession.process._tree import COOKIE
 from procession.process.crowd import OWNER
 from procession.process.handle import Handle, Usage
@@ -175,6 +175,8 @@ def main(token: str, owner: int, since: int, posts_fd: int, heard_fd: int) -> No
     posts = Posts(posts_fd, heard_fd)
     if watch(posts, owner):
         sweep(token, posts, since)
+        for folder in posts.folders:
+            remove_folder(folder)
 
 
 if __name__ == "__main__":

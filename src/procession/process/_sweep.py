@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from procession._record import Record
 
 TYPE_CHECKING = False
@@ -42,3 +44,13 @@ class Swept(Record):
 
     count: int = 0
     survivors: tuple[str, ...] = ()
+
+
+def remove_folder(folder: str) -> None:
+    """With the files in it. Who made it did so, unless it was lost."""
+    try:
+        for name in os.listdir(folder):
+            os.unlink(os.path.join(folder, name))
+        os.rmdir(folder)
+    except OSError:
+        pass  # it is gone, as a rule

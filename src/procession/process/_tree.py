@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from abc import ABC, abstractmethod
 
 from procession._record import Record
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from procession.process.handle import Handle, Usage
 
 COOKIE = "PROCESSION_RUN"  # the environment variable that carries a run's cookie
+OWNER = "PROCESSION_OWNER"  # and the one that names the application, of all its runs
 TARGETS = ("leader", "group", "tree")
 
 
@@ -188,6 +190,14 @@ class Trees(ABC):
 
 class AdoptsNobody(Trees):
     """Of a process that is no subreaper: orphans go to another, and are never ours to claim."""
+
+    if sys.platform != "win32":
+
+        def spawn(self, cookie: str, command: Command) -> Handle:
+            """Also from an application that ignores or blocks signals."""
+            from procession.process.defaults import spawn_anyhow
+
+            return spawn_anyhow(command)
 
     @property
     def again(self) -> bool:

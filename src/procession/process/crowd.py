@@ -11,6 +11,7 @@ from __future__ import annotations
 import sys
 
 from procession.process import host
+from procession.process._tree import OWNER
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     Stirred = Callable[[Hashable], object]
 
 __all__ = ["OWNER", "application_trees"]
-
-OWNER = "PROCESSION_OWNER"  # the environment variable that names the executor, not the run
 
 if sys.platform == "linux":
 

@@ -64,6 +64,11 @@ def ignores() -> bool:
     return _ignored in map(_getsignal, _ASKED)
 
 
+def spawn_anyhow(command: Command) -> Handle:
+    """`spawn` where that will do, else `spawn_clean`: from an application."""
+    return spawn_clean(command) if ignores() or blocks() or command.prepares else spawn(command)
+
+
 def spawn_clean(command: Command) -> Handle:
     """As `spawn`, from a process or thread that is not clean, or for a command that `prepares`.
     Blocks until the program runs. Raises OSError for a limit that may not be set, too, whose

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 
-from procession.process._tree import COOKIE, TARGETS, Member, Sent, Tree
+from procession.process._tree import COOKIE, OWNER, TARGETS, Member, Sent, Tree
 
 if sys.platform == "linux":
     from procession.process._lineage_linux import LinuxTrees as Trees
@@ -18,4 +18,4 @@ elif sys.platform == "win32":
 else:
     from procession.process._tree_posix import PosixTrees as Trees
 
-__all__ = ["COOKIE", "TARGETS", "Member", "Sent", "Tree", "Trees"]
+__all__ = ["COOKIE", "OWNER", "TARGETS", "Member", "Sent", "Tree", "Trees"]

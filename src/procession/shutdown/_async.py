@@ -111,3 +111,57 @@ def tell_loop(loop: asyncio.AbstractEventLoop, call: Callable[[], object]) -> No
     except RuntimeError:
         if not loop.is_closed():
             raise
+
+
+async def told(
+    add: Callable[[Callable[..., object]], object],
+    remove: Callable[[Callable[..., object]], object],
+    timeout: float | None = None,
+) -> None:
+    """Until what was added is called, in whatever thread, or `timeout` s later. Under asyncio or
+    trio (and so anyio); elsewhere RuntimeError."""
+    token = trio_token()
+    if token is not None:
+        await _told_trio(add, remove, timeout, token)
+        return
+    asyncio: Any = sys.modules.get("asyncio")
+    try:
+        loop = asyncio.get_running_loop()
+    except (AttributeError, RuntimeError):  # the first: nobody has imported it
+        raise RuntimeError("neither asyncio nor trio runs this coroutine") from None
+    come = asyncio.Event()
+
+    def tell(*_: object) -> None:
+        tell_loop(loop, come.set)
+
+    add(tell)
+    try:
+        async with asyncio.timeout(timeout):
+            await come.wait()
+    except TimeoutError:
+        pass  # the caller looks
+    finally:
+        remove(tell)
+
+
+async def _told_trio(
+    add: Callable[[Callable[..., object]], object],
+    remove: Callable[[Callable[..., object]], object],
+    timeout: float | None,
+    token: Any,
+) -> None:
+    trio: Any = sys.modules["trio"]
+    come = trio.Event()
+
+    def tell(*_: object) -> None:
+        try:
+            token.run_sync_soon(come.set)
+        except trio.RunFinishedError:
+            pass  # that loop is over, nobody waits there any more
+
+    add(tell)
+    try:
+        with trio.move_on_after(float("inf") if timeout is None else max(timeout, 0)):
+            await come.wait()
+    finally:
+        remove(tell)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from procession.core.fleet import Happening
     from procession.lookup import Launch
-    from procession.process.tree import Trees
+    from procession.process._tree import Trees
     from procession.spec import Project, Task
     from procession.supervisor.output import Output
     from procession.supervisor.perform import Told, Watcher
@@ -62,10 +62,13 @@ class Course:
         watcher: Watcher,
         make_output: Callable[[Callable[[Hashable], None]], Output],
         environ: Mapping[str, str],
+        owner: str = "",
     ) -> None:
+        """`owner`: of a project inside an application: by which the processes of all its runs are
+        known. It goes on when the last task was stopped by a wish."""
         self._clock = time.monotonic
         self._project = project
-        self._fleet = Fleet(project, chance)
+        self._fleet = Fleet(project, chance, stays=bool(owner))
         self._inbox: deque[Happening] = deque()
         self._todo: deque[Callable[[], object]] = deque()  # from any thread
         self._questions: deque[Callable[[], object]] = deque()  # the same, about the state
@@ -91,6 +94,7 @@ class Course:
             post=self._inbox.append,
             watcher=watcher,
             equip=self._equip,
+            owner=owner,
         )
         self._beside = Beside(self, self._performer, link.makes)
 
@@ -114,6 +118,11 @@ class Course:
         the core: it sees what came of that. Any thread; never waits. It must not raise."""
         self._questions.append(question)
         self._wake()
+
+    def when_written(self, then: Callable[[], None]) -> None:
+        """`then` is called, in another thread, when all that tasks wrote so far, as far as it was
+        read, is in the logs; never, once the loop has ended. Any thread; never waits."""
+        self.call(lambda: self._output.when_written(then))
 
     def _wake(self) -> None:
         """End the sleep of the loop, or its next one. Any thread; never waits."""

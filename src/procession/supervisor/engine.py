@@ -4,6 +4,8 @@ It sleeps until a leader ends, the guardian speaks, a timer is due, another thre
 signal comes; there is no tick. SIGCHLD is no more than a hint that our own children should be
 looked at (this is our own process, never somebody's application): orphans that came to us are
 seen, and reaped pid by pid, when it comes.
+
+`PosixCourse` has what a loop needs that turns in a thread of somebody's application, too (`guest`).
 """
 
 from __future__ import annotations
@@ -32,10 +34,11 @@ if TYPE_CHECKING:
 
     from procession.lookup import Launch
     from procession.process._places_posix import Places
+    from procession.process._tree import Trees
     from procession.process.link import Link
-    from procession.process.tree import Trees
     from procession.spec import Project
     from procession.supervisor.output import Output
+    from procession.supervisor.perform import Told
     from procession.supervisor.runs import LiveRun
 
     T = TypeVar("T")
@@ -47,8 +50,8 @@ HELD = "?"  # a timer's key; no replica is called so
 FORCE_GAP = 1.0  # seconds between two Ctrl-C where the host cannot tell a typed one
 
 
-class Engine(Course):
-    """Runs one project from its first spawn to the end of its last tree."""
+class PosixCourse(Course):
+    """Sleeps in a selector, and looks at trees once for a whole wave of exits."""
 
     def __init__(
         self,
@@ -56,60 +59,43 @@ class Engine(Course):
         launches: Mapping[str, Launch | None],
         *,
         trees: Trees,
-        link: Link,
+        link: Told,
         make_output: Callable[[Callable[[Hashable], None]], Output],
         environ: Mapping[str, str],
+        owner: str = "",
     ) -> None:
-        self._places = _places(project)
         self._selector = selectors.DefaultSelector()
         self._wake_r, self._wake_w = os.pipe()
         os.set_blocking(self._wake_r, False)
         os.set_blocking(self._wake_w, False)
         self._ended: list[LiveRun] = []  # leaders seen to have ended, not told to the core yet
-        super().__init__(
-            project,
-            launches,
-            trees=trees,
-            link=link,
-            watcher=ExitWatcher(self._selector, self._ended.append),
-            make_output=make_output,
-            environ=environ,
-        )
+        self._watcher = ExitWatcher(self._selector, self._ended.append)
+        try:
+            super().__init__(
+                project,
+                launches,
+                trees=trees,
+                link=link,
+                watcher=self._watcher,
+                make_output=make_output,
+                environ=environ,
+                owner=owner,
+            )
+        except BaseException:
+            self.close_loop()
+            raise
         self._own_timers[HELD] = self._look_soon
-        self._guardian = link
         self._trees = trees
         self._held: list[LiveRun] = []  # of these a tracer, their real reaper's rival, knows first
-        self._stop_signals: set[int] = set()
         self._look = False
-        self._interrupted_at: float | None = None
-        self._asked = 0  # how often we were told to stop
 
-    def run(self) -> int:
-        """The project's exit status. Call in the main thread: it takes the process's signals."""
-        self._take_signals()
-        self._keep()
-        status = self._end()
-        self._wait_for_terminal()
-        self._output.close()
-        if self._places is not None:
-            self._places.close()
-        return status
-
-    # --- the world, as it comes in -----------------------------------------------------------
-
-    def _take_signals(self) -> None:
-        self._selector.register(self._wake_r, selectors.EVENT_READ, self._woken)
-        self._selector.register(self._guardian.fd, selectors.EVENT_READ, self._guardian_spoke)
-        signal.set_wakeup_fd(self._wake_w, warn_on_full_buffer=False)
-        for name in (*STOP_SIGNALS, "SIGCHLD"):
-            number = getattr(signal, name, None)
-            if number is not None:
-                # the wakeup descriptor carries the number; a handler, not SIG_IGN: exec resets it
-                signal.signal(number, lambda *_: None)
-                if number != signal.SIGCHLD:
-                    self._stop_signals.add(number)
-        self._guardian.listening()
-        clean_signals()  # unblocks them, and leaves nothing ignored for the tasks to inherit
+    def close_loop(self) -> None:
+        """Give back what the loop sleeps by. Idempotent."""
+        self._selector.close()
+        fds, self._wake_r, self._wake_w = (self._wake_r, self._wake_w), -1, -1
+        for fd in fds:
+            if fd >= 0:
+                os.close(fd)
 
     def _listen(self, seconds: float | None) -> None:
         for key, _ in self._selector.select(0.0 if self._look or self._trees.again else seconds):
@@ -125,56 +111,6 @@ class Engine(Course):
 
     def _look_soon(self) -> None:
         self._look = True
-
-    def _woken(self) -> None:
-        try:
-            numbers = os.read(self._wake_r, 4096)
-        except BlockingIOError:
-            return
-        for number in set(numbers) - {0}:
-            if number == signal.SIGCHLD:
-                self._look = True
-            elif number in self._stop_signals:
-                name = signal.Signals(number).name
-                self._stop(f"{name} was sent to the supervisor")
-            # any other was ignored when we began, and has a handler only so that no task inherits
-            # that: it means as little to us as before
-
-    def _guardian_spoke(self) -> None:
-        for heard in self._guardian.read():
-            if isinstance(heard, GuardianGone):
-                self._selector.unregister(self._guardian.fd)
-                self._stop("the guardian was killed")
-                continue
-            if heard.signal == signal.SIGTSTP:
-                self._output.mute()
-                self._guardian.muted()
-                continue
-            if heard.signal == signal.SIGCONT:
-                self._output.unmute()
-                continue
-            name = signal.Signals(heard.signal).name
-            if heard.signal != signal.SIGINT:
-                self._stop(f"{name} received")
-            elif self._forces(heard.typed, heard.time):
-                self._ctrl_c(again=True)
-            elif heard.typed:
-                self._ctrl_c(again=False)
-            else:
-                self._stop(f"{name} received")
-
-    def _forces(self, typed: bool | None, at: float) -> bool:
-        """Is this SIGINT a second one that a person typed?"""
-        first, self._interrupted_at = self._interrupted_at, at
-        if typed is None:  # the host cannot tell: nobody resends only once, and so late
-            return first is not None and at - first > FORCE_GAP
-        if not typed:
-            self._interrupted_at = first
-        return typed and first is not None
-
-    def _stop(self, reason: str) -> None:
-        self._asked += 1
-        super()._stop(reason)
 
     def _look_at_trees(self) -> None:
         """One look for a whole wave of exits: who left what, and whose tree is empty now."""
@@ -228,17 +164,124 @@ class Engine(Course):
         except KeyError:
             pass  # it is not listened to now
 
+    def _remind(self) -> None:
+        super()._remind()
+        self._look = True
+
+
+class Engine(PosixCourse):
+    """Runs one project from its first spawn to the end of its last tree."""
+
+    def __init__(
+        self,
+        project: Project,
+        launches: Mapping[str, Launch | None],
+        *,
+        trees: Trees,
+        link: Link,
+        make_output: Callable[[Callable[[Hashable], None]], Output],
+        environ: Mapping[str, str],
+    ) -> None:
+        self._places = _places(project)
+        super().__init__(
+            project,
+            launches,
+            trees=trees,
+            link=link,
+            make_output=make_output,
+            environ=environ,
+        )
+        self._guardian = link
+        self._stop_signals: set[int] = set()
+        self._interrupted_at: float | None = None
+        self._asked = 0  # how often we were told to stop
+
+    def run(self) -> int:
+        """The project's exit status. Call in the main thread: it takes the process's signals."""
+        self._take_signals()
+        self._keep()
+        status = self._end()
+        self._wait_for_terminal()
+        self._output.close()
+        if self._places is not None:
+            self._places.close()
+        return status
+
+    # --- the world, as it comes in -----------------------------------------------------------
+
+    def _take_signals(self) -> None:
+        self._selector.register(self._wake_r, selectors.EVENT_READ, self._woken)
+        self._selector.register(self._guardian.fd, selectors.EVENT_READ, self._guardian_spoke)
+        signal.set_wakeup_fd(self._wake_w, warn_on_full_buffer=False)
+        for name in (*STOP_SIGNALS, "SIGCHLD"):
+            number = getattr(signal, name, None)
+            if number is not None:
+                # the wakeup descriptor carries the number; a handler, not SIG_IGN: exec resets it
+                signal.signal(number, lambda *_: None)
+                if number != signal.SIGCHLD:
+                    self._stop_signals.add(number)
+        self._guardian.listening()
+        clean_signals()  # unblocks them, and leaves nothing ignored for the tasks to inherit
+
+    def _woken(self) -> None:
+        try:
+            numbers = os.read(self._wake_r, 4096)
+        except BlockingIOError:
+            return
+        for number in set(numbers) - {0}:
+            if number == signal.SIGCHLD:
+                self._look = True
+            elif number in self._stop_signals:
+                name = signal.Signals(number).name
+                self._stop(f"{name} was sent to the supervisor")
+            # any other was ignored when we began, and has a handler only so that no task inherits
+            # that: it means as little to us as before
+
+    def _guardian_spoke(self) -> None:
+        for heard in self._guardian.read():
+            if isinstance(heard, GuardianGone):
+                self._selector.unregister(self._guardian.fd)
+                self._stop("the guardian was killed")
+                continue
+            if heard.signal == signal.SIGTSTP:
+                self._output.mute()
+                self._guardian.muted()
+                continue
+            if heard.signal == signal.SIGCONT:
+                self._output.unmute()
+                continue
+            name = signal.Signals(heard.signal).name
+            if heard.signal != signal.SIGINT:
+                self._stop(f"{name} received")
+            elif self._forces(heard.typed, heard.time):
+                self._ctrl_c(again=True)
+            elif heard.typed:
+                self._ctrl_c(again=False)
+            else:
+                self._stop(f"{name} received")
+
+    def _forces(self, typed: bool | None, at: float) -> bool:
+        """Is this SIGINT a second one that a person typed?"""
+        first, self._interrupted_at = self._interrupted_at, at
+        if typed is None:  # the host cannot tell: nobody resends only once, and so late
+            return first is not None and at - first > FORCE_GAP
+        if not typed:
+            self._interrupted_at = first
+        return typed and first is not None
+
+    def _stop(self, reason: str) -> None:
+        self._asked += 1
+        super()._stop(reason)
+
     def put(self, places: Mapping[int, int], spawn: Callable[[], T]) -> T:
         return self._places.put(places, spawn) if self._places is not None else spawn()
+
+    # --- the end, and who belongs to no run --------------------------------------------------
 
     def _stop_begins(self) -> None:
         for run in self._trees.scan():  # daemons that came to us while nobody died
             self._grew(run)
         self._signal_unclaimed(signal.SIGTERM)
-
-    def _remind(self) -> None:
-        super()._remind()
-        self._look = True
 
     def _end(self) -> int:
         """Sweep what belongs to no run, and say how it all ended."""

@@ -47,8 +47,8 @@ class NoGuardian:
     def forget(self, process: object) -> None: ...
 
 
-class Engine(Course):
-    """Runs one project from its first spawn to the end of its last tree. As `engine.Engine`."""
+class WindowsCourse(Course):
+    """Sleeps on a queue, into which the ports of the jobs and other threads put what to do."""
 
     def __init__(
         self,
@@ -57,6 +57,7 @@ class Engine(Course):
         *,
         make_output: Callable[[Callable[[Hashable], None]], Output],
         environ: Mapping[str, str],
+        owner: str = "",
     ) -> None:
         self._calls: SimpleQueue[Callable[[], object]] = SimpleQueue()  # from any thread
         self._trees = WindowsTrees(lambda run: self._calls.put(lambda: self._look_at(run)))
@@ -69,8 +70,45 @@ class Engine(Course):
             watcher=nobody,
             make_output=make_output,
             environ=environ,
+            owner=owner,
         )
-        self._typed = False
+
+    def _listen(self, seconds: float | None) -> None:
+        try:
+            self._calls.get(timeout=seconds)()
+            while True:
+                self._calls.get_nowait()()
+        except Empty:
+            pass
+
+    def _wake(self) -> None:
+        self._calls.put(_nothing)
+
+    def _look_at(self, run: Hashable) -> None:
+        """Something of it ended: its leader, somebody else, or the last one."""
+        live = self._performer.live.get(run)  # type: ignore[call-overload]
+        if live is None or live.ending:
+            return
+        live.tree.rest()
+        if not live.leader_told and live.handle.poll_exit() is not None:
+            self._leader_ended(live)
+        self._end_if_empty(live)
+
+    def _remind(self) -> None:
+        super()._remind()
+        # The vendor does not promise that each word of a job arrives at its port
+        # (https://learn.microsoft.com/windows/win32/api/winnt/ns-winnt-jobobject_associate_completion_port).
+        for key in list(self._performer.live):
+            self._look_at(key)
+
+    def _ask_again(self, blind: list[LiveRun]) -> None:
+        raise AssertionError("the port tells of each end")
+
+
+class Engine(WindowsCourse):
+    """Runs one project from its first spawn to the end of its last tree. As `engine.Engine`."""
+
+    _typed = False
 
     def heard(
         self,
@@ -102,43 +140,12 @@ class Engine(Course):
             # what was left on purpose lives on; a crash of ours would have taken it along
             win.let_live(own)
 
-    def _listen(self, seconds: float | None) -> None:
-        try:
-            self._calls.get(timeout=seconds)()
-            while True:
-                self._calls.get_nowait()()
-        except Empty:
-            pass
-
-    def _wake(self) -> None:
-        self._calls.put(_nothing)
-
     def _asked(self, reason: str) -> None:
         if reason == _TYPED:
             again, self._typed = self._typed, True
             self._ctrl_c(again=again)
         else:
             self._stop(f"{reason} received")
-
-    def _look_at(self, run: Hashable) -> None:
-        """Something of it ended: its leader, somebody else, or the last one."""
-        live = self._performer.live.get(run)  # type: ignore[call-overload]
-        if live is None or live.ending:
-            return
-        live.tree.rest()
-        if not live.leader_told and live.handle.poll_exit() is not None:
-            self._leader_ended(live)
-        self._end_if_empty(live)
-
-    def _remind(self) -> None:
-        super()._remind()
-        # The vendor does not promise that each word of a job arrives at its port
-        # (https://learn.microsoft.com/windows/win32/api/winnt/ns-winnt-jobobject_associate_completion_port).
-        for key in list(self._performer.live):
-            self._look_at(key)
-
-    def _ask_again(self, blind: list[LiveRun]) -> None:
-        raise AssertionError("the port tells of each end")
 
 
 def _nothing() -> None:

@@ -54,7 +54,11 @@ class Output:
         raw: bool = False,
         out_fd: int = 1,
         err_fd: int = 2,
+        shown: bool = True,
+        on_said: Callable[[str], object] | None = None,
     ) -> None:
+        """`shown`: on these descriptors. `on_said` is told what there is for people, in any of our
+        threads: it must not block or raise."""
         self._project = project
         self._replicas = replicas
         self._on_drained = on_drained
@@ -62,7 +66,8 @@ class Output:
         self._colors = colors
         self._timestamps = timestamps
         self._raw = raw
-        self._fds = out_fd, err_fd
+        self._fds = (out_fd, err_fd) if shown else None
+        self._on_said = on_said
         self._log_limits = log_limits
         self._console: Console | None = None  # as the capture: both from `start` on
         self._capture: Capture | None = None
@@ -85,23 +90,9 @@ class Output:
     def start(self) -> None:
         """Open the logs and begin to read. A default place that fails costs the logs only."""
         from procession.logs.capture import Capture
-        from procession.logs.console import Console
 
-        try:
-            self._console = Console(
-                *self._fds,
-                names=self._replicas,
-                color=self._colors[0],
-                err_color=self._colors[1],
-                timestamps=self._timestamps,
-                raw=self._raw,
-                on_trouble=self._terminal_trouble,
-            )
-        except OSError as e:
-            words = (e.strerror or str(e)).lower()
-            raise HostError("our own output", f"cannot be set up: {words}") from e
-        if self._muted:
-            self._console.mute()
+        if self._fds is not None:
+            self._console = self._make_console(self._fds)
         self._capture = Capture(self._on_drained, on_trouble=self._trouble)
         if self._folder is None:
             try:
@@ -121,6 +112,26 @@ class Output:
             self._attach(self._capture, run, fds, taps, kept)
         self._waiting.clear()
         self.flush()
+
+    def _make_console(self, on: tuple[int, int]) -> Console:
+        from procession.logs.console import Console
+
+        try:
+            console = Console(
+                *on,
+                names=self._replicas,
+                color=self._colors[0],
+                err_color=self._colors[1],
+                timestamps=self._timestamps,
+                raw=self._raw,
+                on_trouble=self._terminal_trouble,
+            )
+        except OSError as e:
+            words = (e.strerror or str(e)).lower()
+            raise HostError("our own output", f"cannot be set up: {words}") from e
+        if self._muted:
+            console.mute()
+        return console
 
     @property
     def folder(self) -> str | None:
@@ -200,24 +211,49 @@ class Output:
 
     def close(self) -> None:
         """Write what is left, bounded; give everything back."""
-        if self._capture is None or self._console is None:
+        if self._capture is None:
             self.start()
         assert self._capture is not None
-        assert self._console is not None
         self.flush()
         self._capture.close(CLOSE_TIMEOUT)
         folder, self._folder = self._folder, None
         if folder is not None:
             folder.write_through(None)
-        unshown = self._console.close(CLOSE_TIMEOUT, CLOSE_CAP)
-        if unshown.size and not self._muted:  # else the terminal is somebody else's
-            words = f"{unshown.size} bytes were not shown: our output did not take them"
-            if folder is not None:
-                folder.event(words)
-            self._last_words(words)
+        if self._console is not None:
+            unshown = self._console.close(CLOSE_TIMEOUT, CLOSE_CAP)
+            if unshown.size and not self._muted:  # else the terminal is somebody else's
+                words = f"{unshown.size} bytes were not shown: our output did not take them"
+                if folder is not None:
+                    folder.event(words)
+                self._last_words(words)
         lost = folder.close() if folder is not None else None
         if lost:
             self._last_words(lost)
+
+    def abandon(self) -> None:
+        """Something failed, perhaps in `start`: give back what there is, whatever state it is in.
+        Idempotent."""
+        while self._waiting:
+            for fd in self._waiting.pop()[1]:
+                os.close(fd)
+        if self._capture is not None:
+            try:
+                self._capture.close(CLOSE_TIMEOUT)
+            except HostError:
+                pass  # what kept it from beginning is told already
+        folder, self._folder = self._folder, None
+        if folder is not None:
+            folder.write_through(None)
+            folder.close()
+        if self._console is not None:
+            self._console.close(CLOSE_TIMEOUT)
+
+    def when_written(self, then: Callable[[], None]) -> None:
+        """`then` is called, in another thread, when all that was read and said before this is in
+        the logs; never, once they are closed."""
+        self.flush()
+        if self._capture is not None:
+            self._capture.call(then)
 
     @property
     def muted(self) -> bool:
@@ -238,14 +274,17 @@ class Output:
 
     def flush(self) -> None:
         """Write what was said since the last time. Due whenever the engine goes to sleep."""
-        if self._console is None or not self._said:
+        if self._capture is None or not self._said:
             return
         said, self._said = self._said, []
         if self._folder is not None:
             self._folder.events((at, text) for at, text, log, _ in said if log)
-        shown = "\n".join(text for _, text, _, show in said if show)
-        if shown:
-            self._console.say(shown)
+        shown = [text for _, text, _, show in said if show]
+        if shown and self._console is not None:
+            self._console.say("\n".join(shown))
+        if self._on_said is not None:
+            for text in shown:
+                self._on_said(text)
 
     def _show_end(self, replica: str) -> None:
         """A run failed, and nobody saw what it wrote: its last lines, and where the rest is."""
@@ -280,6 +319,10 @@ class Output:
 
     def _last_words(self, text: str) -> None:
         """To stderr, when the console is gone: only if that takes them at once."""
+        if self._on_said is not None:
+            self._on_said(text)
+        if self._fds is None:
+            return
         try:
             if select.select((), (self._fds[1],), (), 0)[1]:
                 # writable: 512 bytes, the least PIPE_BUF there is, fit without blocking (POSIX)
@@ -296,6 +339,8 @@ class Output:
             self._folder.event(text)
         if self._console is not None:
             self._console.say(text)
+        if self._on_said is not None:
+            self._on_said(text)
 
     def _terminal_trouble(self, text: str) -> None:
         """From the console's thread. What still can be written to is told as well."""

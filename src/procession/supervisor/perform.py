@@ -14,7 +14,7 @@ from procession.core.stop import ladder_of, outline
 from procession.process.command import Command
 from procession.process.limits import as_found
 from procession.process.spawn import encoded
-from procession.process.tree import COOKIE
+from procession.process.tree import COOKIE, OWNER
 from procession.spec import CLOSE_STDIN
 from procession.supervisor import identity
 from procession.supervisor.injected import MANAGERS, PID, injected
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 
     from procession.logs.pipes import Tap
     from procession.lookup import Launch
+    from procession.process._tree import Sent, Trees
     from procession.process.handle import Handle
-    from procession.process.tree import Trees
     from procession.spec import Project, Task
     from procession.supervisor.output import Output
     from procession.supervisor.probes.outfit import Outfit
@@ -77,6 +77,7 @@ class Performer:
         post: Callable[[ev.Event], None],
         watcher: Watcher,
         equip: Callable[[Task, int | None], Outfit | None],
+        owner: str = "",
     ) -> None:
         self._replicas = {replica.name: replica for replica in project.replicas()}
         self._project = project.name
@@ -90,7 +91,8 @@ class Performer:
         self._watcher = watcher
         self._equip = equip
         # unguessable, so that no other supervisor's processes are ever taken for ours
-        self._token = os.urandom(8).hex()
+        self._token = owner or os.urandom(8).hex()
+        self._owner = owner
         self.live: dict[RunKey, LiveRun] = {}
         self.survivors: list[str] = []  # what could not be killed, by name
         self._entries: dict[tuple[str, str], bytes] = {}  # most of them are the same for all tasks
@@ -198,10 +200,10 @@ class Performer:
         self._unwatched.clear()
         return blind
 
-    def _nested(self, cookie: str) -> str:
+    def _nested(self, name: str, mark: str) -> str:
         """A supervisor under a supervisor keeps the outer one's mark."""
-        outer = self._environ.get(COOKIE)
-        return f"{outer}:{cookie}" if outer else cookie
+        outer = self._environ.get(name)
+        return f"{outer}:{mark}" if outer else mark
 
     def _begin(
         self,
@@ -219,8 +221,11 @@ class Performer:
     ) -> LiveRun:
         """Start and plant it. `last_words`: the signal and the grace of a guardian's sweep.
         `ended_by_input`: its input is a pipe, which ends when it is to end."""
-        nested = self._nested(cookie)
-        env = [*inherited, *encoded({**marks, COOKIE: nested}, {})]
+        nested = self._nested(COOKIE, cookie)
+        own = {COOKIE: nested}
+        if self._owner:
+            own[OWNER] = self._nested(OWNER, self._owner)
+        env = [*inherited, *encoded({**marks, **own}, {})]
         reads, writes = self._output.pipes(len(self._unwatched) + 1)  # their pidfds
         ours, theirs = [*reads], [*writes]
         stdin, ends_input = None, -1
@@ -251,6 +256,9 @@ class Performer:
         live.outfit, live.owner = outfit, owner
         live.input = ends_input
         if sys.platform == "win32" and ends_input >= 0:
+            from procession.process._tree_windows import WindowsTree
+
+            assert isinstance(tree, WindowsTree)
             tree.close_input = live.end_input
         # of what is not kept nobody needs the rest
         self._link.started(cookie, handle.pid, outputs if tail is None else ())
@@ -267,6 +275,8 @@ class Performer:
         """The task's environment without what is ours to say, and what was said to us alone."""
         env = launch.env
         hidden = env.keys() & {COOKIE, PID, *marks}
+        if self._owner:
+            hidden |= env.keys() & {OWNER}
         own = [name for name, _ in task.environment]
         for name in MANAGERS:
             if name in env and name not in own and env[name] == self._environ.get(name):
@@ -278,29 +288,52 @@ class Performer:
     # --- signalling --------------------------------------------------------------------------
 
     def _signal(self, a: act.SignalTree) -> None:
-        live = self.live.get((a.replica, a.run))
-        if live is None or live.ending:
-            return
-        number = signal_number(a.signal)
-        sent = live.tree.signal(number, to=a.to, only_new=a.unheard)
+        live = self._lives(a)
+        if live is not None:
+            number = signal_number(a.signal)
+            self._told(a, live.tree.signal(number, to=a.to, only_new=a.unheard))
+
+    def signal_many(self, actions: Sequence[act.SignalTree]) -> None:
+        """As `perform` of each, at the price of one look at trees where looks are dear."""
+        found = [(a, live) for a in actions if (live := self._lives(a)) is not None]
+        asks = [(live.tree, signal_number(a.signal), a.to, a.unheard) for a, live in found]
+        for (a, _), sent in zip(found, self._trees.tell_many(asks), strict=True):
+            self._told(a, sent)
+
+    def _told(self, a: act.SignalTree, sent: Sent) -> None:
         for member in sent.refused:
             self._output.say(f"{a.replica}: may not signal {member}")
 
     def _kill(self, a: act.KillTree) -> None:
-        live = self.live.get((a.replica, a.run))
-        if live is not None and not live.ending:
+        live = self._lives(a)
+        if live is not None:
             live.killed = True
             live.tree.kill()
+
+    def kill_many(self, actions: Sequence[act.KillTree]) -> None:
+        """As `signal_many`."""
+        found = [live for a in actions if (live := self._lives(a)) is not None]
+        for live in found:
+            live.killed = True
+        self._trees.kill_many([live.tree for live in found])
+
+    def _lives(self, a: act.SignalTree | act.KillTree) -> LiveRun | None:
+        live = self.live.get((a.replica, a.run))
+        return None if live is None or live.ending else live
 
     # --- ends --------------------------------------------------------------------------------
 
     def over(self, live: LiveRun) -> None:
         """The run's tree is empty: let go of it, and have its output read to the end."""
+        self.bury(live)
+        self._output.drain(live.key)
+
+    def bury(self, live: LiveRun) -> None:
+        """The run's tree is empty: let go of it."""
         live.ending = True
         self._link.ended(live.cookie)  # while the leader's pid is its own: nobody else is meant
         live.tree.finish()
         self._let_go(live)
-        self._output.drain(live.key)
 
     def _release(self, a: act.Release) -> None:
         live = self.live.get((a.replica, a.run))

@@ -12,7 +12,12 @@ from procession.core.view import row
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from procession.supervisor.course import Course
+
+    Rows = list[dict[str, object]]
+    Look = Callable[[Rows, bool], bool]
 
 ANSWER_WITHIN = 5.0  # seconds for the loop to tell its state
 _WISHES = {"start": ev.StartAsked, "stop": ev.StopAsked, "restart": ev.RestartAsked}
@@ -29,25 +34,48 @@ class Steering:
         self._asking = threading.Lock()
         self._asked: set[threading.Event] = set()  # questions that wait for the loop
         self._ended = False
+        self._looks: list[Look] = []  # under the lock of `_asking`
+        self._looking = False
 
     # --- in the loop's thread ----------------------------------------------------------------
 
     def changed(self) -> None:
         """Something that a row shows is new."""
         self._version += 1
+        if self._looks:
+            self._look_soon()
         if self._waiters:
             with self._news:
                 self._news.notify_all()
 
     def end(self) -> None:
         """The loop turns no more."""
-        self._ended = True
+        with self._asking:
+            self._ended = True
         self._version += 1
         with self._news:
             self._news.notify_all()
         with self._asking:
             for done in self._asked:
                 done.set()
+        self._tell_looks()
+
+    def _look_soon(self) -> None:
+        if not self._looking:
+            self._looking = True
+            self._course.ask(self._tell_looks)
+
+    def _tell_looks(self) -> None:
+        """Show what is new to those who watch, and have not seen enough."""
+        self._looking = False
+        with self._asking:
+            looks = list(self._looks)
+        if not looks:
+            return
+        rows = self._look()[2]
+        seen = [look for look in looks if look(rows, self._ended) or self._ended]
+        with self._asking:
+            self._looks = [look for look in self._looks if look not in seen]
 
     # --- in others ---------------------------------------------------------------------------
 
@@ -80,6 +108,28 @@ class Steering:
         fleet, now = self._course.fleet, self._course.now()
         rows = [dict(row(state, now).__dict__) for state in fleet.replicas.values()]
         return self._version, fleet.stopping, rows
+
+    def watch(self, look: Look) -> None:
+        """Have `look(rows, ended)` called in the loop's thread with the replicas as they are now,
+        and after each change, until it answers True; a last time when the loop has `ended`. Where
+        that is so already, in this thread. It must not block or raise."""
+        with self._asking:
+            if not self._ended:
+                self._looks.append(look)
+                self._course.call(self._look_soon)
+                return
+        look(self._look()[2], True)
+
+    def unwatch(self, look: Look) -> None:
+        """It is not to be called any more, but for a call that is under way. Idempotent."""
+        with self._asking:
+            if look in self._looks:
+                self._looks.remove(look)
+
+    @property
+    def stopping(self) -> bool:
+        """Is the whole project on its way down?"""
+        return self._course.fleet.stopping
 
     def newer(self, version: int, within: float) -> None:
         """Return once something changed after `version`, the loop ended, or `within` s later."""

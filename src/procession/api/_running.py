@@ -1,0 +1,442 @@
+"""A project that runs in a thread of this process: what it is, and a hand on it.
+
+Each wish is a plan: a generator that yields what is to be waited for. A thread waits for that with
+a lock, a coroutine with a future; what is asked and what is made of it is said once.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import threading
+
+from procession.api._waiting import Coming, Goals, Moment, Waiting, block, block_async
+from procession.control import goals
+from procession.control.protocol import ENDS, chosen
+from procession.core.view import Row
+from procession.errors import HostError, LateError, ProcessionError, TaskFailedError, UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterable, Sequence
+    from types import TracebackType
+    from typing import Any, Protocol, Self, TypeVar
+
+    from procession import spec
+    from procession.supervisor.course import Course
+    from procession.supervisor.steering import Steering
+
+    T = TypeVar("T")
+    Plan = Generator[Waiting, None, T]
+
+    class Loop(Protocol):
+        """Either platform's guest."""
+
+        on_started: Callable[[Course], Steering | None]
+
+        @property
+        def logs(self) -> str | None: ...
+        def run(self) -> int: ...
+        def abandon(self) -> None: ...
+        def when_written(self, then: Callable[[], None]) -> None: ...
+
+
+TIMEOUT = 60.0  # seconds that a wish may take where nothing else is said
+LINES = 100  # of each stream that `logs` gives
+_WRITTEN = 1.0  # seconds until the logs are read as they are
+_WHO = "asked for by the program it runs in"
+
+
+class Running:
+    """A project under way; `up` gives it. Leaving `with` (or `async with`) stops it gracefully and
+    returns when nothing of it lives; so does the end of the interpreter. If this process dies, a
+    sentinel ends what it started (on Linux; on Windows the system does).
+
+    Every method may be called from any thread, and each `..._async` from a coroutine of asyncio,
+    trio or anyio. Names are those of tasks or replicas; UsageError for one that nobody has. Every
+    `timeout` is in seconds (None: no bound); past it LateError, a TimeoutError, says who was waited
+    for and why it took so long. To stop waiting (a timeout, a cancelled coroutine, Ctrl-C) takes no
+    wish back. In a forked child it is not to be used: ProcessionError.
+    """
+
+    def __init__(self, project: spec.Project, loop: Loop) -> None:
+        self._project = project
+        self._loop = loop
+        self._pid = os.getpid()
+        self._steering: Steering | None = None
+        self._logs: str | None = None
+        self._status: int | None = None
+        self._failure: BaseException | None = None
+        self._begun = Moment()
+        self._end = Moment()
+        self._thread = threading.Thread(
+            target=self._live, name=f"procession-{project.name}", daemon=True
+        )
+
+    def __repr__(self) -> str:
+        state = "running" if self._status is None else f"ended with {self._status}"
+        return f"<Running {self._project.name}: {state}>"
+
+    # --- its life ----------------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """For `up`: once. Returns when the first tasks were started. Raises what kept them."""
+        self._loop.on_started = self._started
+        try:
+            self._thread.start()
+        except RuntimeError as e:
+            self._loop.abandon()
+            raise HostError(self._project.name, f"no thread can be started for it: {e}") from e
+        atexit.register(self._at_exit)
+        try:
+            block(Coming(self._begun))
+        except BaseException:
+            self._force_and_wait()
+            raise
+        if self._steering is None:
+            self._thread.join()
+            self._raise_failure()
+
+    def _live(self) -> None:
+        try:
+            self._status = self._loop.run()
+        except BaseException as e:  # noqa: BLE001 - it is raised where somebody waits
+            self._failure = e
+        finally:
+            if self._steering is not None:
+                self._steering.end()
+            atexit.unregister(self._at_exit)
+            self._begun.come()
+            self._end.come()
+
+    def _started(self, course: Course) -> Steering:
+        from procession.supervisor.steering import Steering
+
+        self._logs = course.logs
+        self._steering = steering = Steering(course)
+        self._begun.come()
+        return steering
+
+    def _raise_failure(self) -> None:
+        """What ended the loop, if that was no end it was meant to have."""
+        if self._failure is not None:
+            if isinstance(self._failure, ProcessionError):
+                raise self._failure
+            raise ProcessionError(
+                f"{self._project.name}: it was lost by a mistake of ours, and all of it was killed"
+            ) from self._failure
+
+    def _at_exit(self) -> None:
+        if os.getpid() == self._pid:
+            self._wish_down("asked for by the end of the program it runs in", force=False)
+            block(Coming(self._end))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if os.getpid() != self._pid:
+            return  # a forked child leaves the block, too: the project is its parent's
+        try:
+            self._drive(self._down(False, None, _why_left(kind)))
+        except BaseException:
+            self._force_and_wait()
+            raise
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        try:
+            await self._drive_async(self._down(False, None, _why_left(kind)))
+        except BaseException:
+            self.force()  # cancelled: the loop it would wait in may be on its way down
+            raise
+
+    def _force_and_wait(self) -> None:
+        """Nobody waits any longer for grace; how long killing takes is bounded."""
+        self.force()
+        block(Coming(self._end))
+
+    def force(self) -> None:
+        """Kill all that is left of it; returns at once."""
+        self._wish_down(_WHO, force=True)
+
+    # --- looking -----------------------------------------------------------------------------
+
+    @property
+    def name(self) -> str:
+        """Of the project."""
+        return self._project.name
+
+    @property
+    def status(self) -> int | None:
+        """As `procession up` would exit; None while it runs. Where the supervisor itself failed,
+        None too: `wait` and `down` raise that."""
+        return self._status
+
+    @property
+    def log_dir(self) -> str | None:
+        """The folder with what its tasks wrote (`NAME.log`, `NAME.stderr.log`) and what happened
+        (`procession.log`); None where none could be made."""
+        return self._logs
+
+    def ps(self, *names: str) -> list[Row]:
+        """All replicas, or just these, as `procession ps --json` shows them: `name`, `task`,
+        `state`, `ready`, `healthy`, `pid`, `run`, `restarts`, `exit`, `reason` and more."""
+        return [Row(**row) for row in self._rows(names)]
+
+    def why(self, name: str) -> str:
+        """How a task is, why, and what came before: what `procession why` prints."""
+        from procession.control.words import told
+
+        self._drive(self._written())
+        rows = self._rows((name,))
+        return "\n".join("".join(f"{line}\n" for line in told(row, self._logs)) for row in rows)
+
+    def logs(self, *names: str, lines: int | None = LINES, prefix: bool | None = None) -> str:
+        """What tasks wrote, of each stream the last `lines` (None: all that is kept), stdout first.
+        `prefix`: each line behind the name of its replica; None: where there are several. Bytes
+        that are no UTF-8 are replaced. Empty where no logs are written."""
+        from procession.api._output import written
+
+        self._drive(self._written())
+        found = [str(row["name"]) for row in self._rows(names)]
+        if self._logs is None:
+            return ""
+        return written(self._logs, found, lines, len(found) > 1 if prefix is None else prefix)
+
+    def _rows(self, names: Iterable[str]) -> list[dict[str, Any]]:
+        rows = self._steer().rows()[2]
+        return _chosen(rows, names)
+
+    def _steer(self) -> Steering:
+        if os.getpid() != self._pid:
+            raise ProcessionError(
+                f"{self._project.name}: it runs in process {self._pid}, which forked this one; "
+                "only that one can look at it and steer it"
+            )
+        if self._steering is None:
+            self._raise_failure()
+            raise ProcessionError(f"{self._project.name}: it has not begun")
+        return self._steering
+
+    # --- wishes ------------------------------------------------------------------------------
+
+    def ready(self, *names: str, timeout: float | None = TIMEOUT) -> list[Row]:
+        """Wait until these (without names: all that are wanted) are ready; their rows. Raises
+        TaskFailedError as soon as one of them is at rest and will not be ready. A task without
+        `ready` is ready once it was started, also when it ended well since."""
+        return self._drive(self._ready(names, timeout))
+
+    async def ready_async(self, *names: str, timeout: float | None = TIMEOUT) -> list[Row]:
+        """`ready` for a coroutine."""
+        return await self._drive_async(self._ready(names, timeout))
+
+    def start(self, *names: str, timeout: float | None = TIMEOUT) -> list[Row]:
+        """Have them started, with what they depend on, and wait until they are ready (0: do not
+        wait). Raises TaskFailedError when one of them ends, or backs off, instead."""
+        return self._drive(self._wish("start", names, timeout))
+
+    async def start_async(self, *names: str, timeout: float | None = TIMEOUT) -> list[Row]:
+        """`start` for a coroutine."""
+        return await self._drive_async(self._wish("start", names, timeout))
+
+    def stop(self, *names: str, timeout: float | None = TIMEOUT) -> list[Row]:
+        """Have them stopped gracefully, and wait until nothing of them lives (0: do not wait).
+        They stay down until somebody starts them. The whole project: `down`."""
+        return self._drive(self._wish("stop", names, timeout))
+
+    async def stop_async(self, *names: str, timeout: float | None = TIMEOUT) -> list[Row]:
+        """`stop` for a coroutine."""
+        return await self._drive_async(self._wish("stop", names, timeout))
+
+    def restart(self, *names: str, timeout: float | None = TIMEOUT) -> list[Row]:
+        """Have them stopped and started again, and wait as `start` does."""
+        return self._drive(self._wish("restart", names, timeout))
+
+    async def restart_async(self, *names: str, timeout: float | None = TIMEOUT) -> list[Row]:
+        """`restart` for a coroutine."""
+        return await self._drive_async(self._wish("restart", names, timeout))
+
+    def wait(self, *names: str, timeout: float | None = None) -> int:
+        """Wait until the whole project has ended by itself or by somebody's wish; its status, as
+        `procession up` would exit. With names: until these have ended for good; 0, or 1 where one
+        of them failed."""
+        return self._drive(self._wait(names, timeout))
+
+    async def wait_async(self, *names: str, timeout: float | None = None) -> int:
+        """`wait` for a coroutine."""
+        return await self._drive_async(self._wait(names, timeout))
+
+    def down(self, *, force: bool = False, timeout: float | None = None) -> int:
+        """Stop the whole project, gracefully, in reverse order (`force`: kill it); returns its
+        status when nothing of it lives. Idempotent. How long it may take is said by the tasks'
+        `stop` and the project's `stop_timeout`."""
+        return self._drive(self._down(force, timeout, _WHO))
+
+    async def down_async(self, *, force: bool = False, timeout: float | None = None) -> int:
+        """`down` for a coroutine."""
+        return await self._drive_async(self._down(force, timeout, _WHO))
+
+    # --- plans -------------------------------------------------------------------------------
+
+    def _ready(self, names: Sequence[str], timeout: float | None) -> Plan[list[Row]]:
+        rows = yield from self._look(names)
+        if not names:  # who was stopped by a wish, or waits for one, is not waited for
+            rows = [row for row in rows if row["wanted"] or row["state"] != "stopped"]
+        checked = {task.name for task in self._project.tasks if task.ready is not None}
+        wanted: dict[str, goals.Goal] = {
+            row["name"]: goals.ready if row["task"] in checked else goals.ready_as_started
+            for row in rows
+        }
+        return (yield from self._until("ready", wanted, timeout))
+
+    def _wish(self, verb: str, names: Sequence[str], timeout: float | None) -> Plan[list[Row]]:
+        if not names:
+            raise UsageError(verb, "no task is named", "", "Name tasks; `down` is for all of them")
+        rows = yield from self._look(names)
+        steering = self._steer()
+        if self._end.over or steering.stopping:
+            raise TaskFailedError(f"{self._project.name}: the whole project stops", _rows_of(rows))
+        wanted: dict[str, goals.Goal] = {}
+        for row in rows:
+            wanted[row["name"]] = goals.of(verb, row)
+        steering.wish(verb, list(wanted), _WHO)
+        if timeout == 0:
+            return _rows_of(rows)
+        return (yield from self._until(goals.DONE[verb], wanted, timeout))
+
+    def _wait(self, names: Sequence[str], timeout: float | None) -> Plan[int]:
+        if not names:
+            return (yield from self._until_end(timeout))
+        rows = yield from self._look(names)
+        wanted: dict[str, goals.Goal] = {row["name"]: goals.exited for row in rows}
+        try:
+            yield from self._until("at its end", wanted, timeout, all_of_them=True)
+        except TaskFailedError:
+            return 1
+        return 0
+
+    def _down(self, force: bool, timeout: float | None, why: str) -> Plan[int]:
+        self._steer()
+        self._wish_down(why, force=force)
+        return (yield from self._until_end(timeout))
+
+    def _wish_down(self, who: str, *, force: bool) -> None:
+        if self._steering is not None:
+            self._steering.down(force, who)
+
+    def _until_end(self, timeout: float | None) -> Plan[int]:
+        self._steer()
+        yield Coming(self._end, timeout)
+        if not self._end.over:
+            rows = [row for row in self._rows(()) if row["state"] not in ENDS]
+            raise LateError(_late("at its end", timeout, rows), _rows_of(rows))
+        self._thread.join()
+        self._raise_failure()
+        assert self._status is not None
+        return self._status
+
+    def _look(self, names: Sequence[str]) -> Plan[list[dict[str, Any]]]:
+        look = Goals(self._steer(), {})
+        yield look
+        return _chosen(look.rows, names)
+
+    def _until(
+        self,
+        what: str,
+        wanted: dict[str, goals.Goal],
+        timeout: float | None,
+        *,
+        all_of_them: bool = False,
+    ) -> Plan[list[Row]]:
+        waiting = Goals(self._steer(), wanted, timeout, all_of_them=all_of_them)
+        yield waiting
+        rows = [row for row in waiting.rows if row["name"] in wanted]
+        if waiting.failed:
+            bad = [row for row in rows if row["name"] in waiting.failed]
+            words = "\n".join(waiting.failed.values())
+            raise TaskFailedError(words + (yield from self._last_words(bad)), _rows_of(bad))
+        if waiting.open and waiting.ended:  # it was lost
+            yield Coming(self._end)
+            self._raise_failure()
+        if waiting.open:
+            rows = yield from self._look(())  # the latest words of a check are no change of state
+            late = [row for row in rows if row["name"] in waiting.open]
+            words = _late(what, timeout, late)
+            raise LateError(words + (yield from self._last_words(late)), _rows_of(late))
+        return _rows_of(rows)
+
+    def _last_words(self, rows: Sequence[dict[str, Any]]) -> Plan[str]:
+        """What these wrote last, for who reads why it went wrong."""
+        if self._logs is None:
+            return ""
+        from procession.api._output import last_words
+
+        yield from self._written()
+        return last_words(self._logs, [str(row["name"]) for row in rows])
+
+    def _written(self) -> Plan[None]:
+        """Until the logs have what came so far. Bounded: a dead disk holds up nobody who asks."""
+        if not self._end.over:
+            written = Moment()
+            self._loop.when_written(written.come)
+            yield Coming(written, _WRITTEN)
+
+    # --- who waits ---------------------------------------------------------------------------
+
+    def _drive(self, plan: Plan[T]) -> T:
+        if threading.current_thread() is self._thread:
+            raise RuntimeError("called in the project's own thread, which would wait for itself")
+        try:
+            waiting = next(plan)
+            while True:
+                block(waiting)
+                waiting = plan.send(None)
+        except StopIteration as e:
+            value: T = e.value
+            return value
+
+    async def _drive_async(self, plan: Plan[T]) -> T:
+        try:
+            waiting = next(plan)
+            while True:
+                await block_async(waiting)
+                waiting = plan.send(None)
+        except StopIteration as e:
+            value: T = e.value
+        return value
+
+
+def _why_left(kind: type[BaseException] | None) -> str:
+    return _WHO if kind is None else f"{_WHO}, which was left by {kind.__name__}"
+
+
+def _rows_of(rows: Iterable[dict[str, Any]]) -> list[Row]:
+    return [Row(**row) for row in rows]
+
+
+def _chosen(rows: Iterable[dict[str, Any]], names: Iterable[str]) -> list[dict[str, Any]]:
+    rows = list(rows)
+    try:
+        return [dict(row) for row in chosen(rows, names)]
+    except KeyError as e:
+        tasks = ", ".join(sorted({str(row["task"]) for row in rows}))
+        name = str(e.args[0])
+        raise UsageError(name, "no task or replica of this project is called so", tasks) from None
+
+
+def _late(what: str, timeout: float | None, rows: Sequence[dict[str, Any]]) -> str:
+    named = ", ".join(f"{row['name']} ({row['state']}: {row['reason']})" for row in rows)
+    return f"after {timeout:g} s not {what}: {named}"

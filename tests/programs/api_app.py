@@ -1,0 +1,36 @@
+"""An application with a project in it. HOW LOGS ACTORS...: each `obedient`, `deaf`, ... is a task.
+
+Says `up` and waits for a line, which is what it does then: HOW is `with` (a `with` block) or `bare`
+(none). `raise`: an exception leaves the block. `exit`: the end of the program.
+"""
+
+from __future__ import annotations
+
+import pathlib
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "src"))
+
+from procession import Project, Task, up
+
+how, logs, *actors = sys.argv[1:]
+programs = pathlib.Path(__file__).parent
+tasks = [
+    Task(name, sys.executable, ["-S", programs / f"up_{name}.py", name, *words])
+    for name, *words in (actor.split() for actor in actors)
+]
+
+
+def serve() -> None:
+    print("up", flush=True)
+    if sys.stdin.readline().strip() == "raise":
+        raise LookupError("as asked")
+
+
+project = Project(*tasks, defaults={"stop": {"timeout": "5s"}}, name="app")
+if how == "with":
+    with up(project, log_dir=logs):
+        serve()
+else:
+    running = up(project, log_dir=logs)
+    serve()
