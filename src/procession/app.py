@@ -203,7 +203,7 @@ def supervise(
         for note in loaded.notes:
             sys.stderr.write(f"procession: {note}\n")
         project = wanted(loaded.project, options)
-        door = _door(project, loaded.file)
+        door = door_of(project, loaded.file)
         engine = make(project, loaded.launches)
     except ConfigError as e:
         from procession.config.telling import told
@@ -223,7 +223,7 @@ def supervise(
         door.close()
 
 
-class _Closed:
+class Closed:
     """A project that nobody steers from outside: `why` not, if that is worth a word."""
 
     def __init__(self, why: str = "") -> None:
@@ -240,13 +240,13 @@ class _Closed:
 
 if sys.platform == "win32":
 
-    def _door(project: Project, file: str) -> _Closed:
+    def door_of(project: Project, file: str) -> Closed:
         """Of a running project, for those who want to see and steer it: POSIX hosts only."""
-        return _Closed()
+        return Closed()
 
 else:
 
-    class _Open:
+    class Open:
         """The project is claimed; it can be seen and steered from when its tasks were started."""
 
         def __init__(self, claim: Claim, project: Project, file: str) -> None:
@@ -274,7 +274,7 @@ else:
                 self._door.close()
             self._claim.release()
 
-    def _door(project: Project, file: str) -> _Open | _Closed:
+    def door_of(project: Project, file: str) -> Open | Closed:
         """Of a running project, for those who want to see and steer it. Raises
         AlreadyRunningError where another supervisor runs this very project."""
         from procession.control.address import claim, runtime_folder
@@ -282,13 +282,13 @@ else:
         path = os.path.realpath(file)
         try:
             runtime = runtime_folder(os.environ, make=True)
-            return _Open(claim(runtime, path, project.name), project, path)
+            return Open(claim(runtime, path, project.name), project, path)
         except AlreadyRunningError:
             raise
         except HostError as e:
-            return _Closed(str(e))
+            return Closed(str(e))
         except OSError as e:
-            return _Closed(f"{e.filename or 'its folder'}: {e.strerror or e}")
+            return Closed(f"{e.filename or 'its folder'}: {e.strerror or e}")
 
 
 def current_folder() -> str:

@@ -67,6 +67,20 @@ def test_a_killed_program_leaves_nothing(project: Project, begin: Begin) -> None
     assert project.stage.all("heard", "obedient")[0].words[0] == "SIGTERM"
 
 
+def test_the_sockets_of_a_killed_program_are_removed(project: Project, begin: Begin) -> None:
+    def folders() -> list[str]:
+        return [n for n in os.listdir(os.environ["XDG_RUNTIME_DIR"]) if n.startswith("procession-")]
+
+    app = begin("with", "obedient!")
+    project.stage.ready("obedient")
+    assert len(folders()) == 1
+    sentinel = sentinel_of(app)
+    app.signal(signal.SIGKILL)
+    assert gone(sentinel)
+    assert folders() == []
+    project.stage.gone()
+
+
 def test_another_sentinel_takes_the_place_of_a_killed_one(project: Project, begin: Begin) -> None:
     app = begin("with", "obedient", "deaf")
     project.stage.ready("obedient", "deaf")

@@ -6,6 +6,7 @@ directory or subreaper flag of this process is other than before.
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -18,10 +19,10 @@ import pytest
 
 from procession import ConfigError, LateError, Task, TaskFailedError
 from procession import Project as CodeProject
-from procession.errors import HostError, ProcessionError, UsageError
+from procession.errors import AlreadyRunningError, HostError, ProcessionError, UsageError
 from tests.support.inside import Inside, task
 from tests.support.puppets import Puppets
-from tests.support.up import Project, actor, sh
+from tests.support.up import PROCESSION, Project, actor, sh
 
 
 @pytest.mark.quick
@@ -346,3 +347,31 @@ def test_under_gevent_it_refuses(monkeypatch: pytest.MonkeyPatch, inside: Inside
     monkeypatch.setitem(sys.modules, "gevent.monkey", Monkey)  # type: ignore[arg-type]
     with pytest.raises(HostError, match="gevent has replaced threading in this process"):
         inside(task("one", sh("exec sleep 600")))
+
+
+def test_others_find_it_where_that_is_wanted(project: Project, inside: Inside) -> None:
+    def hand(*words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*PROCESSION, *words],
+            env=project.environment(),
+            cwd=project.folder,
+            capture_output=True,
+            text=True,
+            timeout=20,
+            check=False,
+        )
+
+    one = CodeProject(task("one", actor("obedient", "one")), name="found")
+    with inside(one) as hidden:
+        assert hand("ps", "-p", "found").returncode == 3
+        with inside(one, steerable=True) as run:
+            run.ready(timeout=20)
+            (row,) = json.loads(hand("ps", "-p", "found", "--json").stdout)
+            assert row["pid"] == run.ps()[0].pid
+            with pytest.raises(AlreadyRunningError, match="it is running already"):
+                inside(one, steerable=True)
+            assert hand("down", "-p", "found").returncode == 0
+            assert run.wait(timeout=20) == 0
+            assert "asked for by process" in run.ps()[0].reason or run.status == 0
+        assert hidden.status is None
+    project.stage.gone()

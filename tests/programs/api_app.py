@@ -1,4 +1,5 @@
-"""An application with a project in it. HOW LOGS ACTORS...: each `obedient`, `deaf`, ... is a task.
+"""An application with a project in it. HOW LOGS ACTORS...: each `obedient`, `deaf`, ... is a task;
+with a `!` behind it one that is to say by sd_notify when it is ready.
 
 Says `up` and waits for a line, which is what it does then: HOW is `with` (a `with` block) or `bare`
 (none). `raise`: an exception leaves the block. `exit`: the end of the program.
@@ -16,8 +17,14 @@ from procession import Project, Task, up
 how, logs, *actors = sys.argv[1:]
 programs = pathlib.Path(__file__).parent
 tasks = [
-    Task(name, sys.executable, ["-S", programs / f"up_{name}.py", name, *words])
-    for name, *words in (actor.split() for actor in actors)
+    Task(
+        name,
+        sys.executable,
+        ["-S", programs / f"up_{name}.py", name, *words],
+        ready={"notify": True} if actor.endswith("!") else None,
+    )
+    for actor in actors
+    for name, *words in [actor.removesuffix("!").split()]
 ]
 
 

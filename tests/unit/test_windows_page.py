@@ -20,6 +20,8 @@ def test_each_test_that_is_named_is_there() -> None:
     named = set(re.findall(r"`((?:tests/os/)?test_\w+(?:\.py)?)`", shown))
     assert named - found == set()
     assert len(named) > 50
+    there = {f"tests/os/{file.name}" if file.parent.name == "os" else file.name for file in files}
+    assert there - named == set(), "a file of tests that the page does not tell of"
 
 
 def test_each_file_that_does_not_run_on_windows_is_named_with_a_reason() -> None:

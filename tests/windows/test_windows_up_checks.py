@@ -13,7 +13,7 @@ from tests.support.windows import BOUND, PROGRAMS, Program
 
 pytestmark = pytest.mark.windows
 
-LONGER = 4 * BOUND  # what one interpreter after another takes under Wine
+LONGER = 2.5 * BOUND  # what one interpreter after another takes under Wine
 
 
 def up(folder: Path, task: dict[str, object], *words: object) -> Program:

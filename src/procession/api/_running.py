@@ -40,6 +40,12 @@ if TYPE_CHECKING:
         def abandon(self) -> None: ...
         def when_written(self, then: Callable[[], None]) -> None: ...
 
+    class Door(Protocol):
+        """By which others find the project, if they may."""
+
+        def open(self, course: Course) -> Steering | None: ...
+        def close(self) -> None: ...
+
 
 TIMEOUT = 60.0  # seconds that a wish may take where nothing else is said
 LINES = 100  # of each stream that `logs` gives
@@ -59,9 +65,10 @@ class Running:
     wish back. In a forked child it is not to be used: ProcessionError.
     """
 
-    def __init__(self, project: spec.Project, loop: Loop) -> None:
+    def __init__(self, project: spec.Project, loop: Loop, door: Door) -> None:
         self._project = project
         self._loop = loop
+        self._door = door
         self._pid = os.getpid()
         self._steering: Steering | None = None
         self._logs: str | None = None
@@ -86,6 +93,7 @@ class Running:
             self._thread.start()
         except RuntimeError as e:
             self._loop.abandon()
+            self._door.close()
             raise HostError(self._project.name, f"no thread can be started for it: {e}") from e
         atexit.register(self._at_exit)
         try:
@@ -105,6 +113,7 @@ class Running:
         finally:
             if self._steering is not None:
                 self._steering.end()
+            self._door.close()
             atexit.unregister(self._at_exit)
             self._begun.come()
             self._end.come()
@@ -113,7 +122,7 @@ class Running:
         from procession.supervisor.steering import Steering
 
         self._logs = course.logs
-        self._steering = steering = Steering(course)
+        self._steering = steering = self._door.open(course) or Steering(course)
         self._begun.come()
         return steering
 

@@ -7,6 +7,7 @@ import sys
 
 from procession.api._project import as_project
 from procession.api._running import Running
+from procession.app import Closed, door_of
 from procession.errors import HostError
 from procession.process.application import check_host
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from procession import spec
     from procession.api._project import Path, Project, Task
+    from procession.api._running import Door
     from procession.supervisor.output import Output
 
 
@@ -27,6 +29,7 @@ def up(
     log_dir: Path | None = None,
     echo: bool = False,
     environ: Mapping[str, str] | None = None,
+    steerable: bool = False,
 ) -> Running:
     """Start a project in a thread of this process: a Project, or files, tasks, or tasks laid over
     files. Returns when its first tasks were started; `ready()` waits for more.
@@ -35,7 +38,8 @@ def up(
     `procession up`. `log_dir`: where log folders are made, by default in the user's log place.
     `echo`: show output on this process's own stdout and stderr; else nothing is written there, and
     what the supervisor says goes to the logger `procession`. `environ`: what tasks inherit instead
-    of this process's environment.
+    of this process's environment. `steerable`: `procession ps`, `stop` and the others find it (by
+    `-p NAME`; POSIX only), as long as nobody else runs the same file under the same name.
 
     Raises ConfigError with every problem, UsageError, HostError: nothing was started then. From any
     thread, under an asyncio loop too (it takes some milliseconds: `up_async` does not block).
@@ -48,6 +52,7 @@ def up(
         log_dir=log_dir,
         echo=echo,
         environ=environ,
+        steerable=steerable,
     )
 
 
@@ -59,6 +64,7 @@ async def up_async(
     log_dir: Path | None = None,
     echo: bool = False,
     environ: Mapping[str, str] | None = None,
+    steerable: bool = False,
 ) -> Running:
     """`up` for a coroutine of asyncio: files are read in another thread. Cancelled, it leaves
     nothing running."""
@@ -75,6 +81,7 @@ async def up_async(
             log_dir=log_dir,
             echo=echo,
             environ=environ,
+            steerable=steerable,
         ),
     )
     try:
@@ -101,6 +108,7 @@ def up_project(
     log_dir: Path | None = None,
     echo: bool = False,
     environ: Mapping[str, str] | None = None,
+    steerable: bool = False,
 ) -> Running:
     """`up` of a project."""
     check_host("a project in a program", "`procession up` beside it")
@@ -133,7 +141,15 @@ def up_project(
         from procession.supervisor.guest import Guest
 
     guest = Guest(model, loaded.launches, make_output=make_output, environ=inherited)
-    running = Running(model, guest)
+    door: Door = Closed()
+    if steerable:
+        said_in = loaded.file if project.files else sys.argv[0] or sys.executable
+        try:
+            door = door_of(model, said_in)
+        except BaseException:
+            guest.abandon()
+            raise
+    running = Running(model, guest, door)
     running.begin()
     return running
 

@@ -40,12 +40,10 @@ class Door:
 
         listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
-            # the folder is 0700; the mode is for who would open that
-            old = os.umask(0o177)
-            try:
-                listening.bind(self._claim.socket_path)
-            finally:
-                os.umask(old)
+            listening.bind(self._claim.socket_path)
+            # The folder is 0700; the mode is for who would open that. No umask: it is the whole
+            # process's, which may be somebody's application.
+            os.chmod(self._claim.socket_path, 0o600)
             listening.listen(BACKLOG)
             self._claim.tell(about)
         except OSError as e:

@@ -96,11 +96,11 @@ def test_mistakes_have_the_words_of_a_file_and_the_place_of_the_call(tmp_path: P
     line = one._said.place.line
     problems = Project(one, Task("two", "sh", depends_on=["three"]), folder="/").problems()
     assert [(p.file, p.line - line, p.path) for p in problems] == [
-        ("tests/unit/test_api_building.py", 0, "tasks.one.restrat"),
-        ("tests/unit/test_api_building.py", 0, "tasks.one.restart"),
-        ("tests/unit/test_api_building.py", 0, "tasks.one.ready.tpc"),
-        ("tests/unit/test_api_building.py", 0, "tasks.one.replicas"),
-        ("tests/unit/test_api_building.py", 2, "tasks.two.depends-on.three"),
+        ("tests/os/test_api_building.py", 0, "tasks.one.restrat"),
+        ("tests/os/test_api_building.py", 0, "tasks.one.restart"),
+        ("tests/os/test_api_building.py", 0, "tasks.one.ready.tpc"),
+        ("tests/os/test_api_building.py", 0, "tasks.one.replicas"),
+        ("tests/os/test_api_building.py", 2, "tasks.two.depends-on.three"),
     ] or Path.cwd() != ROOT
     file = tmp_path / "p.yaml"
     file.write_text(
