@@ -232,14 +232,21 @@ def test_the_guardians_last_words_do_not_wait_for_a_reader(project: Project) -> 
 def test_what_was_there_before_us_is_not_swept(project: Project) -> None:
     """The orphan of an older child of the process that became `up` comes to the guardian."""
     project.tasks({"a": actor("obedient", "a")})
-    older = "(sleep 0.3; setsid sleep 60 & echo $! >stranger.new; mv stranger.new stranger) & "
+    go = project.folder / "go"
+    os.mkfifo(go)
+    older = "(read _ <go; setsid sleep 60 & echo $! >stranger.new; mv stranger.new stranger) & "
     up = project.up(wrap=["/bin/sh", "-c", older + 'exec "$@"', "sh"])
     project.stage.ready("a")
-    with Inotify() as changes:
-        changes.add(project.folder)
-        deadline = time.monotonic() + 10
-        while not (project.folder / "stranger").exists():
-            assert changes.wait(deadline), "it never came"
+    gate = os.open(go, os.O_RDWR | os.O_CLOEXEC)  # as a reader too: nobody need be there yet
+    try:
+        with Inotify() as changes:
+            changes.add(project.folder)
+            os.write(gate, b"\n")
+            deadline = time.monotonic() + 10
+            while not (project.folder / "stranger").exists():
+                assert changes.wait(deadline), "it never came"
+    finally:
+        os.close(gate)
     stranger = int((project.folder / "stranger").read_text())
     while _parent(stranger) != up.pid:  # its parent ends right after it was written down
         os.sched_yield()

@@ -108,7 +108,7 @@ def test_cancelling_stops_the_waiting_alone(ex: Executor, loop: str) -> None:
                     async with asyncio.timeout(0.02):
                         await wait()
         assert handle._listeners == ()
-        assert handle._callbacks == []
+        assert handle._callbacks == ()
         return handle
 
     handle: ExecHandle = LOOPS[loop](main)

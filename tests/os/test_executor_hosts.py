@@ -20,7 +20,8 @@ from procession.executor import (
     Capture,
     ExecHandle,
     Executor,
-    _driver,
+    _launch,
+    _launching,
     _request,
 )
 from tests.support.executors import PY, lives
@@ -80,11 +81,11 @@ def test_no_thread_can_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whom nobody could look after is not left running."""
     ex = Executor()
     made: list[ExecHandle] = []
-    launch = _driver.launch
+    finish = _launch.Newborn.finish
     start = threading.Thread.start
 
-    def spy(*args: Any) -> ExecHandle:
-        made.append(launch(*args))
+    def spy(newborn: _launch.Newborn, keeper: Any) -> ExecHandle:
+        made.append(finish(newborn, keeper))
         return made[-1]
 
     def refuses(thread: threading.Thread) -> None:
@@ -92,8 +93,8 @@ def test_no_thread_can_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
             raise RuntimeError("can't start new thread")
         start(thread)
 
-    monkeypatch.setattr(_driver, "launch", spy)
-    monkeypatch.setattr(_driver, "_TRIES", (0.001, 0.001))
+    monkeypatch.setattr(_launch.Newborn, "finish", spy)
+    monkeypatch.setattr(_launching, "TRIES", (0.001, 0.001))
     monkeypatch.setattr(threading.Thread, "start", refuses)
     with pytest.raises(BlockingIOError) as told:
         ex.create_process(["sleep", "60"], stdin=PIPE, stdout=Capture(), stderr=PIPE)
@@ -212,7 +213,7 @@ def test_a_program_that_was_just_written(ex: Executor, tmp_path: Path) -> None:
     script.write_text("#!/bin/sh\nexit 3\n")
     script.chmod(0o755)
     writer = [open(script, "a")]  # noqa: SIM115 - closed by the second try
-    launch = _driver.launch
+    launch = _launching.launch
     tries: list[int] = []
 
     def counted(*args: Any) -> ExecHandle:
@@ -222,10 +223,10 @@ def test_a_program_that_was_just_written(ex: Executor, tmp_path: Path) -> None:
         return launch(*args)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_driver, "launch", counted)
+        patch.setattr(_launching, "launch", counted)
         assert ex.create_process([str(script)]).wait(BOUND) == 3
         assert len(tries) == 2
-        patch.setattr(_driver, "_TRIES", (0.001, 0.001))
+        patch.setattr(_launching, "TRIES", (0.001, 0.001))
         with open(script, "a"), pytest.raises(OSError, match="busy") as told:
             ex.create_process([str(script)])
     assert told.value.__notes__ == ["tried for 0.002 s: somebody has it open for writing"]

@@ -22,7 +22,7 @@ from procession.executor import (
     ExecutorStopped,
     Lines,
     NotServedError,
-    _driver,
+    _launching,
 )
 from tests.support.executors import in_thread
 from tests.support.processes import BOUND
@@ -84,6 +84,7 @@ def test_a_string_is_split_and_never_given_to_a_shell(ex: Executor, tmp_path: Pa
 def test_what_is_wrong_is_raised_where_it_was_said(
     ex: Executor, options: dict[str, Any], error: type[Exception], words: str
 ) -> None:
+    assert ex.run_command(["true"]) == 0  # with the first one comes the helper
     before = len(os.listdir("/proc/self/fd"))
     with pytest.raises(error, match=words):
         in_thread(lambda: ex.create_process(["true"], **options))()
@@ -141,7 +142,7 @@ def test_start_timeout_and_what_ends_the_waiting_before(monkeypatch: pytest.Monk
             wait()
     ex.run()
     # one that is being served at the moment its time is up, is served
-    launch = _driver.launch
+    launch = _launching.launch
     begun = threading.Event()
 
     def slow(*args: Any) -> Any:
@@ -149,7 +150,7 @@ def test_start_timeout_and_what_ends_the_waiting_before(monkeypatch: pytest.Monk
         threading.Event().wait(0.1)
         return launch(*args)
 
-    monkeypatch.setattr(_driver, "launch", slow)
+    monkeypatch.setattr(_launching, "launch", slow)
 
     def work() -> int:
         try:

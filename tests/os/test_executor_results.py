@@ -26,7 +26,7 @@ from procession.executor import (
     Result,
     Step,
     TimeoutExpired,
-    _driver,
+    _queue,
 )
 from procession.process.handle import Usage
 from tests.support.executors import PY, in_thread, lives, program
@@ -165,7 +165,7 @@ def test_the_graces_that_are_promised() -> None:
     parameters = inspect.signature(Executor.create_process).parameters
     assert parameters["start_timeout"].default is None
     assert repr(parameters["discard_output"].default) == "True"
-    assert _driver._WARN_AFTER == 5.0
+    assert _queue._WARN_AFTER == 5.0
 
 
 def test_kill_asks_waits_three_seconds_and_kills(ex: Executor, lines: Lines) -> None:

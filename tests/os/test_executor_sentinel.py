@@ -206,3 +206,29 @@ def _lives(pid: int) -> bool:
         return not _linux.stat(pid).dead
     except ProcessLookupError:
         return False
+
+
+@pytest.mark.parametrize("way", ["started", "in place"])
+def test_who_is_killed_right_after_the_first_start_leaves_nobody(way: str) -> None:
+    """The sentinel was there before that."""
+    code = (
+        "import os, sys\n"
+        "from procession.executor import executor as ex\n"
+        "if sys.argv[1] == 'started': ex.start()\n"
+        "ex.create_process(['sleep', '60'], stdout=int(sys.argv[2]))\n"
+        "os.kill(os.getpid(), 9)\n"
+    )
+    for _ in range(5):
+        reads, writes = os.pipe()
+        try:
+            words = [sys.executable, "-c", code, way, str(writes)]
+            done = subprocess.run(words, pass_fds=[writes], timeout=4 * WITHIN, check=False)
+            assert done.returncode == -signal.SIGKILL
+            os.close(writes)
+            writes = -1
+            assert select.select([reads], [], [], 2 * WITHIN)[0], "somebody lives"
+            assert os.read(reads, 1) == b""
+        finally:
+            os.close(reads)
+            if writes >= 0:
+                os.close(writes)

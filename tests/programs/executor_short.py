@@ -10,7 +10,7 @@ import resource
 import sys
 import threading
 
-from procession.executor import PIPE, Executor, TimeoutExpired, _driver
+from procession.executor import PIPE, Executor, TimeoutExpired, _launching
 
 logged = []
 
@@ -52,7 +52,7 @@ def tried(call):
 
 
 logging.getLogger("procession.executor").addHandler(Keep())
-_driver._TRIES = (0.001, 0.001)
+_launching.TRIES = (0.001, 0.001)
 way = sys.argv[1]
 told = {}
 ex = Executor()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,16 +15,18 @@ from procession.errors import HostError
 from procession.executor import DEVNULL, PIPE, STDOUT, Capture, CommandFailed, Lines, Output, Result
 from procession.executor._request import (
     UNSET,
+    Request,
+    bound,
     check_host_gives,
-    check_idle,
     check_seconds,
     check_targets,
+    direct,
     find_program,
     targets,
     words_of,
 )
 from procession.executor._stopping import Stopping, as_ladder, default_ladder
-from procession.executor._streams import Kept, LineSink
+from procession.executor._streams import Called, Kept, LineSink
 from procession.executor._values import EXITED, FORCED, STOPPED, TIMED_OUT, code_of, named
 
 pytestmark = pytest.mark.quick
@@ -89,11 +93,37 @@ def test_what_is_no_target_is_refused() -> None:
 
 
 def test_idle_needs_a_stream_that_is_read() -> None:
-    check_idle(None, PIPE, PIPE)
-    check_idle(1, Capture(), DEVNULL)
-    check_idle(1, DEVNULL, print)
+    for streams in ((Capture(), DEVNULL), (DEVNULL, print), (Lines(), PIPE)):
+        request = Request()
+        request.stdout, request.stderr = streams
+        bound(request, None, 1)
+        assert request.idle_timeout == 1
+    request = Request()
+    bound(request, 5, None)
+    assert (request.timeout, request.idle_timeout) == (5, None)
+    request.stdout, request.stderr = PIPE, DEVNULL
     with pytest.raises(ValueError, match="idle_timeout"):
-        check_idle(1, PIPE, DEVNULL)
+        bound(request, None, 1)
+
+
+@pytest.mark.parametrize(
+    ("stdout", "times", "hasty"),
+    [
+        (DEVNULL, (None, None), False),
+        (PIPE, (3600, None), False),
+        (DEVNULL, (0.01, None), True),
+        (Capture(), (3600, None), True),
+        (print, (3600, 0.01), True),
+    ],
+)
+def test_what_the_loop_must_know_of_at_once(
+    stdout: object, times: tuple[float | None, float | None], hasty: bool
+) -> None:
+    """The end of a short life, and what is to be read; of the others it learns by itself."""
+    request = Request()
+    direct(request, UNSET, DEVNULL, stdout, DEVNULL, None)
+    bound(request, *times)
+    assert request.is_hasty is hasty
 
 
 @pytest.mark.parametrize("value", [-1, float("nan"), -0.001])
@@ -318,3 +348,27 @@ def test_a_name_without_arguments() -> None:
     assert named(["/usr/bin/ssh", "host"]) == "ssh"
     assert named("echo secret") == "echo"
     assert named([b"/x/y"]) == "y"
+
+
+def test_what_a_callback_ends_comes_after_the_lines_before_it() -> None:
+    """It turns the loop with lines still to come, and the end of the process is posted then."""
+    calls: deque[Callable[[], object]] = deque()
+    heard: list[str] = []
+
+    def turn() -> None:
+        for _ in range(len(calls)):
+            calls.popleft()()
+
+    def hear(line: str) -> None:
+        heard.append(line)
+        if line == "2":
+            calls.append(lambda: heard.append("end"))
+            turn()
+
+    called = Called(hear, calls.append)
+    for line in "1234":
+        called.put(line)
+    assert len(calls) == 1, "one call for a flood"
+    while calls:
+        turn()
+    assert heard == ["1", "2", "3", "4", "end"]

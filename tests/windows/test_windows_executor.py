@@ -29,7 +29,7 @@ from procession.executor import (
     Step,
     TimeoutExpired,
     WrongThreadError,
-    _driver,
+    _launching,
     executor,
 )
 from procession.process import _win32 as win
@@ -74,7 +74,7 @@ def test_requests_of_other_threads_are_launched_in_the_main_thread(
 ) -> None:
     ex = Executor()
     seen: list[str] = []
-    launch = _driver.launch
+    launch = _launching.launch
 
     def spy(*args: Any) -> ExecHandle:
         seen.append(threading.current_thread().name)
@@ -86,7 +86,7 @@ def test_requests_of_other_threads_are_launched_in_the_main_thread(
         finally:
             ex.stop()
 
-    monkeypatch.setattr(_driver, "launch", spy)
+    monkeypatch.setattr(_launching, "launch", spy)
     wait = in_thread(work)
     ex.run()
     assert wait() == 3
@@ -97,13 +97,13 @@ def test_where_a_thread_of_ours_serves_the_others_launch(
     ex: Executor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[int] = []
-    launch = _driver.launch
+    launch = _launching.launch
 
     def spy(*args: Any) -> ExecHandle:
         seen.append(threading.get_ident())
         return launch(*args)
 
-    monkeypatch.setattr(_driver, "launch", spy)
+    monkeypatch.setattr(_launching, "launch", spy)
     code, caller = in_thread(lambda: (ex.create_process(TRUE).wait(), threading.get_ident()))()
     assert code == 0
     assert seen == [caller]
@@ -113,7 +113,7 @@ def test_where_a_thread_of_ours_serves_the_others_launch(
 def test_stop_in_the_midst_of_a_launch(moment: str, monkeypatch: pytest.MonkeyPatch) -> None:
     ex = Executor()
     ex.start()
-    launch = _driver.launch
+    launch = _launching.launch
 
     def interrupted(*args: Any) -> ExecHandle:
         if moment == "before":
@@ -124,7 +124,7 @@ def test_stop_in_the_midst_of_a_launch(moment: str, monkeypatch: pytest.MonkeyPa
             ex.stop()
         return handle
 
-    monkeypatch.setattr(_driver, "launch", interrupted)
+    monkeypatch.setattr(_launching, "launch", interrupted)
     handle = ex.create_process(SLEEPS)
     assert ex.join(BOUND)
     assert handle.result(0).reason in ("stopped", "forced")

@@ -17,32 +17,16 @@ import time
 from collections import deque
 
 from procession.errors import ProcessionError
+from procession.executor._births import Births
 from procession.executor._events import log
-from procession.executor._finish import ASK_AGAIN, SHORT
+from procession.executor._finish import ASK_AGAIN
 from procession.executor._keeper import Keeper
 from procession.executor._latch import Latch
-from procession.executor._launch import launch, take_back
-from procession.executor._values import ExecutorStopped, NotServedError
+from procession.executor._launching import OPEN, STOPPED, STOPPING
+from procession.executor._queue import SERVING, Queue
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from procession.executor._handle import ExecHandle
-    from procession.executor._request import Request
-
-OPEN, STOPPING, STOPPED = "open", "stopping", "stopped"
-SERVING = ("run", "start")
 _LINGER = 0.2  # seconds the housekeeping thread stays when there is nothing to do
-_WARN_AFTER = 5.0  # seconds that nobody serves
 _FORCED = 3  # times that a loop which fails is tried again, to see the end of what was killed
-_TRIES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5)  # seconds to wait for it
-
-
-def _told(e: OSError) -> OSError:
-    what = "processes, memory or descriptors are short"
-    if e.errno == errno.ETXTBSY:
-        what = "somebody has it open for writing"
-    e.add_note(f"tried for {sum(_TRIES):g} s: {what}")
-    return e
 
 
 class WrongThreadError(ProcessionError, RuntimeError):
@@ -59,56 +43,32 @@ class WrongMomentError(ProcessionError, RuntimeError):
         )
 
 
-class Ticket:
-    """A request in the queue, and its answer."""
-
-    __slots__ = ("error", "handle", "latch", "request")
-
-    def __init__(self, request: Request) -> None:
-        self.request = request
-        self.latch = Latch()
-        self.handle: ExecHandle | None = None
-        self.error: BaseException | None = None
-
-    def give(self, handle: ExecHandle) -> None:
-        self.handle = handle
-        self.latch.fall()
-
-    def fail(self, error: BaseException) -> None:
-        self.error = error
-        self.latch.fall()
-
-
-class Driver:
+class Driver(Queue):
     """A part of the `Executor`."""
 
     orphans: str
     _containment: str
 
     def _init(self) -> None:
-        # Reentrant: a signal handler in the thread that holds it may call `stop`.
-        self._gate = threading.RLock()  # held where a launch begins, and where that is over
-        self._births: dict[Latch, int] = {}  # launches under way, and the threads they are in
+        self._births = Births()
         self._grace = 3.0  # seconds, of the last `stop`
-        self._lock = threading.RLock()  # of the state below
+        # Of the state below. Reentrant: a signal handler in a thread that holds it may call `stop`.
+        self._lock = threading.RLock()
         self._state = OPEN
         self._mode: str | None = None  # how the loop is turned: one of SERVING, or `house`
         self._thread: threading.Thread | None = None
         self._turning: Latch | None = None  # falls when that is over
         self._takeover = False
-        self._queue: deque[Ticket] = deque()
-        self._waiting: deque[Ticket] = deque()  # for what was short
-        self._keeper = Keeper(self._ensure_driver, self.orphans, self._containment)
+        self._closing = False  # what launches use is about to be closed, or to be another
+        self._queue = deque()
+        self._waiting = deque()
+        self._keeper = Keeper(self._ensure_driver, self._births, self.orphans, self._containment)
 
     def _after_fork(self) -> None:
         """In the child: nothing of this is its own. Locks may be held by threads that are not."""
         old = self._keeper
         old.abandon()
         self._init()
-
-    def _refuse_if_stopped(self) -> None:
-        if self._state != OPEN:
-            raise ExecutorStopped
 
     def _check_main_thread(self) -> None:
         if threading.current_thread() is not threading.main_thread():
@@ -188,10 +148,14 @@ class Driver:
         """Of what is started from here on."""
         self._end_house()
         try:
-            with self._gate:
-                if self._births or self._keeper.trace:
-                    raise WrongMomentError
-                self._containment = self._keeper.containment = kind
+            with self._lock:
+                self._closing = True  # who begins a launch after this waits for the lock
+                try:
+                    if self._births or self._keeper.trace:
+                        raise WrongMomentError
+                    self._containment = self._keeper.containment = kind
+                finally:
+                    self._closing = False
         finally:
             self._house_may_begin()
 
@@ -206,9 +170,8 @@ class Driver:
         callback that calls `sys.exit()`) kills at once, and is not what ends it."""
         for grace in (3.0, *(0.0,) * _FORCED):
             try:
-                with self._gate:
-                    self._state = STOPPING
-                self._await_births()
+                self._state = STOPPING
+                self._births.await_others()
                 self._refuse_all()
                 self._keeper.stop_all(grace, force=grace == 0)
                 while not self._is_over():
@@ -275,19 +238,30 @@ class Driver:
                 now = time.monotonic()
                 idle_since = None if busy else idle_since or now
                 if self._takeover or (idle_since is not None and now >= idle_since + _LINGER):
-                    self._await_births()
-                    with self._gate, self._lock:
-                        busy = bool(self._births or keeper.trace or keeper.loop.has_calls)
-                        if (self._takeover and not self._births) or not busy:
-                            self._close()
-                            return
-                        continue
+                    self._births.await_others()
+                    if self._close_house():
+                        return
+                    continue
                 keeper.turn(None if busy else _LINGER)
         except BaseException:
-            self._await_births()
-            with self._gate, self._lock:
-                self._close()
+            while not self._close_house(anyway=True):
+                self._births.await_others()
             raise
+
+    def _close_house(self, anyway: bool = False) -> bool:
+        """False: something is launched, and would use descriptors that are closed here, or there
+        is something to look after."""
+        keeper = self._keeper
+        with self._lock:
+            self._closing = True  # who begins a launch after this waits for the lock
+            try:
+                busy = bool(keeper.trace or keeper.loop.has_calls)
+                if self._births or (busy and not self._takeover and not anyway):
+                    return False
+                self._close()
+                return True
+            finally:
+                self._closing = False
 
     def _open_house(self) -> None:
         """Nobody waits here for what is short, and nobody else would look after what lives."""
@@ -308,149 +282,3 @@ class Driver:
         turning, self._turning = self._turning, None
         if turning is not None:
             turning.fall()
-
-    # --- requests --------------------------------------------------------------------------------
-
-    def _await_ticket(self, ticket: Ticket, patience: float | None) -> ExecHandle:
-        began = time.monotonic()
-        warned = False
-        try:
-            while not ticket.latch.wait(self._next_wait(began, patience, warned)):
-                waited = time.monotonic() - began
-                if patience is not None and waited >= patience and self._withdraw(ticket):
-                    raise NotServedError(ticket.request.name, patience)
-                if not warned and waited >= _WARN_AFTER and self._mode not in SERVING:
-                    warned = True
-                    log.warning(
-                        "%s: waits for %d s to be started, and no thread serves. Call "
-                        "`executor.run()` in the main thread, or `executor.start()`",
-                        ticket.request.name,
-                        _WARN_AFTER,
-                    )
-        except BaseException:
-            self._withdraw(ticket)
-            raise
-        if ticket.error is not None:
-            try:
-                raise ticket.error
-            finally:
-                del ticket  # else the traceback would keep itself alive
-        assert ticket.handle is not None, "it was served"
-        return ticket.handle
-
-    def _next_wait(self, began: float, patience: float | None, warned: bool) -> float | None:
-        waited = time.monotonic() - began
-        times = [] if warned else [max(0.05, _WARN_AFTER - waited)]
-        if patience is not None:
-            times.append(max(0.001, patience - waited))
-        return min(times) if times else None
-
-    def _withdraw(self, ticket: Ticket) -> bool:
-        """False: it is being served already."""
-        for tickets in (self._queue, self._waiting):
-            try:
-                tickets.remove(ticket)
-            except ValueError:
-                continue
-            return True
-        return False
-
-    def _refuse_all(self) -> None:
-        for tickets in (self._queue, self._waiting):
-            while tickets:
-                try:
-                    ticket = tickets.popleft()
-                except IndexError:
-                    break  # by another thread, or served
-                ticket.fail(ExecutorStopped())
-
-    def _serve_one(self) -> None:
-        if self._mode not in SERVING:
-            return
-        try:
-            ticket = self._queue.popleft()
-        except IndexError:
-            return  # withdrawn, or refused
-        self._serve_ticket(ticket)
-
-    def _serve_ticket(self, ticket: Ticket) -> None:
-        try:
-            ticket.give(self._launch_here(ticket.request))
-        except OSError as e:
-            if e.errno not in SHORT:
-                ticket.fail(e)
-            elif ticket.request.tries < len(_TRIES):
-                self._try_later(ticket)
-            else:
-                ticket.fail(_told(e))
-        except Exception as e:  # noqa: BLE001 - raised where it was asked for
-            ticket.fail(e)
-        except BaseException:
-            ticket.fail(ExecutorStopped())  # Ctrl-C, in the midst of it: all is brought down
-            raise
-
-    def _try_later(self, ticket: Ticket) -> None:
-        wait = _TRIES[ticket.request.tries]
-        ticket.request.tries += 1
-        self._waiting.append(ticket)
-        if self._state != OPEN:
-            self._refuse_all()  # `stop` came between: it looked before we were there
-
-        def again() -> None:
-            if ticket in self._waiting:  # else it was refused, or withdrawn
-                self._waiting.remove(ticket)
-                self._serve_ticket(ticket)
-
-        self._keeper.loop.at(time.monotonic() + wait, again)
-
-    # --- launches --------------------------------------------------------------------------------
-
-    def _launch_here(self, request: Request) -> ExecHandle:
-        keeper = self._keeper
-        birth = Latch()
-        try:
-            with self._gate:
-                if not self._births:
-                    keeper.prepare()  # nobody may be born while it reads the clock
-                # before the look at the state: `stop` sets that, then looks for births
-                self._births[birth] = threading.get_ident()
-                self._refuse_if_stopped()
-                number = keeper.next_number()
-            handle = launch(keeper, request, number)
-            keeper.trace[handle] = None
-            keeper.teller.tell("started", handle.name, handle.pid)
-            keeper.born(handle)
-            if self._state == STOPPING:  # in a signal handler, in the midst of this
-                keeper.stop_one(handle, request.stop, self._grace)
-            return handle
-        finally:
-            self._births.pop(birth, None)
-            birth.fall()
-            if self._state != OPEN:
-                keeper.loop.post(int)  # it may have waited for this alone
-
-    def _launch_patiently(self, request: Request) -> ExecHandle:
-        """In this thread, though something may be short for a moment."""
-        while True:
-            try:
-                handle = self._launch_here(request)
-                try:
-                    self._ensure_driver()
-                except OSError:  # no thread to look after it
-                    take_back(self._keeper, handle)
-                    raise
-                return handle
-            except OSError as e:
-                if e.errno not in SHORT:
-                    raise
-                if request.tries == len(_TRIES):
-                    raise _told(e) from e.__cause__
-            self._keeper.pause(_TRIES[request.tries])
-            request.tries += 1
-
-    def _await_births(self) -> None:
-        """The launches of other threads are over, and what they started is in the trace."""
-        me = threading.get_ident()
-        for birth, thread in list(self._births.items()):
-            if thread != me:
-                birth.wait()

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 log = logging.getLogger("procession.executor")
+_DEBUG = logging.DEBUG
 _LEVELS = {"survivor": logging.WARNING, "output dropped": logging.WARNING}
 
 
@@ -73,37 +74,45 @@ class Teller:
 
     def __init__(self, call_soon: Callable[..., object]) -> None:
         self._call_soon = call_soon
+        self.has_listeners = False  # besides the log
         self._callbacks: tuple[Callable[[Event], object], ...] = ()
         self._queues: tuple[Events, ...] = ()
         self._lock = threading.Lock()
 
     def add(self, callback: Callable[[Event], object]) -> Callable[[], None]:
         with self._lock:
-            self._callbacks = (*self._callbacks, callback)
+            self._set((*self._callbacks, callback), self._queues)
 
         def remove() -> None:
             with self._lock:
-                self._callbacks = tuple(one for one in self._callbacks if one is not callback)
+                left = tuple(one for one in self._callbacks if one is not callback)
+                self._set(left, self._queues)
 
         return remove
 
     def queue(self, limit: int) -> Events:
         events = Events(limit, self._drop)
         with self._lock:
-            self._queues = (*self._queues, events)
+            self._set(self._callbacks, (*self._queues, events))
         return events
 
     def _drop(self, events: Events) -> None:
         with self._lock:
-            self._queues = tuple(one for one in self._queues if one is not events)
+            self._set(self._callbacks, tuple(one for one in self._queues if one is not events))
+
+    def _set(
+        self, callbacks: tuple[Callable[[Event], object], ...], queues: tuple[Events, ...]
+    ) -> None:
+        self._callbacks, self._queues = callbacks, queues
+        self.has_listeners = bool(callbacks or queues)
 
     @property
     def is_heard(self) -> bool:
-        return bool(self._callbacks or self._queues or log.isEnabledFor(logging.DEBUG))
+        return self.has_listeners or log.isEnabledFor(_DEBUG)
 
     def tell(self, what: str, name: str, pid: int | None = None, detail: str = "") -> None:
         level = _LEVELS.get(what, logging.DEBUG)
-        if not (self._callbacks or self._queues or log.isEnabledFor(level)):
+        if not (self.has_listeners or log.isEnabledFor(level)):
             return
         event = Event(what, time.monotonic(), name, pid, detail)
         log.log(level, "%s", event)
@@ -118,7 +127,8 @@ class Teller:
     def end(self) -> None:
         """The loop is over: whoever iterates is released."""
         with self._lock:
-            queues, self._queues = self._queues, ()
+            queues = self._queues
+            self._set(self._callbacks, ())
         for queue in queues:
             queue.end()
 

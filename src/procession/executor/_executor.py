@@ -10,18 +10,21 @@ from subprocess import DEVNULL
 
 from procession.executor import _request as requests
 from procession.executor._commands import Commands
-from procession.executor._driver import OPEN, SERVING, STOPPED, STOPPING, Driver, Ticket
+from procession.executor._driver import Driver
+from procession.executor._events import log
 from procession.executor._finish import SHORT
 from procession.executor._hosts import check_host, remember
+from procession.executor._launching import OPEN, STOPPED, STOPPING
+from procession.executor._queue import SERVING
 from procession.executor._request import DISCARD, UNSET, Request
 from procession.executor._stopping import GRACE, as_ladder, seconds
-from procession.executor._streams import check_text
-from procession.executor._values import ExecutorStopped, named
+from procession.executor._values import ExecutorStopped
 from procession.process.containment import KINDS, MARKS
 
 if sys.platform == "win32":
-    from procession.executor._launch_windows import blocks
+    from procession.executor._launch_windows import blocks, environment
 else:
+    from procession.executor._launch_posix import environment
     from procession.process.defaults import blocks
 
 TYPE_CHECKING = False
@@ -37,6 +40,9 @@ if TYPE_CHECKING:
     from procession.executor._values import Event
 
 
+_NULL = (DISCARD, True)  # what `discard_output` is where it says: to null
+
+
 def _kind(containment: str) -> str:
     if containment not in KINDS:
         raise ValueError(f"containment is {containment!r}; expected {', '.join(KINDS)}")
@@ -46,10 +52,8 @@ def _kind(containment: str) -> str:
 def _ids(
     user: str | int | None, group: str | int | None, groups: Iterable[str | int] | None
 ) -> tuple[int | None, int | None, tuple[int, ...] | None]:
-    if user is None and group is None and groups is None:
-        return None, None, None  # the tables of the host need not be opened
     assert sys.platform != "win32", "refused before"
-    from procession.process.user import ids
+    from procession.process.user import ids  # here: it opens the tables of the host
 
     return ids(user, group, groups)
 
@@ -159,41 +163,50 @@ class Executor(Driver, Commands):
         NotServedError (a TimeoutError) when nobody served it in time.
         """
         check_host()
-        self._refuse_if_stopped()
-        requests.check_seconds(
-            timeout=timeout, idle_timeout=idle_timeout, start_timeout=start_timeout
-        )
+        if self._state != OPEN:
+            raise ExecutorStopped
         request = Request()
         request.args = command
-        request.argv = requests.words_of(command)
-        request.stdin = stdin
-        request.stdout, request.stderr = requests.targets(discard_output, stdout, stderr)
-        check_text(encoding, errors)
-        requests.check_targets(stdin, request.stdout, request.stderr)
-        requests.check_idle(idle_timeout, request.stdout, request.stderr)
-        requests.check_limit(limit, request.stdout, request.stderr)
+        request.argv = argv = requests.words_of(command)
+        if (
+            stdin is DEVNULL
+            and stdout is stderr is UNSET
+            and limit is None
+            and discard_output in _NULL
+        ):
+            request.is_silent = True
+        else:
+            requests.direct(request, discard_output, stdin, stdout, stderr, limit)
+        if text or encoding is not None or errors is not None:
+            requests.write_text(request, text, encoding, errors)
+        if timeout is not None or idle_timeout is not None or start_timeout is not None:
+            requests.check_seconds(
+                timeout=timeout, idle_timeout=idle_timeout, start_timeout=start_timeout
+            )
+            requests.bound(request, timeout, idle_timeout)
         if leftover not in requests.LEFTOVERS:
             raise ValueError(f"leftover is {leftover!r}; expected {', '.join(requests.LEFTOVERS)}")
-        request.cwd = None if cwd is None else os.fspath(cwd)
-        request.env = env
+        request.leftover = leftover
+        if cwd is not None:
+            request.cwd = os.fspath(cwd)
+        request.environment = environment(env)
         request.executable = requests.find_program(
-            request.argv[0], os.environ if env is None else env, request.cwd
+            argv[0], os.environ if env is None else env, request.cwd
         )
         requests.check_host_gives(user=user, group=group, extra_groups=extra_groups, umask=umask)
-        request.uid, request.gid, request.groups = _ids(user, group, extra_groups)
+        if user is not None or group is not None or extra_groups is not None:
+            request.uid, request.gid, request.groups = _ids(user, group, extra_groups)
         request.umask = umask
-        request.timeout = timeout
-        request.idle_timeout = idle_timeout
-        request.stop = as_ladder(stop)
-        request.leftover = leftover
-        request.limit = limit
-        request.name = named(request.argv) if name is None else name
-        request.text = text or encoding is not None or errors is not None
-        request.encoding = encoding
-        request.errors = errors
+        if stop is not None:
+            request.stop = as_ladder(stop)
+        request.called = name
         request.owner = threading.current_thread()
-        requests.take_lines(request)
-        self._keeper.teller.tell("requested", request.name)
+        if not request.is_silent:
+            requests.take_lines(request)
+        teller = self._keeper.teller
+        if teller.is_heard:
+            request.is_heard = True
+            teller.tell("requested", request.name)
         try:
             return self._get_started(request, start_timeout)
         except BaseException:
@@ -227,13 +240,13 @@ class Executor(Driver, Commands):
         after `grace` seconds is killed. A second call kills at once. Safe in a signal handler.
         """
         seconds("grace", grace)
-        with self._gate:
+        with self._lock:
             again = self._state == STOPPING
             if self._state == STOPPED:
                 return
             self._grace = grace
             self._state = STOPPING
-        self._await_births()
+        self._births.await_others()
         self._refuse_all()
         if self._mode is None and not self._keeper.trace:
             return
@@ -274,7 +287,7 @@ class Executor(Driver, Commands):
         """All whose trees live, in the order of their starts: a snapshot, exact for the moment of
         the call. A process whose leader has ended is there while descendants of it live."""
         self._keeper.settle()
-        return tuple(self._keeper.trace)
+        return tuple(one for one in list(self._keeper.trace) if not one.done)
 
     def children_of(self, thread: threading.Thread | int) -> tuple[ExecHandle, ...]:
         """Those that this thread (or the one with this ident) has asked for, or has taken over
@@ -303,27 +316,28 @@ class Executor(Driver, Commands):
     # --- inside ----------------------------------------------------------------------------------
 
     def _get_started(self, request: Request, patience: float | None) -> ExecHandle:
-        ident = threading.get_ident()
         mode = self._mode
-        if mode not in SERVING and threading.current_thread() is threading.main_thread():
+        if mode in SERVING:
+            if threading.get_ident() == self._keeper.turner:
+                return self._launch_patiently(request)
+            if mode == "start" and not blocks():
+                try:
+                    return self._launch_here(request)
+                except OSError as e:
+                    if e.errno not in SHORT:
+                        raise  # else the queue has patience, and `stop` ends that
+        elif threading.current_thread() is threading.main_thread():
             try:
                 return self._launch_patiently(request)
             except BaseException:
-                if self.is_contained:
-                    self._ensure_driver()  # which gives back the helper
+                self._give_helper_back()
                 raise
-        if mode in SERVING and ident == self._keeper.turner:
-            return self._launch_patiently(request)
-        if mode == "start" and not blocks():
+        return self._ask_for(request, patience)
+
+    def _give_helper_back(self) -> None:
+        """Nothing was started in place, and nobody may be there to see to that."""
+        if self.is_contained or self._keeper.sentinel is not None:
             try:
-                return self._launch_here(request)
-            except OSError as e:
-                if e.errno not in SHORT:
-                    raise  # else the queue has patience, and `stop` ends that
-        ticket = Ticket(request)
-        with self._lock:
-            if self._state != OPEN:
-                raise ExecutorStopped
-            self._queue.append(ticket)
-        self._keeper.loop.post(self._serve_one)
-        return self._await_ticket(ticket, patience)
+                self._ensure_driver()
+            except OSError as e:  # no thread: the next one does it
+                log.debug("the helper of the executor stays for now: %s", e)

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from procession.executor._streams import Drain
     from procession.process._tree import Trees
     from procession.process.exits import ExitWatcher
-    from procession.process.handle import Usage
 
 # What may come back in a moment. ETXTBSY: a program was just written, and another thread's newborn
 # has the writer's descriptor until its exec.
@@ -69,10 +68,12 @@ class Finisher:
 
     def over(self, handle: ExecHandle, *, left: bool = False, gave_up: bool = False) -> None:
         """Nothing of the tree lives, or what does is not ours any more."""
-        handle._over = True
+        with handle._lock:
+            if handle._over:  # by another thread, just now
+                return
+            handle._over = True
         self.forget_at_sentinel(handle, left)
         survivors: tuple[str, ...] = ()
-        usage: Usage | None = None
         if gave_up:
             survivors = tuple(str(member) for member in handle._tree.members())
             for name in survivors:
@@ -85,16 +86,16 @@ class Finisher:
         self.unwatch_member(handle)
         for timer in handle._timers:
             self.loop.call_off(timer)
-        handle._timers.clear()
+        handle._timers = ()
         if left or gave_up:
             self.trees.forget(handle)
         else:
-            usage = handle._tree.finish()
+            handle._tree.finish()
         if handle._process.poll_exit() is not None and not handle._process.reaped:
-            usage = handle._process.reap()
+            handle._process.reap()
         if handle._process.reaped:
             self._release(handle)
-        self._read_out(handle, lambda: self._tell(handle, usage, survivors))
+        self._read_out(handle, lambda: self.tell_end(handle, survivors))
 
     def _release(self, handle: ExecHandle) -> None:
         """The descriptor may go once nobody waits on it: its number will be somebody else's."""
@@ -157,20 +158,20 @@ class Finisher:
                 self._readable(handle, drain)
         self.drained(handle)
 
-        def look() -> None:
-            if handle._read_out is None:
-                return
-            now = time.monotonic()
-            idle_at = handle._idle_since + _IDLE
-            if now < idle_at and now < began + _CAP:
-                self.loop.at(min(idle_at, began + _CAP), look)
-                return
-            for drain in handle._drains.values():
-                self.close_drain(handle, drain, incomplete=True)
-            self.drained(handle)
-
         if handle._read_out is not None:
-            self.loop.at(began + _IDLE, look)
+            self.loop.at(began + _IDLE, lambda: self._give_up(handle, began))
+
+    def _give_up(self, handle: ExecHandle, began: float) -> None:
+        """Somebody else holds its pipes: for how long is that to keep it?"""
+        if handle._read_out is None:
+            return
+        until = min(handle._idle_since + _IDLE, began + _CAP)
+        if time.monotonic() < until:
+            self.loop.at(until, lambda: self._give_up(handle, began))
+            return
+        for drain in handle._drains.values():
+            self.close_drain(handle, drain, incomplete=True)
+        self.drained(handle)
 
     def _readable(self, handle: ExecHandle, drain: Drain) -> None:
         raise NotImplementedError
@@ -184,12 +185,15 @@ class Finisher:
 
     # --- the end ---------------------------------------------------------------------------------
 
-    def _tell(self, handle: ExecHandle, usage: Usage | None, survivors: tuple[str, ...]) -> None:
+    def tell_end(self, handle: ExecHandle, survivors: tuple[str, ...]) -> None:
+        """In any thread."""
         with handle._lock:
-            handle._facts = usage, survivors
-            callbacks, handle._callbacks = handle._callbacks, []
-        self.trace.pop(handle, None)
-        handle._latch.fall()
+            handle._survivors = survivors
+            callbacks, handle._callbacks = handle._callbacks, ()
+            latch = handle._latch
+        self.trace.pop(handle, None)  # after that: when `run` returns, all are done
+        if latch is not None:
+            latch.fall()
         for callback in callbacks:
             self.call_soon(callback, handle)
 

@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from _thread import RLock
+from types import MappingProxyType
 
 from procession.core.status import ExitStatus
 from procession.executor import _values as words
@@ -24,7 +25,7 @@ else:
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
     from types import TracebackType
     from typing import IO, Any, Self
 
@@ -35,7 +36,10 @@ if TYPE_CHECKING:
     from procession.executor._streams import Drain
     from procession.executor._values import Result
     from procession.process._tree import Tree
-    from procession.process.handle import Handle, Usage
+    from procession.process.handle import Handle
+
+
+_BRIEFLY = 0.02  # seconds
 
 
 class ExecHandle(Awaited):
@@ -47,81 +51,50 @@ class ExecHandle(Awaited):
     leader and everything it started.
     """
 
-    __slots__ = (
-        "__weakref__",
-        "_begun",
-        "_callbacks",
-        "_close_due",
-        "_cookie",
-        "_drains",
-        "_ended_at",
-        "_exchange",
-        "_exit_told", "_facts",
-        "_handed",
-        "_idle_since",
-        "_keeper",
-        "_latch",
-        "_listeners",
-        "_lock",
-        "_member_fd",
-        "_over",
-        "_owner",
-        "_posted",
-        "_process",
-        "_read_out",
-        "_request",
-        "_result",
-        "_started_at",
-        "_status",
-        "_stopping",
-        "_timers",
-        "_tree",
-        "_waiters",
-        "_wanted",
-        "args",
-        "pid",
-        "stderr",
-        "stdin",
-        "stdout",
-    )  # fmt: skip
-
-    stdin: IO[Any] | None
-    stdout: IO[Any] | None
-    stderr: IO[Any] | None
+    # What most of them never get has its first value here: each that is set costs a start.
+    stdin: IO[Any] | None = None
+    stdout: IO[Any] | None = None
+    stderr: IO[Any] | None = None
+    _tree: Tree
+    _cookie: str
+    _status: ExitStatus | None = None
+    _begun = False  # known to the thread that turns the loop
+    _greeted = False  # it was in the trace when that thread looked for the newborn
+    _handed = False  # told to the selector
+    _posted = False  # to the sentinel
+    _wanted = False  # somebody waits for the end of the tree
+    _waiters = 0
+    _close_due = False
+    _member_fd = -1  # of one who outlived the leader, and whose end is awaited
+    _exit_told = False
+    _over = False  # its tree is; its output may not have been read yet
+    _read_out: Callable[[], None] | None = None  # due once its output has ended
+    _survivors: tuple[str, ...] | None = None  # once the tree is over
+    _result: Result | None = None  # made of them when somebody asks
+    _latch: Latch | None = None  # falls then; made for the first who waits
+    _callbacks: tuple[Callable[[ExecHandle], object], ...] = ()
+    _listeners: tuple[Callable[[ExecHandle], object], ...] = ()
+    _drains: Mapping[str, Drain] = MappingProxyType({})
+    _timers: tuple[Timer, ...] = ()
+    _stop: Stopping | None = None
+    _exchange: Exchange | None = None
 
     def __init__(self, keeper: Keeper, request: Request, process: Handle, now: float) -> None:
         self.args = request.args
         self.pid = process.pid
-        self.stdin = self.stdout = self.stderr = None
         self._keeper = keeper
         self._request = request
         self._process = process
-        self._tree: Tree
         self._owner: threading.Thread = request.owner
-        self._started_at = self._idle_since = now
-        self._ended_at = now
-        self._status: ExitStatus | None = None
-        self._stopping = Stopping(now)
-        self._drains: dict[str, Drain] = {}
-        self._timers: list[Timer] = []
-        self._member_fd = -1  # of one who outlived the leader, and whose end is awaited
+        self._started_at = self._idle_since = self._ended_at = now
         self._lock = RLock()  # a signal handler may ask, too, in the midst of it
-        self._waiters = 0
-        self._close_due = False
-        self._latch = Latch()
-        self._facts: tuple[Usage | None, tuple[str, ...]] | None = None  # once the tree is over
-        self._result: Result | None = None  # made of them when somebody asks
-        self._callbacks: list[Callable[[ExecHandle], object]] = []
-        self._listeners: tuple[Callable[[ExecHandle], object], ...] = ()
-        self._exchange: Exchange | None = None
-        self._cookie = ""
-        self._posted = False  # to the sentinel
-        self._begun = False  # known to the thread that turns the loop
-        self._handed = False  # told to the selector
-        self._read_out: Callable[[], None] | None = None  # due once its output has ended
-        self._over = False  # its tree is; its output may not have been read yet
-        self._exit_told = False
-        self._wanted = False  # somebody waits for the end of the tree
+
+    @property
+    def _stopping(self) -> Stopping:
+        """For the loop's thread, and once the tree is over."""
+        if self._stop is None:
+            self._stop = Stopping(self._started_at)
+        return self._stop
 
     def __repr__(self) -> str:
         state = "running" if self._status is None else str(self._status)
@@ -131,13 +104,6 @@ class ExecHandle(Awaited):
     def name(self) -> str:
         """What it was named, else its program's name."""
         return self._request.name
-
-    @property
-    def needs_care(self) -> bool:
-        """Must the loop know of it at once?"""
-        request = self._request
-        timed = request.timeout is not None or request.idle_timeout is not None
-        return timed or bool(self._drains)
 
     # --- the leader ------------------------------------------------------------------------------
 
@@ -184,32 +150,45 @@ class ExecHandle(Awaited):
         """The waiting caller asks the kernel itself: a hand-over to another thread costs more."""
         if sys.platform == "win32":
             return await_end(self, timeout)
+        process = self._process
         with self._lock:
             if self._status is not None:
                 return True
-            fd = self._process.pidfd
+            fd = process.pidfd
             self._waiters += 1
+        status: ExitStatus | None = None
+        first = False
         try:
             if fd is None:
                 return self._saw_end() or self._keeper.await_end(self, timeout)
             until = None if timeout is None else time.monotonic() + timeout
-            status = self._process.await_exit(fd, until)
-            if status is not None:
-                self._note(status)
-            return self._status is not None
+            status = process.await_exit(fd, until)
         finally:
             with self._lock:
                 self._waiters -= 1
+                first = self._marks(status)
                 if self._close_due and not self._waiters:
-                    self._process.close()
+                    process.close()
+            if first:
+                self._spread()
+        return self._status is not None
+
+    def _marks(self, status: ExitStatus | None) -> bool:
+        """Is this the first to say so? With the lock held; `_spread` follows."""
+        if status is None or self._status is not None:
+            return False
+        self._ended_at = time.monotonic()
+        self._status = status
+        return True
 
     def _note(self, status: ExitStatus) -> None:
         """It was seen to have ended, by whoever looked first."""
         with self._lock:
-            if self._status is not None:
-                return
-            self._ended_at = time.monotonic()
-            self._status = status
+            first = self._marks(status)
+        if first:
+            self._spread()
+
+    def _spread(self) -> None:
         self._keeper.ended(self)
         for listener in self._listeners:
             listener(self)
@@ -294,18 +273,29 @@ class ExecHandle(Awaited):
         The same object each time. Raises subprocess.TimeoutExpired after `timeout` seconds.
         """
         if not self.done:
-            self._keeper.want(self)
-            if not self._latch_or_turn(timeout):
-                assert timeout is not None, "without a timeout it waits for ever"
-                raise subprocess.TimeoutExpired(self.args, timeout)
+            until = None if timeout is None else time.monotonic() + timeout
+            if not self._ends_soon(timeout):
+                self._keeper.want(self)
+                left = None if until is None else until - time.monotonic()
+                if not self._latch_or_turn(left):
+                    assert timeout is not None, "without a timeout it waits for ever"
+                    raise subprocess.TimeoutExpired(self.args, timeout)
         with self._lock:
             if self._result is None:
                 self._result = self._made_of_facts()
             return self._result
 
+    def _ends_soon(self, timeout: float | None) -> bool:
+        """Many do, and leave nothing behind: then their caller finds that out by itself, and the
+        loop is not troubled."""
+        if sys.platform == "win32" or self._keeper.turns_here or self._process.pidfd is None:
+            return False
+        if not self._await_end(_BRIEFLY if timeout is None else min(_BRIEFLY, timeout)):
+            return False
+        return self.done or self._keeper.bury(self)
+
     def _made_of_facts(self) -> Result:
-        assert self._facts is not None, "the latch fell"
-        usage, survivors = self._facts
+        assert self._survivors is not None, "the latch fell"
         status = self._status or ExitStatus()
         kept = {name: drain.sink.output for name, drain in self._drains.items()}
         return words.Result(
@@ -315,28 +305,32 @@ class ExecHandle(Awaited):
             signal=status.signal,
             reason=self._stopping.reason(status),
             duration=self._ended_at - self._started_at,
-            usage=usage,
+            usage=self._process.usage,
             stdout=kept.get("stdout"),
             stderr=kept.get("stderr"),
-            survivors=survivors,
+            survivors=self._survivors,
             stop_trace=tuple(self._stopping.steps),
         )
 
     def _latch_or_turn(self, timeout: float | None) -> bool:
-        return self._keeper.await_latch(self._latch, timeout)
+        with self._lock:
+            if self._survivors is not None:
+                return True
+            latch = self._latch = self._latch or Latch()
+        return self._keeper.await_latch(latch, timeout)
 
     @property
     def done(self) -> bool:
         """Is the tree over, and its `result()` there?"""
-        return self._latch.fell
+        return self._survivors is not None
 
     def add_done_callback(self, callback: Callable[[ExecHandle], object]) -> None:
         """Have `callback(handle)` called once the result is there, or soon if it is. It runs in
         the executor's own thread, and should be quick; what it raises is logged."""
         with self._lock:
-            late = self._facts is not None
+            late = self._survivors is not None
             if not late:
-                self._callbacks.append(callback)
+                self._callbacks = (*self._callbacks, callback)
         if late:
             self._keeper.call_soon(callback, self)
         else:
@@ -345,8 +339,10 @@ class ExecHandle(Awaited):
     def remove_done_callback(self, callback: Callable[[ExecHandle], object]) -> None:
         """It need not be called any more. Idempotent."""
         with self._lock:
-            if callback in self._callbacks:
-                self._callbacks.remove(callback)
+            left = list(self._callbacks)
+            if callback in left:
+                left.remove(callback)
+                self._callbacks = tuple(left)
 
     def _on_exit(self, listener: Callable[[ExecHandle], object]) -> None:
         """Have `listener(handle)` called once the process itself has ended, in whatever thread sees

@@ -10,23 +10,23 @@ from subprocess import DEVNULL, PIPE, STDOUT
 
 from procession.executor._handle import ExecHandle
 from procession.executor._streams import CAPTURED, Called, Capture, Drain, Kept, Lines, LineSink
-from procession.process.command import Command
-from procession.process.spawn import spawn
 
 if sys.platform == "win32":
     from procession.executor._launch_windows import (
-        ask_by_input,
-        blocks,
-        environment,
-        ignores,
+        command_of,
+        follow_input,
         inherited,
-        leads_session,
-        spawn_clean,
+        start,
+        started,
     )
-    from procession.process._tree_windows import WindowsTree
 else:
-    from procession.executor._launch_posix import environment, inherited, leads_session
-    from procession.process.defaults import blocks, ignores, spawn_clean
+    from procession.executor._launch_posix import (
+        command_of,
+        follow_input,
+        inherited,
+        start,
+        started,
+    )
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,62 +34,92 @@ if TYPE_CHECKING:
 
     from procession.executor._keeper import Keeper
     from procession.executor._request import Request, Target
+    from procession.process._tree import Tree
     from procession.process.handle import Handle
 
 _KILL = 9  # on all platforms; on Windows `signal` has no name for it
 
 
-def launch(keeper: Keeper, request: Request, number: int) -> ExecHandle:
-    """Start it and plant its tree; in any thread. What `spawn` raises leaves nothing."""
-    pipes = Pipes(request, keeper.null)
+class Newborn:
+    """A process that was just started, and is nobody's yet: who asked for it calls `finish`."""
+
+    __slots__ = ("_begun", "_born_at", "_cookie", "_pipes", "request")
+
+    def __init__(
+        self,
+        request: Request,
+        cookie: str,
+        pipes: Pipes | None,
+        born_at: float,
+        begun: tuple[int, int] | Handle,
+    ) -> None:
+        self.request = request
+        self._cookie = cookie
+        self._pipes = pipes
+        self._born_at = born_at
+        self._begun: Any = begun
+
+    def finish(self, keeper: Keeper) -> ExecHandle:
+        """Plant its tree. What it raises leaves nothing."""
+        request, pipes = self.request, self._pipes
+        process: Handle | None = None
+        tree: Tree | None = None
+        try:
+            process = started(self._begun, request)
+            handle = ExecHandle(keeper, request, process, self._born_at)
+            handle._cookie = cookie = self._cookie
+            handle._tree = tree = keeper.trees.plant(handle, cookie, process)
+            if pipes is not None:
+                pipes.open(handle, keeper)
+                follow_input(handle)
+                pipes.close_child()
+        except BaseException as e:
+            if pipes is not None:
+                pipes.abandon()
+            if process is not None:
+                undo(process)
+                if tree is not None:
+                    keeper.trees.drop(tree)
+            elif isinstance(e, OSError):
+                raise _as_asked(e, request) from e
+            raise
+        return handle
+
+
+def launch(keeper: Keeper, request: Request, number: int) -> Newborn:
+    """Start it, in any thread. What it raises leaves nothing.
+
+    What need not be done here, by a thread that may launch for many, is done before, or by
+    `finish`, while the child is executed.
+    """
+    cookie = f"{keeper.token}.{number}"
+    environ: Any = request.environment.marked(cookie, keeper.token)
+    null = own = keeper.null  # open for all of them: a descriptor less for each
+    if null is None:
+        null = os.open(os.devnull, os.O_RDWR)
+    pipes = None
     try:
-        now = time.monotonic()
-        session = leads_session(request)
-        command = Command(
-            request.argv,
-            request.executable,
-            request.cwd,
-            environment(request.env, keeper.token, number),
-            pipes.child[0],
-            pipes.child[1],
-            pipes.child[2],
-            session,
-            (),
-            request.uid,
-            request.gid,
-            request.groups,
-            request.umask,
-            group=not session,
-        )
-        process: Handle
-        if keeper.contained is not None:
-            process = keeper.contained.spawn(f"{keeper.token}.{number}", command)
-            now = time.monotonic()  # the first of them waits for the helper to be there
-        elif ignores() or blocks():
-            process = spawn_clean(command)
+        streams: Any = (null, null, null)
+        if not request.is_silent:
+            pipes = Pipes(request, null)
+            streams = pipes.child
+        born_at = time.monotonic()
+        begun: tuple[int, int] | Handle
+        if keeper.contained is None:
+            begun = start(request, environ, streams, null)
         else:
-            process = spawn(command)
-    except OSError as e:
-        pipes.abandon()
-        raise _as_asked(e, request) from e
-    except BaseException:
-        pipes.abandon()
-        raise
-    try:
-        handle = ExecHandle(keeper, request, process, now)
-        handle._cookie = f"{keeper.token}.{number}"
-        handle._tree = keeper.trees.plant(handle, handle._cookie, process)
-        pipes.open(handle, keeper)
-        if sys.platform == "win32" and handle.stdin is not None:
-            assert isinstance(handle._tree, WindowsTree)
-            ask_by_input(handle._tree, handle.stdin)
-    except BaseException:
-        pipes.abandon()
-        undo(process)
+            begun = keeper.contained.spawn(cookie, command_of(request, environ, streams))
+            born_at = time.monotonic()  # the first of them waits for the helper to be there
+    except BaseException as e:
+        if pipes is not None:
+            pipes.abandon()
+        if isinstance(e, OSError):
+            raise _as_asked(e, request) from e
         raise
     finally:
-        pipes.close_child()
-    return handle
+        if own is None:
+            os.close(null)
+    return Newborn(request, cookie, pipes, born_at, begun)
 
 
 def take_back(keeper: Keeper, handle: ExecHandle) -> None:
@@ -125,14 +155,14 @@ def _as_asked(e: OSError, request: Request) -> OSError:
 class Pipes:
     """The three streams of one process that is about to start."""
 
-    def __init__(self, request: Request, null: int | None) -> None:
+    __slots__ = ("_null", "_own", "_request", "_to_close", "child")
+
+    def __init__(self, request: Request, null: int) -> None:
         self._request = request
-        self._null = null  # open for all of them: a descriptor less for each
+        self._null = null
         self._to_close: list[int] = []  # ends of the child
         self._own: dict[str, int] = {}  # our ends
-        self.child: tuple[int | None, int | None, int | None] = (null, null, null)
-        if request.stdin is request.stdout is request.stderr is DEVNULL:
-            return
+        self.child: tuple[int, int, int]
         try:
             stdin = self._child_end("stdin", request.stdin, 0)
             stdout = self._child_end("stdout", request.stdout, 1)
@@ -145,7 +175,7 @@ class Pipes:
             raise
         self.child = stdin, stdout, stderr
 
-    def _child_end(self, name: str, target: Target, number: int) -> int | None:
+    def _child_end(self, name: str, target: Target, number: int) -> int:
         if target is None:
             own = inherited(number)
             return self._null if own is None else own
@@ -184,13 +214,15 @@ class Pipes:
         if not self._own:
             return
         request = self._request
+        drains: dict[str, Drain] = {}
+        handle._drains = drains  # before it has any: they are closed with the handle
         for name in list(self._own):
             target: Any = getattr(request, name)
             if isinstance(target, int) and target == PIPE:
                 setattr(handle, name, _file(self._own.pop(name), name == "stdin", request))
             else:
                 sink = _sink(target, keeper, request.limit)
-                handle._drains[name] = Drain(self._own.pop(name), name, sink)
+                drains[name] = Drain(self._own.pop(name), name, sink)
 
 
 def _file(fd: int, writes: bool, request: Request) -> IO[Any]:

@@ -8,21 +8,25 @@ import sys
 
 assert sys.platform != "win32", "for POSIX only"
 
+from procession.process.command import Command
 from procession.process.crowd import OWNER
+from procession.process.defaults import blocks, ignores, spawn_clean
+from procession.process.spawn import begin, conclude
 from procession.process.tree import COOKIE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import TypeAlias
 
+    from procession.executor._handle import ExecHandle
     from procession.executor._request import Request
+    from procession.process.handle import Handle
 
-_cached: tuple[dict[bytes, bytes], list[bytes]] = ({}, [])
+    Streams: TypeAlias = tuple[int | None, int | None, int | None]
 
-
-def leads_session(request: Request) -> bool:
-    """Nothing of the kind keeps a process from its streams."""
-    return True
+_RUN, _OWNER = COOKIE.encode(), OWNER.encode()
+_ENCODING, _ERRORS = sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()
 
 
 def inherited(fd: int) -> int | None:
@@ -34,33 +38,46 @@ def inherited(fd: int) -> int | None:
         return None
 
 
-def environment(env: Mapping[str, str] | None, token: str, number: int) -> list[bytes]:
-    """Encoded, with the marks by which a process is known for ours; an outer executor's stay."""
-    base, outer_run, outer_owner = _inherited() if env is None else _given(env)
-    mark = token.encode()
-    run = b"%b.%d" % (mark, number)
-    return [
-        *base,
-        COOKIE.encode() + b"=" + (outer_run + b":" if outer_run else b"") + run,
-        OWNER.encode() + b"=" + (outer_owner + b":" if outer_owner else b"") + mark,
-    ]
+class Environment:
+    """Encoded, and what our two marks begin with: those of an outer executor stay."""
+
+    __slots__ = ("_entries", "_owner", "_run", "data")
+
+    def __init__(self, data: dict[bytes, bytes], outer: dict[bytes, bytes]) -> None:
+        self.data = data
+        self._entries = [b"%b=%b" % item for item in data.items() if item[0] not in (_RUN, _OWNER)]
+        run, owner = outer.get(_RUN, b""), outer.get(_OWNER, b"")
+        self._run = _RUN + b"=" + (run + b":" if run else b"")
+        self._owner = _OWNER + b"=" + (owner + b":" if owner else b"")
+
+    def marked(self, cookie: str, token: str) -> list[bytes]:
+        """With the marks by which a process is known for ours."""
+        return [*self._entries, self._run + cookie.encode(), self._owner + token.encode()]
 
 
-def _inherited() -> tuple[list[bytes], bytes, bytes]:
-    """Of this process. Encoding it anew for each spawn would be a tenth of what that costs."""
+_cached = Environment({}, {})
+
+
+def environment(env: Mapping[str, str] | None) -> Environment:
+    """None: that of this process. Raises ValueError for a name that cannot be one, TypeError for
+    what is no text."""
+    return _inherited() if env is None else _given(env)
+
+
+def _inherited() -> Environment:
+    """Encoding it anew for each spawn would be a tenth of what that costs."""
     global _cached
     data: dict[bytes, bytes] | None = getattr(os.environ, "_data", None)
     if data is None:
         data = dict(os.environb)
-    known, entries = _cached
-    if data != known:
+    known = _cached
+    if data != known.data:
         copy = dict(data)
-        entries = _entries(copy)
-        _cached = copy, entries
-    return entries, data.get(COOKIE.encode(), b""), data.get(OWNER.encode(), b"")
+        known = _cached = Environment(copy, copy)
+    return known
 
 
-def _given(env: Mapping[str, str]) -> tuple[list[bytes], bytes, bytes]:
+def _given(env: Mapping[str, str]) -> Environment:
     data: dict[bytes, bytes] = {}
     for name, value in env.items():
         key, text = os.fsencode(name), os.fsencode(value)
@@ -70,10 +87,56 @@ def _given(env: Mapping[str, str]) -> tuple[list[bytes], bytes, bytes]:
             raise ValueError(f"embedded null byte in environment variable {name!r}")
         data[key] = text
     # What is nested is known by the marks of this process, whatever environment it is given.
-    _, run, owner = _inherited()
-    return _entries(data), run, owner
+    return Environment(data, _inherited().data)
 
 
-def _entries(data: dict[bytes, bytes]) -> list[bytes]:
-    ours = (COOKIE.encode(), OWNER.encode())
-    return [name + b"=" + value for name, value in data.items() if name not in ours]
+def start(
+    request: Request, environ: list[bytes], streams: Streams, null: int
+) -> tuple[int, int] | Handle:
+    """The first half of a spawn: the child is on its way. `null` stands for streams that are None,
+    unless those are to go on. Raises what `spawn` raises."""
+    stdin, stdout, stderr = streams
+    if ignores() or blocks():
+        return spawn_clean(command_of(request, environ, streams))
+    return begin(
+        request.argv,
+        request.executable.encode(_ENCODING, _ERRORS),
+        request.cwd,
+        environ,
+        null if stdin is None else stdin,
+        null if stdout is None else stdout,
+        null if stderr is None else stderr,
+        request.uid,
+        request.gid,
+        request.groups,
+        request.umask,
+    )
+
+
+def started(begun: tuple[int, int] | Handle, request: Request) -> Handle:
+    """The second: in any thread. Raises what `spawn` raises, and nothing is left then."""
+    if isinstance(begun, tuple):
+        return conclude(begun, request.executable, request.cwd)
+    return begun
+
+
+def command_of(request: Request, environ: list[bytes], streams: Streams) -> Command:
+    """What a spawn of another kind takes."""
+    stdin, stdout, stderr = streams
+    return Command(
+        request.argv,
+        request.executable,
+        request.cwd,
+        environ,
+        stdin,
+        stdout,
+        stderr,
+        uid=request.uid,
+        gid=request.gid,
+        groups=request.groups,
+        umask=request.umask,
+    )
+
+
+def follow_input(handle: ExecHandle) -> None:
+    """A stop has signals here."""

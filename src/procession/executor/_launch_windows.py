@@ -10,29 +10,23 @@ import threading
 
 assert sys.platform == "win32", "for Windows only"
 
+from procession.process._tree_windows import WindowsTree
 from procession.process._win32 import is_console
+from procession.process.command import Command
 from procession.process.crowd import OWNER
-from procession.process.spawn import spawn as spawn_clean
+from procession.process.spawn import spawn
 from procession.process.tree import COOKIE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from typing import IO, Any
+    from typing import IO, Any, TypeAlias
 
+    from procession.executor._handle import ExecHandle
     from procession.executor._request import Request
-    from procession.process._tree_windows import WindowsTree
+    from procession.process.handle import Handle
 
-
-__all__ = [
-    "ask_by_input",
-    "blocks",
-    "environment",
-    "ignores",
-    "inherited",
-    "leads_session",
-    "spawn_clean",
-]
+    Streams: TypeAlias = tuple[int | None, int | None, int | None]
 
 
 def blocks() -> bool:
@@ -40,12 +34,7 @@ def blocks() -> bool:
     return False
 
 
-def ignores() -> bool:
-    """Would a child of this process ignore signals?"""
-    return False
-
-
-def leads_session(request: Request) -> bool:
+def _leads_session(request: Request) -> bool:
     """A console of its own, as a rule. One that is to use ours stays there, in a group that our
     Ctrl-C does not reach: the streams of a console are of use to those alone who have it."""
     streams = (request.stdin, request.stdout, request.stderr)
@@ -61,8 +50,23 @@ def inherited(fd: int) -> int | None:
     return fd if found >= 0 else None  # -2: the C runtime has it, and nothing is behind it
 
 
-def environment(env: Mapping[str, str] | None, token: str, number: int) -> dict[str, str]:
+class Environment:
     """With the marks by which a process is known for ours; an outer executor's stay."""
+
+    def __init__(self, data: dict[str, str]) -> None:
+        self._data = data
+
+    def marked(self, cookie: str, token: str) -> dict[str, str]:
+        # What is nested is known by the marks of this process, whatever environment it is given.
+        return {
+            **self._data,
+            COOKIE: _after(os.environ.get(COOKIE)) + cookie,
+            OWNER: _after(os.environ.get(OWNER)) + token,
+        }
+
+
+def environment(env: Mapping[str, str] | None) -> Environment:
+    """None: that of this process. Raises ValueError for a name that cannot be one."""
     found: dict[str, str] = {}
     for name, value in (os.environ if env is None else env).items():
         # the system keeps the folders of drives in variables such as `=C:`
@@ -73,13 +77,49 @@ def environment(env: Mapping[str, str] | None, token: str, number: int) -> dict[
         found[name] = value
     for mark in [name for name in found if name.upper() in (COOKIE, OWNER)]:
         del found[mark]
-    # What is nested is known by the marks of this process, whatever environment it is given.
-    found[COOKIE] = _after(os.environ.get(COOKIE)) + f"{token}.{number}"
-    found[OWNER] = _after(os.environ.get(OWNER)) + token
-    return found
+    return Environment(found)
 
 
-def ask_by_input(tree: WindowsTree, stream: IO[Any]) -> None:
+def start(request: Request, environ: dict[str, str], streams: Streams, null: int | None) -> Handle:
+    """All of a spawn. Raises what `spawn` raises."""
+    return spawn(command_of(request, environ, streams))
+
+
+def started(begun: Handle, request: Request) -> Handle:
+    """It is, already."""
+    return begun
+
+
+def command_of(request: Request, environ: dict[str, str], streams: Streams) -> Command:
+    """What `spawn` takes."""
+    stdin, stdout, stderr = streams
+    session = _leads_session(request)
+    return Command(
+        request.argv,
+        request.executable,
+        request.cwd,
+        environ,
+        stdin,
+        stdout,
+        stderr,
+        session,
+        (),
+        request.uid,
+        request.gid,
+        request.groups,
+        request.umask,
+        group=not session,
+    )
+
+
+def follow_input(handle: ExecHandle) -> None:
+    """A stop ends the input of a leader that hears nothing else."""
+    if handle.stdin is not None:
+        assert isinstance(handle._tree, WindowsTree)
+        _ask_by_input(handle._tree, handle.stdin)
+
+
+def _ask_by_input(tree: WindowsTree, stream: IO[Any]) -> None:
     """Let a stop end this input of the tree's leader, if it hears nothing else. In a thread: the
     end may have to wait for whoever writes there, and for room in the pipe."""
 

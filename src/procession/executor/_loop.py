@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import selectors
     from collections.abc import Callable
 
+_BUSY = 0.005  # seconds for which the descriptors may wait while there are calls
 LONGEST = 86_400.0  # seconds of one sleep: epoll and poll take an int of milliseconds, never inf
 
 
@@ -50,6 +51,7 @@ class Loop:
         self._called_off = 0
         self._numbers = count()
         self._asleep = False
+        self._look_at = 0.0
         self._sleep: Sleep | None = None  # while it is open
 
     @property
@@ -111,17 +113,20 @@ class Loop:
     def turn(self, most: float | None = None) -> None:
         """Sleep until there is something to do, `most` seconds at the longest, and do it."""
         assert self.selector is not None, "open the loop first"
-        self._asleep = True
-        try:
-            most = LONGEST if most is None else most
-            timeout = 0.0 if self._calls else slice_of(self._patience(most))
-            ready = self.selector.select(timeout)
-        finally:
-            self._asleep = False
-        for key, _ in ready:
-            key.data()
-        if self._timers:
+        now = time.monotonic()
+        if not self._calls or now >= self._look_at:
+            self._asleep = True
+            try:
+                most = LONGEST if most is None else most
+                timeout = 0.0 if self._calls else slice_of(self._patience(most))
+                ready = self.selector.select(timeout)
+            finally:
+                self._asleep = False
+            for key, _ in ready:
+                key.data()
             now = time.monotonic()
+            self._look_at = now + _BUSY
+        if self._timers:
             while self._timers and self._timers[0].when <= now:
                 due = heapq.heappop(self._timers)
                 late, due.call = due.call, None

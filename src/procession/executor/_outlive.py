@@ -1,5 +1,9 @@
 # ruff: noqa: E402 - the assert that names the platform stands above what only that platform has
-"""The executor's side of the sentinel, which ends what a killed application leaves."""
+"""The executor's side of the sentinel, which ends what a killed application leaves.
+
+It is there before the first process is: an application may be killed right after that. So whoever
+launches starts it, and the thread that turns the loop watches it from then on.
+"""
 
 from __future__ import annotations
 
@@ -21,8 +25,10 @@ from procession.process.handle import signal_number
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from threading import RLock
     from typing import Any
 
+    from procession.executor._births import Births
     from procession.executor._handle import ExecHandle
     from procession.process.containment import ContainedTrees
     from procession.process.sentinel import Sentinel
@@ -37,11 +43,14 @@ def _say(text: str) -> None:
 class Outlive(Finisher):
     """A part of the `Keeper`. The turning thread only, but for `prepare`."""
 
+    _choosing: RLock  # of the choice, and of the start of a sentinel
+
     orphans: str
     containment: str
     token: str
     contained: ContainedTrees | None = None  # None: by marks, and the sentinel is a bare one
     sentinel: Sentinel | None = None
+    _births: Births
     _chosen = False
     _sentinel_at = 0.0  # not before: one that somebody kills again and again
     _replaces = False  # it is to be tried again then
@@ -53,44 +62,62 @@ class Outlive(Finisher):
         raise NotImplementedError
 
     def prepare(self) -> None:
-        """Before a launch, while no other is under way. Raises HostError where there is to be a
-        control group, and none is to be had."""
-        if not self._chosen and not self.trace:
-            self.contained = contained_trees(
-                self.containment, self.token, leave=self.orphans == "leave", say=_say
-            )
-            leave = self.orphans == "leave"
-            self.trees = self.contained or application_trees(self.stirred, leave)
-            self._chosen = True
+        """Before a launch, in any thread. Raises HostError where there is to be a control group,
+        and none is to be had."""
+        if not self._chosen:
+            with self._choosing:
+                if not self._chosen:
+                    self._choose()
+        if (
+            self.sentinel is None
+            and self.contained is None
+            and time.monotonic() >= self._sentinel_at
+        ):
+            self._begin_sentinel()
         self.trees.prepare()
 
+    def _choose(self) -> None:
+        """Who tells what belongs to whom: for the first of those that live, and all after it."""
+        if not self.trace:
+            leave = self.orphans == "leave"
+            self.contained = contained_trees(self.containment, self.token, leave=leave, say=_say)
+            self.trees = self.contained or application_trees(self._births, self.stirred, leave)
+            self._chosen = True
+
+    def _wants_sentinel(self) -> bool:
+        return self.orphans != "leave" and sentinel.is_possible()
+
+    def _begin_sentinel(self) -> None:
+        """In any thread, unless another one has done it just now. A starter is one as well, and
+        there is one as soon as anything was started by it."""
+        with self._choosing:
+            if self.sentinel is not None or (self.contained is None and not self._wants_sentinel()):
+                return
+            self._sentinel_at = time.monotonic() + _PAUSE
+            try:
+                if self.contained is None:
+                    self.sentinel = sentinel.start(self.token)
+                else:
+                    self.sentinel = self.contained.watched()
+            except (OSError, HostError) as e:
+                log.warning("no sentinel could be started, so a crash would leave processes: %s", e)
+                return
+        self.loop.post(self.resume_sentinel)
+
     def ensure_sentinel(self) -> None:
-        """A starter is one, and there is one as soon as anything was started by it."""
-        if self.loop.selector is None or self.sentinel is not None:
+        """There is one, or will be: not before it is worth another try."""
+        if self.loop.selector is None:
             return
-        if self.contained is None and (self.orphans == "leave" or not sentinel.is_possible()):
-            return
-        now = time.monotonic()
-        if now < self._sentinel_at:
-            if not self._replaces:
-                self._replaces = True
-                self.loop.at(self._sentinel_at, self._replace)
-            return
-        self._sentinel_at = now + _PAUSE
-        try:
-            if self.contained is None:
-                found: Sentinel = sentinel.start(self.token)
-            else:
-                found = self.contained.watched()
-        except (OSError, HostError) as e:
-            log.warning("no sentinel could be started, so a crash would leave processes: %s", e)
-            return
-        self.sentinel = found
-        self.loop.selector.register(found.fd, 1, self._gone)
-        for handle in list(self.trace):
-            if handle._posted:
-                handle._posted = False
-                self.post_to_sentinel(handle)
+        if self.sentinel is None:
+            if self.contained is None and not self._wants_sentinel():
+                return
+            if time.monotonic() < self._sentinel_at:
+                if not self._replaces:
+                    self._replaces = True
+                    self.loop.at(self._sentinel_at, self._replace)
+                return
+            self._begin_sentinel()
+        self.resume_sentinel()
 
     def post_to_sentinel(self, handle: ExecHandle) -> None:
         """Its session is evidence, besides its mark. Who lives for some milliseconds only is found
@@ -147,6 +174,7 @@ class Outlive(Finisher):
         """One that has somebody to look after stays, for the thread that takes over."""
         if not self.trace:
             self._drop()
+            self._sentinel_at = 0.0  # it was not killed, so nobody need wait with the next
             if self.contained is not None:
                 self.contained.end()
             self._chosen = False
@@ -154,11 +182,15 @@ class Outlive(Finisher):
             self.loop.selector.unregister(self.sentinel.fd)
 
     def resume_sentinel(self) -> None:
-        """Another thread turns the loop."""
-        selector = self.loop.selector
-        if self.sentinel is None or selector is None or self.sentinel.fd in selector.get_map():
+        """Have this thread's loop watch it: it was just started, or another thread turned."""
+        found, selector = self.sentinel, self.loop.selector
+        if found is None or selector is None or found.fd in selector.get_map():
             return
-        selector.register(self.sentinel.fd, 1, self._gone)
+        selector.register(found.fd, 1, self._gone)
+        for handle in list(self.trace):
+            if handle._posted:
+                handle._posted = False
+                self.post_to_sentinel(handle)
 
     def abandon_sentinel(self) -> None:
         """In a forked child, whose it is not."""

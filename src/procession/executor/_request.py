@@ -10,8 +10,9 @@ import sys
 from subprocess import DEVNULL, PIPE, STDOUT
 
 from procession.errors import HostError
-from procession.executor._stopping import seconds
-from procession.executor._streams import Capture, Lines, at_least
+from procession.executor._stopping import DEFAULT_LADDER, seconds
+from procession.executor._streams import Capture, Lines, at_least, check_text
+from procession.executor._values import named
 
 if sys.platform == "win32":
     from procession.executor._lookup_windows import find_on_windows
@@ -23,10 +24,16 @@ if TYPE_CHECKING:
 
     from procession.core.stop import Ladder
 
+    if sys.platform == "win32":
+        from procession.executor._launch_windows import Environment
+    else:
+        from procession.executor._launch_posix import Environment
+
     Word: TypeAlias = str | bytes | os.PathLike[str] | os.PathLike[bytes]
     Argv: TypeAlias = str | list[Word] | tuple[Word, ...]
     Target: TypeAlias = int | IO[Any] | Capture | Lines | Callable[[str], object] | None
 
+_SOON = 0.1  # seconds; a loop that looks for newborn processes does so within a fifth of it
 LEFTOVERS = ("wait", "stop", "leave")
 
 
@@ -43,39 +50,40 @@ DISCARD: Any = _Unset("True")  # what `help` shows; as True, but contradicting n
 
 
 class Request:
-    """One process that is to be. `answer` is posted once, by the thread that serves."""
+    """One process that is to be."""
 
-    __slots__ = (
-        "args", "argv", "cwd", "encoding", "env", "errors", "executable", "gid",
-        "groups", "idle_timeout", "leftover", "limit", "name", "owner", "stderr", "stdin", "stdout",
-        "stop", "text", "timeout", "tries", "uid", "umask",
-    )  # fmt: skip
+    # What is seldom asked for has its first value here: each that is set costs a start.
     args: Argv
     argv: tuple[str, ...]
     executable: str
-    cwd: str | None
-    env: Mapping[str, str] | None
-    stdin: Target
-    stdout: Target
-    stderr: Target
-    uid: int | None
-    gid: int | None
-    groups: tuple[int, ...] | None
-    umask: int
-    timeout: float | None
-    idle_timeout: float | None
-    stop: Ladder
-    leftover: str
-    limit: int | None
-    name: str
-    text: bool
-    encoding: str | None
-    errors: str | None
+    environment: Environment
     owner: Any
-    tries: int
+    cwd: str | None = None
+    is_silent = False  # all three streams are null
+    stdin: Target = DEVNULL
+    stdout: Target = DEVNULL
+    stderr: Target = DEVNULL
+    limit: int | None = None
+    text = False
+    encoding: str | None = None
+    errors: str | None = None
+    uid: int | None = None
+    gid: int | None = None
+    groups: tuple[int, ...] | None = None
+    umask: int = -1
+    timeout: float | None = None
+    idle_timeout: float | None = None
+    is_hasty = False  # the loop must know of it at once
+    is_heard = False  # all that becomes of it is to be told
+    stop: Ladder = DEFAULT_LADDER
+    leftover: str = "wait"
+    called: str | None = None  # by the caller
+    tries = 0  # that failed since something was short
 
-    def __init__(self) -> None:
-        self.tries = 0
+    @property
+    def name(self) -> str:
+        """For messages."""
+        return named(self.argv) if self.called is None else self.called
 
 
 def words_of(command: Argv) -> tuple[str, ...]:
@@ -84,15 +92,21 @@ def words_of(command: Argv) -> tuple[str, ...]:
 
     Raises ValueError for an empty command or an unclosed quote, TypeError for anything else.
     """
-    if isinstance(command, str):
+    if isinstance(command, _LISTS):
+        words: tuple[Any, ...] = tuple(command)
+        if not _STR.issuperset(map(type, words)):
+            words = tuple(map(os.fsdecode, words))
+    elif isinstance(command, str):
         words = tuple(_split(command))
-    elif isinstance(command, list | tuple):
-        words = tuple(word if type(word) is str else os.fsdecode(word) for word in command)
     else:
         raise TypeError(f"a command is a list of words or one string, not {type(command).__name__}")
     if not words:
         raise ValueError("the command is empty: there is no program to start")
     return words
+
+
+_LISTS = (list, tuple)
+_STR = {str}
 
 
 def _split(command: str) -> list[str]:
@@ -215,11 +229,40 @@ def check_seconds(**values: float | None) -> None:
             seconds(name, value)
 
 
-def check_idle(idle_timeout: float | None, stdout: Target, stderr: Target) -> None:
-    """What the caller reads is not seen by the executor."""
-    if idle_timeout is None or is_drained(stdout) or is_drained(stderr):
-        return
-    raise ValueError("idle_timeout needs a stream the executor reads: a Capture, Lines or function")
+def direct(
+    request: Request,
+    discard: object,
+    stdin: Target,
+    stdout: Any,
+    stderr: Any,
+    limit: int | None,
+) -> None:
+    """Where its streams go. Raises what `subprocess.Popen` would for a target that is none."""
+    out, err = targets(discard, stdout, stderr)
+    request.is_silent = stdin is out is err is DEVNULL
+    check_targets(stdin, out, err)
+    check_limit(limit, out, err)
+    request.stdin, request.stdout, request.stderr, request.limit = stdin, out, err, limit
+    request.is_hasty = is_drained(out) or is_drained(err)
+
+
+def write_text(request: Request, text: bool, encoding: str | None, errors: str | None) -> None:
+    """The caller's pipes carry text, if one of them says so."""
+    check_text(encoding, errors)
+    request.text = text or encoding is not None or errors is not None
+    request.encoding, request.errors = encoding, errors
+
+
+def bound(request: Request, timeout: float | None, idle_timeout: float | None) -> None:
+    """How long it may live, and be silent. Raises ValueError where nobody would hear it speak:
+    what the caller reads is not seen by the executor."""
+    if idle_timeout is not None and not (is_drained(request.stdout) or is_drained(request.stderr)):
+        raise ValueError(
+            "idle_timeout needs a stream the executor reads: a Capture, Lines or function"
+        )
+    request.timeout, request.idle_timeout = timeout, idle_timeout
+    if (timeout is not None and timeout < _SOON) or idle_timeout is not None:
+        request.is_hasty = True
 
 
 def check_limit(limit: int | None, stdout: Target, stderr: Target) -> None:

@@ -33,7 +33,7 @@ def as_ladder(wanted: Ladder | Step | Iterable[Step] | None) -> Ladder:
     """Of what a caller may give as `stop`. Raises TypeError for anything else, and ValueError for
     a step that nobody could climb: later there would be nobody to tell."""
     if wanted is None:
-        return _DEFAULT
+        return DEFAULT_LADDER
     if isinstance(wanted, Ladder):
         ladder = wanted
     else:
@@ -65,7 +65,7 @@ def seconds(name: str, value: float) -> float:
     return value
 
 
-_DEFAULT = default_ladder()
+DEFAULT_LADDER = default_ladder()
 
 
 class Stopping:

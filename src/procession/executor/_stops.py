@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from procession.core.stop import Ladder, Move
     from procession.executor._handle import ExecHandle
+    from procession.executor._loop import Timer
     from procession.process._tree import Sent
 
 
@@ -68,7 +69,7 @@ class Stops(Outlive):
             except OSError as e:
                 self.put_off(e, lambda: self.begin_stop(handle, ladder, cause, cap))
                 return
-            if handle._tree.is_empty():
+            if handle._over or handle._tree.is_empty():
                 self.attend(handle)
                 return
             cause = ""
@@ -83,13 +84,14 @@ class Stops(Outlive):
         self.ladder_at = None
         moves: list[tuple[ExecHandle, Move]] = []
         for handle in list(self.trace):
-            if handle._over:
+            if handle._over or handle._stop is None:
                 continue
-            move = handle._stopping.expired(now)
+            move = handle._stop.expired(now)
             if move is not None:
                 moves.append((handle, move))
         self.perform(moves)
-        deadlines = [h._stopping.deadline for h in list(self.trace) if not h._over]
+        stops = [h._stop for h in list(self.trace) if not h._over]
+        deadlines = [stop.deadline for stop in stops if stop is not None]
         self.ladder_at = min((at for at in deadlines if at is not None), default=None)
 
     def perform(self, moves: list[tuple[ExecHandle, Move]]) -> None:
@@ -154,9 +156,8 @@ class Stops(Outlive):
         request = handle._request
         if request.timeout is not None:
             at = handle._started_at + request.timeout
-            handle._timers.append(
-                self.loop.at(at, lambda: self.begin_stop(handle, request.stop, TIMED_OUT, None))
-            )
+            late = self.loop.at(at, lambda: self.begin_stop(handle, request.stop, TIMED_OUT, None))
+            self.keep_timer(handle, late)
         if request.idle_timeout is not None:
             self._arm_idle(handle, request.idle_timeout)
 
@@ -169,5 +170,13 @@ class Stops(Outlive):
             else:
                 self.begin_stop(handle, handle._request.stop, IDLE, None)
 
-        handle._timers.append(self.loop.at(handle._idle_since + seconds, look))
-        del handle._timers[:-2]
+        self.keep_timer(handle, self.loop.at(handle._idle_since + seconds, look))
+        handle._timers = handle._timers[-2:]
+
+    def keep_timer(self, handle: ExecHandle, timer: Timer) -> None:
+        """None is kept for longer than the process."""
+        with handle._lock:
+            handle._timers = (*handle._timers, timer)
+            late = handle._over  # in another thread, just now
+        if late:
+            self.loop.call_off(timer)

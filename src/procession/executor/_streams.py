@@ -193,6 +193,9 @@ class Called:
 
     def put(self, line: str) -> None:
         self._lines.append(line)
+        self._ask()
+
+    def _ask(self) -> None:
         if not self._due:
             self._due = True
             self._call_soon(self._call)
@@ -200,7 +203,10 @@ class Called:
     def _call(self) -> None:
         self._due = False
         while self._lines:
-            guarded(self._function, self._lines.popleft())
+            line = self._lines.popleft()
+            if self._lines:
+                self._ask()  # if the function turns the loop, the rest comes before what ends then
+            guarded(self._function, line)
 
 
 class LineSink:

@@ -22,12 +22,14 @@ if sys.platform != "linux":
     raise ImportError("for Linux only")
 
 from procession.process import _linux
+from procession.process._seen_linux import read_crowd
 from procession.process._tree import COOKIE, TARGETS, AdoptsNobody, Member, Sent, Tree
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable
+    from collections.abc import Hashable, Iterable, Sequence, Sized
 
+    from procession.process._seen_linux import Seen
     from procession.process.handle import Handle, Usage
 
     Key = tuple[int, int]  # pid and start time: one process for ever
@@ -40,50 +42,17 @@ _ROUNDS = 32  # of one kill, while new processes come to light
 _EXEC_TRIES = 200  # of asking a process that is being executed; it takes some 50 us
 
 
-class Seen:
-    """One living process, as /proc/PID/stat had it.
-
-    `settled`: the tick in which it started was over when it was seen to live, so that its key is
-    its own for ever. Where a dead process's number is given away at once (in a pid namespace that
-    is nearly full, say) somebody else may be born with that number in the same 10 ms.
-    """
-
-    __slots__ = ("key", "name", "pgrp", "pid", "ppid", "session", "settled", "start")
-
-    def __init__(self, data: bytes, now: int) -> None:
-        opens, closes = data.index(b"("), data.rindex(b")")
-        rest = data[closes + 2 :].split(None, 20)
-        self.pid = int(data[:opens])
-        self.name = os.fsdecode(data[opens + 1 : closes])
-        self.ppid, self.pgrp, self.session = int(rest[1]), int(rest[2]), int(rest[3])
-        # `Z` alone speaks of the main thread only, others may live on
-        dead = rest[0] in b"ZXx" and int(rest[17]) <= 1
-        self.start = -1 if dead else int(rest[19])
-        self.key = self.pid, self.start
-        self.settled = self.start < now
-
-    @property
-    def lasting(self) -> tuple[int, ...]:
-        """What it may be known by later: nobody else comes into a session by birth."""
-        if self.settled:
-            return self.key
-        return () if self.session == self.pid else (*self.key, self.session)
-
-    @property
-    def member(self) -> Member:
-        return Member(self.pid, self.start, self.name)
-
-
 class CrowdTree(Tree):
     """See `Tree`. What it says of descendants holds as of the last look."""
+
+    found: Sequence[Seen] = ()
+    known: frozenset[tuple[int, ...]] = frozenset()  # see `Seen.lasting`
+    looked = False  # the last look came after the leader was seen to end
 
     def __init__(self, trees: CrowdTrees, run: Hashable, cookie: str, handle: Handle) -> None:
         self.run = run
         self.cookie = cookie
         self.handle = handle
-        self.found: list[Seen] = []
-        self.known: frozenset[tuple[int, ...]] = frozenset()  # see `Seen.lasting`
-        self.looked = False  # the last look came after the leader was seen to end
         self._trees = trees
         self._heard: set[Key] = set()
         self._refused: dict[int, Member] = {}
@@ -134,7 +103,7 @@ class CrowdTree(Tree):
             more = self._tell_each(number, rest, only_new=True)
             return Sent(sent.pids + more.pids, sent.refused + more.refused)
         else:
-            chosen = self.found
+            chosen = list(self.found)
         return self._tell_each(number, chosen, only_new)
 
     def _tell_leader(self, number: int) -> Sent:
@@ -210,10 +179,15 @@ class CrowdTree(Tree):
 
 class CrowdTrees(AdoptsNobody):
     """See `Trees`. Adopts nobody, so nothing is ever unclaimed; and whoever else starts processes
-    in this application is not disturbed. `prepare` is due before each spawn: it costs nothing."""
+    in this application is not disturbed. `prepare` is due before each spawn: it costs nothing.
 
-    def __init__(self, cookie_name: str = COOKIE) -> None:
+    `launches`: those under way, in threads that do not wait for each other. A launch is among them
+    before it prepares, and until its tree is planted.
+    """
+
+    def __init__(self, cookie_name: str = COOKIE, launches: Sized = ()) -> None:
         self._cookie_name = cookie_name
+        self._launches = launches
         self._trees: dict[Hashable, CrowdTree] = {}
         self._leaders: dict[int, CrowdTree] = {}
         self._cookies: dict[str, CrowdTree] = {}
@@ -223,7 +197,10 @@ class CrowdTrees(AdoptsNobody):
 
     def prepare(self) -> None:
         if not self._trees:
-            self._since = _linux.boot_ticks() - 1
+            now = _linux.boot_ticks() - 1
+            # in this order: nobody can have begun before the look at the clock, and be unseen
+            if len(self._launches) <= 1 and not self._trees:
+                self._since = now
 
     def plant(
         self, run: Hashable, cookie: str, handle: Handle, pipes: Iterable[int] = ()
@@ -232,9 +209,12 @@ class CrowdTrees(AdoptsNobody):
             raise ValueError(f"{run!r} has been planted before")
         if not handle.own_group:
             raise ValueError(f"process {handle.pid} has no session of its own to know it by")
-        tree = CrowdTree(self, run, cookie.rpartition(":")[2], handle)
-        self._mark = tree.cookie.partition(".")[0] or self._mark
-        self._trees[run] = self._leaders[handle.pid] = self._cookies[tree.cookie] = tree
+        if ":" in cookie:
+            cookie = cookie.rpartition(":")[2]
+        tree = CrowdTree(self, run, cookie, handle)
+        if not self._mark:
+            self._mark = cookie.partition(".")[0]
+        self._trees[run] = self._leaders[handle.pid] = self._cookies[cookie] = tree
         return tree
 
     # --- looking ---------------------------------------------------------------------------------
@@ -247,7 +227,7 @@ class CrowdTrees(AdoptsNobody):
         """Read all of /proc once, and tell the trees who is in them."""
         trees = list(self._trees.values())
         over = [tree for tree in trees if not tree.leader_lives]
-        crowd = self._read({tree.handle.pid for tree in over if not tree.handle.reaped})
+        crowd = read_crowd(self._since, [tree.handle for tree in over])
         owner = self._resolve(crowd)
         found: dict[CrowdTree, list[Seen]] = {tree: [] for tree in trees}
         for seen in crowd.values():
@@ -262,33 +242,11 @@ class CrowdTrees(AdoptsNobody):
             tree.looked = True
         self._strangers &= {seen.key for seen in crowd.values()}
 
-    def _read(self, zombies: set[int]) -> dict[int, Seen]:
-        """Who lives, and is young enough; `zombies` of ours need not be asked."""
-        ours = os.getpid()
-        now = _linux.boot_ticks()
-        crowd: dict[int, Seen] = {}
-        for name in os.listdir("/proc"):
-            if name[0] not in "123456789" or int(name) in zombies:
-                continue
-            try:
-                fd = os.open(f"/proc/{name}/stat", os.O_RDONLY | os.O_CLOEXEC)
-            except (FileNotFoundError, ProcessLookupError, PermissionError):
-                continue  # the latter with hidepid=1: somebody else's, whom we may not signal
-            try:
-                data = os.read(fd, 1024)
-            except ProcessLookupError:
-                continue
-            finally:
-                os.close(fd)
-            seen = Seen(data, now)
-            if seen.start >= self._since and seen.pid != ours:
-                crowd[seen.pid] = seen
-        return crowd
-
     def _resolve(self, crowd: dict[int, Seen]) -> dict[int, CrowdTree]:
         owner: dict[int, CrowdTree] = {}
         # by session and group; a leader that somebody else reaped keeps no number for us
-        leaders = {pid: t for pid, t in list(self._leaders.items()) if not t.handle.reaped}
+        # copied: `list` makes tuples, hence collects garbage, hence lets other threads plant
+        leaders = {pid: t for pid, t in self._leaders.copy().items() if not t.handle.reaped}
         company: dict[int, CrowdTree] = dict(leaders)
         known = {key: tree for tree in list(self._trees.values()) for key in tree.known}
         ours = os.getsid(0), os.getpgrp(), 0
@@ -373,8 +331,10 @@ class CrowdTrees(AdoptsNobody):
 
     def drop(self, tree: CrowdTree) -> None:
         if self._trees.pop(tree.run, None) is not None:
-            del self._leaders[tree.handle.pid]
+            tree.run = None  # else it waits for the garbage collector, and its run with it
             del self._cookies[tree.cookie]
+            if self._leaders.get(tree.handle.pid) is tree:  # else one with its number was planted
+                del self._leaders[tree.handle.pid]
 
     def forget(self, run: Hashable) -> None:
         tree = self._trees[run]

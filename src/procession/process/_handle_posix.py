@@ -19,12 +19,13 @@ import signal
 import time
 from _thread import RLock
 
-from procession.process import host
-from procession.process._waitid import waitid
+from procession.process import brief, host
+from procession.process._waitid import await_pidfd, waitid
 from procession.process.handle import UNKNOWN, ExitStatus, Handle, Usage
 
-# macOS counts ru_maxrss in bytes, everybody else in KiB (getrusage(2) of each).
-_RSS_UNIT = 1 if sys.platform == "darwin" else 1024
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 _WELL = ExitStatus(code=0)  # nearly all of them; a value may be shared
@@ -55,17 +56,18 @@ def exit_status(code: int, status: int) -> ExitStatus:
 class PosixHandle(Handle):
     """See `Handle`. Build it right after the spawn, while the process cannot have been reaped."""
 
-    __slots__ = ("_exit", "_lock", "_reaped", "_start_time", "_usage", "own_group", "pid", "pidfd")
+    # What most of them never get has its first value here: each that is set costs a start.
+    _exit: ExitStatus | None = None
+    _used: Any = None  # as `brief.reap` tells it
+    _usage: Usage | None = None  # made of that when somebody asks
+    _reaped = False
+    _start_time: int | None = None
 
-    def __init__(self, pid: int, *, own_group: bool) -> None:
+    def __init__(self, pid: int, *, own_group: bool, pidfd: int | None = None) -> None:
         self.pid = pid
-        self.pidfd: int | None = None
+        self.pidfd = pidfd
         self.own_group = own_group
         self._lock = RLock()  # a signal handler may ask, too, in the midst of it
-        self._exit: ExitStatus | None = None
-        self._usage: Usage | None = None
-        self._reaped = False
-        self._start_time: int | None = None
 
     def __repr__(self) -> str:
         state = "running" if self._exit is None else str(self._exit)
@@ -106,12 +108,12 @@ class PosixHandle(Handle):
         if deadline is not None and not readable(pidfd, deadline):
             return None
         try:
-            seen = waitid(self.pid, pidfd, block=True)
+            code, status = await_pidfd(pidfd)
         except ChildProcessError:
             return self.poll_exit()  # reaped, by us or by somebody else: the memory of it tells
         with self._lock:
-            if self._exit is None and seen is not None:
-                self._exit = exit_status(*seen)
+            if self._exit is None:
+                self._exit = exit_status(code, status)
             return self._exit
 
     def forsake(self) -> bool:
@@ -125,42 +127,39 @@ class PosixHandle(Handle):
 
     def reap(self) -> Usage | None:
         with self._lock:
-            if self._reaped:
-                return self._usage
-            if self._poll() is None:
+            if not self._reaped and self._poll() is None:
                 raise RuntimeError(f"process {self.pid} still runs: there is nothing to reap")
-            if self._reaped:
-                return None
-            self._reaped = True
-            if self._stolen():
-                return None
-            try:
-                _, _, used = os.wait4(self.pid, 0)
-            except ChildProcessError:
-                return None
-            self._usage = Usage(
-                used.ru_utime, used.ru_stime, used.ru_maxrss * _RSS_UNIT, used.ru_majflt
-            )
-            return self._usage
+            self.claim()
+        return self.usage
 
-    def _stolen(self) -> bool:
-        """Did somebody else reap the zombie since we saw it? Then its pid may be a new child's."""
-        if self.pidfd is None:
-            return False
-        try:
-            return waitid(self.pid, self.pidfd) is None
-        except ChildProcessError:
-            return True
+    def claim(self) -> bool:
+        with self._lock:
+            if self._exit is None or self._reaped:
+                return False
+            self._reaped = True
+            self._used = brief.reap(self.pid, self.pidfd)
+            return self._used is not None
+
+    def is_ours(self) -> bool:
+        with self._lock:
+            if self._reaped:
+                return False
+            try:
+                return waitid(self.pid, self.pidfd) is not None
+            except ChildProcessError:
+                return False
+
+    @property
+    def usage(self) -> Usage | None:
+        if self._usage is None and self._used is not None:
+            self._usage = brief.usage(self._used)
+        return self._usage
 
     def pin(self) -> None:
         with self._lock:
             if self.pidfd is not None or self._reaped:
                 return
-            if sys.platform == "linux" and host.has_pidfd():
-                try:
-                    self.pidfd = os.pidfd_open(self.pid)
-                except ProcessLookupError:
-                    pass  # ended, and reaped by somebody else: `poll_exit` says "unknown"
+            self.pidfd = pidfd_of(self.pid)
 
     def send(self, number: int) -> bool:
         with self._lock:
@@ -192,7 +191,17 @@ class PosixHandle(Handle):
         with self._lock:
             fd, self.pidfd = self.pidfd, None
             if fd is not None:
-                os.close(fd)
+                brief.close(fd)
+
+
+def pidfd_of(pid: int) -> int | None:
+    """Of a child of ours. Raises OSError where no descriptor is left."""
+    if sys.platform == "linux" and host.has_pidfd():
+        try:
+            return os.pidfd_open(pid)
+        except ProcessLookupError:
+            pass  # ended, and reaped by somebody else: `poll_exit` says "unknown"
+    return None
 
 
 def _start_time(pid: int) -> int | None:

@@ -98,6 +98,10 @@ class WindowsHandle(Handle):
             return self._usage
 
     @property
+    def usage(self) -> Usage | None:
+        return self._usage
+
+    @property
     def reaped(self) -> bool:
         return not self._process
 

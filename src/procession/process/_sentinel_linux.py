@@ -19,7 +19,8 @@ if __name__ == "__main__":
 
 from procession.core.status import ExitStatus
 from procession.process import _linux
-from procession.process._crowd_linux import CrowdTree, CrowdTrees, Seen
+from procession.process._crowd_linux import CrowdTree, CrowdTrees
+from procession.process._seen_linux import Seen
 from procession.process._sweep import KILL_WAIT, ROUND, remove_folder
 from procession.process._tree import COOKIE
 from procession.process.crowd import OWNER

@@ -161,6 +161,10 @@ class StarterHandle(Handle):
         return self._usage
 
     @property
+    def usage(self) -> Usage | None:
+        return self._usage
+
+    @property
     def reaped(self) -> bool:
         return self._reaped
 

@@ -10,6 +10,7 @@ from procession._record import Record
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable
+    from typing import Any
 
     from procession.process.command import Command
     from procession.process.handle import Handle, Usage
@@ -155,6 +156,10 @@ class Trees(ABC):
     @abstractmethod
     def sweep_unclaimed(self, number: int, *, only_new: bool = False) -> Sent:
         """Signal those; SIGKILL is repeated until nothing new comes to light."""
+
+    @abstractmethod
+    def drop(self, tree: Any) -> None:
+        """What `finish` does, for a tree of these whose leader was let go of by its handle."""
 
     @abstractmethod
     def forget(self, run: Hashable) -> None:

@@ -36,6 +36,10 @@ def waitid_ctypes(pid: int, pidfd: int | None, *, block: bool = False) -> tuple[
     return _ask_libc(pid, _WEXITED | _WNOWAIT | (0 if block else _WNOHANG))
 
 
+def await_pidfd_ctypes(pidfd: int) -> tuple[int, int]:
+    raise NotImplementedError("there are no pidfds here")
+
+
 def stop_signal_ctypes(pid: int) -> int | None:
     """As `stop_signal`, by the C library's own function."""
     seen = _ask_libc(pid, _WSTOPPED | _WNOHANG)
@@ -76,6 +80,15 @@ if sys.platform != "darwin":
             seen = os.waitid(os.P_PID, pid, options)
         return None if seen is None else (seen.si_code, seen.si_status)
 
+    _ENDED = os.WEXITED | os.WNOWAIT
+
+    def await_pidfd(pidfd: int) -> tuple[int, int]:
+        """As `waitid` of who has this pidfd, once it ended."""
+        assert sys.platform == "linux", "only there are pidfds"
+        seen = os.waitid(os.P_PIDFD, pidfd, _ENDED)
+        assert seen is not None, "it waits"
+        return seen.si_code, seen.si_status
+
     def stop_signal(pid: int) -> int | None:
         """The signal that stopped our child, if that happened since the last call, else None.
 
@@ -86,4 +99,5 @@ if sys.platform != "darwin":
 
 else:
     waitid = waitid_ctypes
+    await_pidfd = await_pidfd_ctypes
     stop_signal = stop_signal_ctypes

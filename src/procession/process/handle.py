@@ -106,6 +106,21 @@ class Handle(ABC):
         RuntimeError when the process still runs: `reap` never waits.
         """
 
+    def claim(self) -> bool:
+        """Reap it if it was seen to end and nobody has reaped it so far: until now its pid was
+        nobody else's, then. False: it was not seen to end, or somebody else was quicker."""
+        return False
+
+    def is_ours(self) -> bool:
+        """Has nobody reaped it by now, so that its pid is nobody else's? For one that was seen to
+        end."""
+        return not self.reaped
+
+    @property
+    def usage(self) -> Usage | None:
+        """What `reap` has returned; None before."""
+        return None
+
     @property
     @abstractmethod
     def reaped(self) -> bool:

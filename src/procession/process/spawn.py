@@ -52,6 +52,14 @@ if sys.platform != "win32":
             return spawn_clean(command)
         return _spawn_posix.spawn(command)
 
+    # The two halves of it, for one who starts many: `begin(argv, executable, cwd, environ, stdin,
+    # stdout, stderr, uid, gid, groups, umask)`, all of it encoded and looked up, and then, in any
+    # thread, `conclude(what it returned, executable, cwd)`, which tells whether the program could
+    # be executed. Both raise what `spawn` raises, and leave nothing then. Nobody else may reap
+    # the child in between.
+    begin = _spawn_posix.begin
+    conclude = _spawn_posix.conclude
+
     def encoded(env: Mapping[str, str], known: dict[tuple[str, str], bytes]) -> list[bytes]:
         """An environment as a command takes it that is one of many: what was encoded before is
         `known`, which grows. Raises ValueError for an empty name, `=` in a name, NUL bytes."""

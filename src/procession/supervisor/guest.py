@@ -63,7 +63,7 @@ class Guest(PosixCourse):
         self._signals: list[act.SignalTree] = []  # to be sent when all is settled
         self._kills: list[act.KillTree] = []
         self._outlived = Outlived(token, self, self._say_of_sentinel)
-        trees = application_trees(lambda run: None, leave=False)
+        trees = application_trees((), lambda run: None, leave=False)
         trees.prepare()
         super().__init__(
             project,
