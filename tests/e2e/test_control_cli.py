@@ -93,6 +93,28 @@ def test_a_running_project_is_seen_steered_and_brought_down(project: Project, ha
     assert "does not run" in hand.run("ps", status=3).stderr
 
 
+def test_what_ended_well_was_ready_and_what_nobody_wants_is_not_waited_for(
+    project: Project, hand: Hand
+) -> None:
+    project.tasks(
+        {
+            "web": actor("obedient", "web"),
+            "api": actor("obedient", "api"),
+            "short": sh("exit 0"),
+            "spare": sh("exit 1", autostart=False),
+        }
+    )
+    up = up_and_ready(project, hand)
+    project.until_logged("short run 1: running -> completed")
+    assert "short completed" in hand.run("wait").stdout
+    assert hand.rows("short")["short"]["ready"] is True
+    assert "spare stopped" in hand.run("wait", "spare", status=1).stdout
+    hand.run("stop", "web")
+    assert "web" not in hand.run("wait").stdout
+    hand.run("stop", "api")  # came true, though the project ends with its last
+    assert up.status() == 0
+
+
 def test_why_tells_the_reason_and_what_came_before(project: Project, hand: Hand) -> None:
     project.tasks({"bad": sh("exit 7"), "web": actor("obedient", "web")})
     up_and_ready(project, hand, status=1)

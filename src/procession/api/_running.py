@@ -302,13 +302,8 @@ class Running:
 
     def _ready(self, names: Sequence[str], timeout: float | None) -> Plan[list[Row]]:
         rows = yield from self._look(names)
-        if not names:  # who was stopped by a wish, or waits for one, is not waited for
-            rows = [row for row in rows if row["wanted"] or row["state"] != "stopped"]
-        checked = {task.name for task in self._project.tasks if task.ready is not None}
-        wanted: dict[str, goals.Goal] = {
-            row["name"]: goals.ready if row["task"] in checked else goals.ready_as_started
-            for row in rows
-        }
+        rows = rows if names else goals.meant(rows)
+        wanted: dict[str, goals.Goal] = {row["name"]: goals.ready for row in rows}
         return (yield from self._until("ready", wanted, timeout))
 
     def _wish(self, verb: str, names: Sequence[str], timeout: float | None) -> Plan[list[Row]]:

@@ -69,11 +69,22 @@ def _wish(verb: str, words: Sequence[str]) -> int:
                     wanted[row["name"]] = goals.of(verb, row)
             if given.no_wait:
                 return 0
-            return _await(client, wanted, given.timeout)
+            return _await_wish(client, verb, wanted, given.timeout)
         finally:
             client.close()
     except ProcessionError as e:
         return told_failure(e)
+
+
+def _await_wish(client: Client, verb: str, wanted: dict[str, Goal], patience: float | None) -> int:
+    from procession.control.client import NotRunningError
+
+    try:
+        return _await(client, wanted, patience)
+    except NotRunningError:
+        if verb != "stop":
+            raise
+        return _await_end(client, patience)  # the last that was up: the project ends with it
 
 
 def wait(words: Sequence[str]) -> int:
@@ -102,9 +113,12 @@ def wait(words: Sequence[str]) -> int:
         try:
             rows = client.replicas()["replicas"]
             try:
-                wanted: dict[str, Goal] = {str(r["name"]): goal for r in chosen(rows, given.names)}
+                asked = chosen(rows, given.names)
             except KeyError as e:
                 raise none_of(e.args[0], rows) from None
+            if goal is goals.ready and not given.names:
+                asked = goals.meant(asked)
+            wanted: dict[str, Goal] = {str(row["name"]): goal for row in asked}
             patience = given.timeout
             if patience is not None:
                 patience = max(0.0, patience - (time.monotonic() - began))

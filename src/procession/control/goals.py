@@ -9,12 +9,13 @@ from procession.control.protocol import ENDS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from typing import Any
+    from collections.abc import Callable, Iterable, Mapping
+    from typing import Any, TypeVar
 
     Row = Mapping[str, Any]
     Verdict = tuple[bool, str] | None
     Goal = Callable[[Row], Verdict]
+    R = TypeVar("R", bound=Row)
 
 # What one who has wished for it waits for, in words.
 DONE = {"start": "ready", "restart": "ready", "stop": "stopped"}
@@ -61,9 +62,10 @@ def ready(row: Row) -> Verdict:
     return None
 
 
-def ready_as_started(row: Row) -> Verdict:
-    """`ready`, of one that is ready when it is started: also once it has ended well."""
-    return (True, _as_it_is(row)) if row["state"] == "completed" else ready(row)
+def meant(rows: Iterable[R]) -> list[R]:
+    """Those that are waited for where nobody says whom: not who was stopped by a wish, or waits
+    for one to be started."""
+    return [row for row in rows if row["wanted"] or row["state"] != "stopped"]
 
 
 def exited(row: Row) -> Verdict:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from procession._record import Record
 from procession.core.actions import Changed, HealthChanged, ReadyChanged
-from procession.core.states import ReplicaState, Running, Stopping
+from procession.core.states import Completed, ReplicaState, Running, Stopping
 from procession.core.stop import CommandStep
 
 TYPE_CHECKING = False
@@ -48,7 +48,7 @@ def row(state: ReplicaState, now: float) -> Row:
         replica=state.index,
         state=phase.name,
         wanted=state.wanted,
-        ready=state.ready,
+        ready=state.ready or (isinstance(phase, Completed) and state.been_ready),
         healthy=state.healthy,
         pid=pid,
         run=state.run,
