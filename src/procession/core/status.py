@@ -10,14 +10,16 @@ if TYPE_CHECKING:
 
 # Linux, macOS and the BSDs agree on these numbers; others are told by number.
 _SIGNAL_WORDS = {
-    1: "SIGHUP", 2: "SIGINT", 3: "SIGQUIT", 4: "SIGILL", 6: "SIGABRT",
+    1: "SIGHUP", 2: "SIGINT", 3: "SIGQUIT", 4: "SIGILL", 5: "SIGTRAP", 6: "SIGABRT",
     8: "SIGFPE", 9: "SIGKILL", 11: "SIGSEGV", 13: "SIGPIPE", 14: "SIGALRM", 15: "SIGTERM",
+    24: "SIGXCPU", 25: "SIGXFSZ",
 }  # fmt: skip
 
 # Those by which the system tells a program of its own mistake.
 _MISTAKES = {
     4: "illegal instruction", 6: "aborted", 8: "arithmetic error", 11: "segmentation fault",
     13: "it wrote where nobody reads any more",
+    24: "beyond its limit of processor time", 25: "beyond its limit of a file's size",
 }  # fmt: skip
 
 # What Windows ends a process with (NTSTATUS): the codes that people meet.
