@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import time
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from procession.supervisor.loop import Loop
 
-BURST = 64  # reads in a row
-PAUSE = 0.05  # seconds after a burst, in which its writer feels that nobody listens
+BURST = 64  # reads in a row,
+TIME = (
+    0.02  # or seconds spent on reading one within a WINDOW (its queue may be shorter than a burst),
+)
+WINDOW = 0.1
+PAUSE = 0.1  # and then for so long its writer feels that nobody listens
 
 
 class Ears:
@@ -22,13 +28,18 @@ class Ears:
     def listen(self, fd: int, read: Callable[[], bool]) -> None:
         """Have `read` called when there is something to read, until it says that there is no more
         (False), but not too often in a row. It may `ignore` its own descriptor."""
+        since = spent = 0.0
 
         def readable() -> None:
-            for _ in range(BURST):
-                if not read():
-                    return
-            self._loop.unlisten(fd)
-            self._loop.alarm(_key(fd), PAUSE, lambda: self._loop.listen(fd, readable))
+            nonlocal since, spent
+            began = time.monotonic()
+            if began - since > WINDOW:
+                since, spent = began, 0.0
+            more = all(read() for _ in range(BURST))
+            spent += time.monotonic() - began
+            if more or spent > TIME:
+                self._loop.unlisten(fd)
+                self._loop.alarm(_key(fd), PAUSE, lambda: self._loop.listen(fd, readable))
 
         self._loop.listen(fd, readable)
 
