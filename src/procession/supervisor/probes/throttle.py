@@ -11,9 +11,7 @@ if TYPE_CHECKING:
     from procession.supervisor.loop import Loop
 
 BURST = 64  # reads in a row,
-TIME = (
-    0.02  # or seconds spent on reading one within a WINDOW (its queue may be shorter than a burst),
-)
+TIME = 0.02  # or so many seconds of reading within a WINDOW, where a queue is shorter than a burst,
 WINDOW = 0.1
 PAUSE = 0.1  # and then for so long its writer feels that nobody listens
 
