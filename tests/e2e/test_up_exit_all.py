@@ -11,11 +11,12 @@ from tests.support.up import Project, actor, sh
 KEY_OR_OPTION = pytest.mark.parametrize("by", ["key", "option"])
 
 
-def ended(project: Project, by: str, key: str, value: object, tasks: dict[str, Any]) -> int:
+def ended(
+    project: Project, by: str, key: dict[str, object], option: list[str], tasks: dict[str, Any]
+) -> int:
     """The status with a key of the file, or the option of the command line that says the same."""
-    words = [f"--{key}"] if value is True else [f"--{key}", str(value)]
-    project.tasks(tasks, **({key: value} if by == "key" else {}))
-    up = project.up(*(words if by == "option" else []))
+    project.tasks(tasks, **(key if by == "key" else {}))
+    up = project.up(*(option if by == "option" else []))
     status = up.status()
     assert "Traceback" not in up.err
     project.stage.gone()
@@ -32,7 +33,8 @@ def test_the_status_of_one_task(project: Project, by: str, how: object, status: 
         "other": actor("obedient", "other", 4),
         "main": actor("ends", "main", how, depends_on={"failed": "completed", "other": "started"}),
     }
-    assert ended(project, by, "exit-code-from", "main", tasks) == status
+    key, option = {"exit-code-from": "main"}, ["--exit-code-from", "main"]
+    assert ended(project, by, key, option, tasks) == status
 
 
 def test_the_option_wins_over_the_file(project: Project) -> None:
@@ -52,7 +54,7 @@ def test_one_that_never_starts_is_an_end_too(project: Project) -> None:
         "main": sh("true", depends_on={"bad": "completed-successfully"}),
         "other": actor("obedient", "other"),
     }
-    assert ended(project, "key", "exit-code-from", "main", tasks) == 6
+    assert ended(project, "key", {"exit-code-from": "main"}, [], tasks) == 6
 
 
 @pytest.mark.quick
@@ -65,7 +67,8 @@ def test_the_first_failure_for_good_ends_all(project: Project, by: str) -> None:
         "other": actor("obedient", "other"),
         "bad": sh("exit 9", depends_on={"mended": "completed", "other": "started"}),
     }
-    assert ended(project, by, "abort-on-failure", True, tasks) == 9
+    key, option = {"abort-on-failure": True}, ["--abort-on-failure"]
+    assert ended(project, by, key, option, tasks) == 9
     assert "mended run 3: running -> completed" in project.log("procession.log").decode()
 
 
@@ -120,4 +123,8 @@ def test_a_short_task_does_not_end_the_project_while_others_run(project: Project
     project.stage.ready("serve")
     assert up.stop() == 0, up.said()
     project.stage.gone()
-    assert "build run 1: running -> completed" in project.log("procession.log").decode()
+    log = project.log("procession.log").decode()
+    assert "build run 1: running -> completed" in log
+    assert "build ready: it completed" in log
+    (told,) = [line for line in up.err.splitlines() if " build " in line and "running" not in line]
+    assert told.startswith("procession | build completed: exited with 0 after")

@@ -133,7 +133,7 @@ def _rare(action: act.Action) -> Iterator[str]:
         yield "command given up"
     elif isinstance(action, act.HealthChanged) and not action.healthy:
         yield "marked"
-    elif isinstance(action, act.ReadyChanged) and action.why.startswith("exited"):
+    elif isinstance(action, act.ReadyChanged) and action.why == "ready: it completed":
         yield "one-shot"
     elif isinstance(action, act.Changed):
         yield from _rare_change(action)

@@ -89,7 +89,7 @@ def test_check_passed__completing_is_what_makes_a_one_shot_ready() -> None:
     assert (web.did, web.state.ready) == ([], False)
     web.passes(2).exits(0).is_empty()
     assert (web.name, web.state.ready) == ("completed", True)
-    assert web.did == [ready(why="exited with 0 after 2.0 s")]
+    assert web.did == [ready(why="ready: it completed")]
     web.start()
     assert web.did[0] == not_ready("Ann starts it")
 

@@ -205,4 +205,4 @@ def _end(s: ReplicaState, why: str, good: bool, status: int, ended: ExitStatus |
     if not s.task.completes:
         return s.replace(phase=done, why=why), []
     s = s.replace(phase=done, why=why, ready=True, been_ready=True)
-    return s, [ReadyChanged(s.replica, s.run, True, why)]
+    return s, [ReadyChanged(s.replica, s.run, True, "ready: it completed")]

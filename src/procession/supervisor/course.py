@@ -239,8 +239,8 @@ class Course:
                 self._stop_begins()
             self._output.stop_began(action.reason, forced=action.forced)
         elif isinstance(action, act.ReadyChanged | act.HealthChanged):
-            # where it is brought down for it, that was told with the same words
-            told = self._fleet.replicas[action.replica].phase.name == "stopping"
+            # where it is brought down for it, or completed by it, that was told in its own words
+            told = self._fleet.replicas[action.replica].phase.name in ("stopping", "completed")
             self._output.checked(action, show=not told)
             self._changed()
         elif isinstance(action, act.Finish):
