@@ -106,7 +106,7 @@ RARE = (
 def test_the_histories_have_what_they_should() -> None:
     """The rules say nothing of what never happens: each rare thing has to occur."""
     seen = dict.fromkeys(RARE, 0)
-    for seed in range(400):
+    for seed in range(800):
         rng = Random(seed)
         world = World(draw_history(rng, tasks=rng.randint(1, 6))).play()
         for action in world.actions:
