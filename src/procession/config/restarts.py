@@ -51,6 +51,10 @@ def backoff(report: Report, node: Node, field: keys.Field, folder: str) -> dict[
     if values is not None and longest is not None and longest < values.get("first", 0.0):
         what = f"{described(nodes['longest'][1])} is shorter than `first`"
         report.bad(nodes["longest"][1], what, "at least as long", tail=".longest")
+    most = spec.Restart().longest
+    if values is not None and longest is None and values.get("first", 0.0) > most:
+        what = f"{described(nodes['first'][1])} is longer than `longest`, {most:g} s unless said"
+        report.bad(nodes["first"][1], what, "a `longest` beside it", tail=".first")
     return values
 
 
