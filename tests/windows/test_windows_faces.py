@@ -89,6 +89,7 @@ def test_what_windows_has_not_is_refused_with_the_reason(tmp_path: Path) -> None
         "ready: {notify: true}": "no unix sockets for Python on Windows",
         "health: {fd: 3}": "no descriptors by number",
         "watchdog: 10s": "no unix sockets for Python on Windows",
+        "cwd: 'C:Users'": "begins wherever drive C: happens to be",
     }
     written(tmp_path, *absent)
     told = procession("check", "--json", cwd=tmp_path)

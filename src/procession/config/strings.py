@@ -70,6 +70,11 @@ def path_below(report: Report, node: Node, folder: str, tail: str) -> str | None
         return None
     while value.startswith("./"):
         value = value[2:].lstrip("/")
+    drive = os.path.splitdrive(value)[0]  # on Windows
+    if drive.endswith(":") and not os.path.isabs(value):
+        what = f"{quoted(value)}, which begins wherever drive {drive} happens to be"
+        report.bad(node, what, rf"`{drive}\...`, or a path from the folder of the file", tail=tail)
+        return None
     # not normpath: `a/../b` is another file than `b` where `a` is a symbolic link
     return os.path.join(folder, value) if value not in ("", ".") else folder
 
