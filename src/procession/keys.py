@@ -173,7 +173,7 @@ DEPENDENCY_FIELDS = (
     Field(
         "restart",
         "boolean",
-        "An automatic restart of that task restarts this one too, in order.",
+        "A new run of that task, by itself or because a person restarts it, restarts this one, too.",
         default=False,
     ),
     Field(
@@ -340,7 +340,12 @@ TASK_FIELDS = (
         default=(),
         fields=DEPENDENCY_FIELDS,
     ),
-    Field("start-delay", "duration", "How long to wait before the first start.", default=0.0),
+    Field(
+        "start-delay",
+        "duration",
+        "How long to wait before the first start, once all that it depends on is so.",
+        default=0.0,
+    ),
     Field(
         "autostart",
         "boolean",
@@ -546,7 +551,8 @@ PROJECT_FIELDS = (
     Field(
         "stop-timeout",
         "duration",
-        "How long the stop of everything may take at most; then what is left is killed.",
+        "How long the stop of everything may take at most; then what is left is killed. Without it "
+        "each task has the time that its own `stop` gives it.",
     ),
     Field("logs", "mapping", "How much of the output is kept on disk.", fields=LOG_FIELDS),
     Field(

@@ -86,7 +86,7 @@ class Dependency(Record):
 
     task: str
     condition: str = "ready"  # one of CONDITIONS
-    restart: bool = False  # an automatic restart of that one restarts this one too
+    restart: bool = False  # a new run of that one restarts this one too
     timeout: float | None = None  # seconds to wait for it, from when this one could begin to wait
 
 
