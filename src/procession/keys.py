@@ -173,7 +173,7 @@ DEPENDENCY_FIELDS = (
     Field(
         "restart",
         "boolean",
-        "A new run of that task, by itself or because a person restarts it, restarts this one, too.",
+        "A new run of that task, by itself or because a person restarts it, restarts this one.",
         default=False,
     ),
     Field(
