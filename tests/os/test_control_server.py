@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import http.client
 import json
 import os
@@ -18,7 +19,7 @@ import pytest
 from procession.control.address import About, claim
 from procession.control.client import Client, NotRunningError, RefusedError
 from procession.control.door import Door
-from procession.control.server import MOST_AT_ONCE
+from procession.control.server import MOST_AT_ONCE, Server
 
 WITHIN = 10.0
 
@@ -166,6 +167,25 @@ def test_those_who_hang_up_and_those_who_say_nothing_hold_up_nobody(stage: Stage
     assert stage.client().replicas()["version"] == 0
     for connection in silent:
         connection.close()
+
+
+@pytest.mark.parametrize("lack", [errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ECONNABORTED])
+def test_a_lack_that_passes_does_not_shut_the_door(tmp_path: Path, lack: int) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listening:
+        listening.bind(str(tmp_path / "s"))
+        server = Server(listening, Played(), About("shop", "/srv/shop.yaml", 1, 0.0))
+        tried: list[int] = []
+
+        class Lacking:
+            def accept(self) -> None:
+                tried.append(lack)
+                raise OSError(lack if len(tried) < 3 else errno.EBADF, "as played")
+
+        server.socket = Lacking()  # type: ignore[assignment]
+        with pytest.raises(OSError, match="as played") as raised:
+            server.serve(lambda: False)
+        assert raised.value.errno == errno.EBADF
+        assert len(tried) == 3
 
 
 def test_the_end_answers_who_waits_and_hangs_up(stage: Stage) -> None:

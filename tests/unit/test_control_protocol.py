@@ -49,6 +49,7 @@ def test_requests(method: str, target: str, body: bytes, meant: object) -> None:
         ("GET", f"/v1/replicas?within={LONGEST_WAIT + 1}", b"", 400, "seconds"),
         ("GET", "/v1/replicas?how=well", b"", 400, "`after`"),
         ("POST", "/v1/down", b"{", 400, "JSON"),
+        ("POST", "/v1/down", b"[" * 60_000, 400, "JSON"),
         ("POST", "/v1/down", b"[]", 400, "object"),
         ("POST", "/v1/down", b'{"force": 1}', 400, "true or false"),
     ],

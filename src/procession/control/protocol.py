@@ -126,7 +126,7 @@ def _flag(body: bytes, key: str) -> bool:
 
     try:
         given = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):  # the latter: nested too deep
         raise BadRequestError(400, "the body is no JSON") from None
     if not isinstance(given, dict) or not isinstance(given.get(key, False), bool):
         raise BadRequestError(400, f"the body is to be an object with `{key}`: true or false")

@@ -6,6 +6,7 @@ an answer, whatever the mode of the socket says: who connects is asked for at th
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import socket
@@ -47,6 +48,9 @@ if TYPE_CHECKING:
 MOST_AT_ONCE = 64  # connections
 PATIENCE = 60.0  # seconds a connection may be silent
 LAST_ANSWERS = 0.5  # seconds for the answers under way when the project has ended
+# What accept(2) says of a lack that passes, or of one who hung up meanwhile.
+_PASSES = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS, errno.ECONNABORTED)
+RESPITE = 0.1  # seconds until it is tried again
 
 
 class Server(socketserver.ThreadingMixIn, socketserver.BaseServer):
@@ -65,16 +69,20 @@ class Server(socketserver.ThreadingMixIn, socketserver.BaseServer):
         self._open: set[socket.socket] = set()
         self._lock = threading.Condition()
         self._answering = 0
+        self._ended = threading.Event()
 
     def serve(self, closing: Callable[[], bool]) -> None:
         """Until `closing`, or the socket is shut down."""
         while not closing():
             try:
                 connection, _ = self.socket.accept()
-            except OSError:
+            except OSError as e:
                 if closing():
                     return
-                raise
+                if e.errno not in _PASSES:
+                    raise
+                self._ended.wait(RESPITE)  # the one who connects is still in the queue
+                continue
             if closing() or not _may_ask(connection) or not self._room.acquire(timeout=1.0):
                 connection.close()
                 continue
@@ -102,6 +110,7 @@ class Server(socketserver.ThreadingMixIn, socketserver.BaseServer):
 
     def end(self) -> None:
         """Hang up on everybody; who waits for an answer gets it first."""
+        self._ended.set()
         with self._lock:
             self._lock.wait_for(lambda: not self._answering, LAST_ANSWERS)
             for connection in self._open:
