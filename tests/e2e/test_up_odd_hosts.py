@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import resource
 import signal
 import subprocess
 import sys
@@ -171,3 +172,19 @@ def test_who_is_swept_without_belonging_to_a_task_is_named_in_the_log(project: P
     assert gone(stray, 10)
     log = project.log("procession.log").decode()
     assert re.search(rf"SIGTERM to \S+ .*{stray}.*: nothing ties it to a task", log), log
+
+
+def test_without_a_descriptor_to_look_with_it_is_looked_later(project: Project) -> None:
+    web = actor("obedient", "web", restart={"policy": "always", "delay": "0s"})
+    project.tasks({"web": web, "db": actor("obedient", "db")})
+    up = project.up()
+    first, _ = project.stage.ready("web", "db")
+    supervisor = first.parent
+    before = resource.prlimit(supervisor, resource.RLIMIT_NOFILE)
+    resource.prlimit(supervisor, resource.RLIMIT_NOFILE, (3, before[1]))  # those are open for good
+    os.kill(first.pid, signal.SIGKILL)
+    project.until_logged("processes cannot be looked at now, and are later: ")
+    resource.prlimit(supervisor, resource.RLIMIT_NOFILE, before)
+    assert project.stage.ready("web", count=2)[0].pid != first.pid
+    assert up.stop() == 0
+    project.stage.gone()

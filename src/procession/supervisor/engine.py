@@ -14,6 +14,7 @@ import sys
 
 assert sys.platform != "win32", "for POSIX only"
 
+import errno
 import os
 import selectors
 import signal
@@ -46,6 +47,8 @@ if TYPE_CHECKING:
 STOP_SIGNALS = ("SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT")
 SWEEP_GRACE = 1.0  # seconds for what belongs to no run to end after its SIGTERM
 HELD_PAUSE = 0.05  # seconds between two questions for a leader whose end a tracer holds back
+NO_ROOM = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
+NO_ROOM_PAUSE = 0.25  # seconds until it is tried again
 HELD = "?"  # a timer's key; no replica is called so
 FORCE_GAP = 1.0  # seconds between two Ctrl-C where the host cannot tell a typed one
 
@@ -87,7 +90,7 @@ class PosixCourse(Course):
         self._own_timers[HELD] = self._look_soon
         self._trees = trees
         self._held: list[LiveRun] = []  # of these a tracer, their real reaper's rival, knows first
-        self._look = False
+        self._look = self._blind = False
 
     def close_loop(self) -> None:
         """Give back what the loop sleeps by. Idempotent."""
@@ -130,6 +133,18 @@ class PosixCourse(Course):
         self._held = held
         if held:
             self._timers.set(HELD, 0, self._clock() + HELD_PAUSE)
+        try:
+            self._tell_of_trees(ended)
+        except OSError as e:
+            if e.errno not in NO_ROOM:
+                raise
+            self._look_later(ended, e)
+        # Of a killed orphan's end its tracer hears first, and we by nothing but asking.
+        if any(live.killed for live in self._performer.live.values()):
+            self._timers.set(HELD, 0, self._clock() + HELD_PAUSE)
+
+    def _tell_of_trees(self, ended: list[LiveRun]) -> None:
+        """Of leaders that have ended, what they left, and whose tree is empty. Raises OSError."""
         grown = self._trees.scan([live.tree for live in ended])
         for live in ended:
             self._leader_ended(live)
@@ -137,9 +152,16 @@ class PosixCourse(Course):
             self._grew(run)
         for live in list(self._performer.live.values()):
             self._end_if_empty(live)
-        # Of a killed orphan's end its tracer hears first, and we by nothing but asking.
-        if any(live.killed for live in self._performer.live.values()):
-            self._timers.set(HELD, 0, self._clock() + HELD_PAUSE)
+        self._blind = False
+
+    def _look_later(self, ended: list[LiveRun], why: OSError) -> None:
+        """Nobody can look now, for want of descriptors or memory: a little later it is all asked
+        anew. (What of it was told already is stale for the core then.)"""
+        if not self._blind:
+            self._blind = True
+            self._output.say(f"processes cannot be looked at now, and are later: {why}")
+        self._held += [live for live in ended if live not in self._held]
+        self._timers.set(HELD, 0, self._clock() + NO_ROOM_PAUSE)
 
     # --- through the core, and out -----------------------------------------------------------
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 CLOSE_TIMEOUT = 1.0  # seconds
 # What keeps us from trying says nothing of who is tried.
+LONGEST_SLEEP = 86400.0  # seconds
 _OURS = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS}
 
 
@@ -149,7 +150,8 @@ class Prober:
             heapq.heappop(self._timers)
         if not self._timers:
             return None
-        return max(0.0, self._timers[0][0] - time.monotonic())
+        # (epoll takes no more than 24 days at once)
+        return min(max(0.0, self._timers[0][0] - time.monotonic()), LONGEST_SLEEP)
 
     def _expire(self) -> None:
         now = time.monotonic()
