@@ -129,6 +129,18 @@ def test_ctrl_c_stops_it_and_a_second_one_kills(project: Project, begin: Begin) 
     project.stage.gone(0.0)
 
 
+@pytest.mark.parametrize("when", ["begun", "started"])
+def test_ctrl_c_while_it_begins_is_the_end_of_it(project: Project, when: str) -> None:
+    program = PROGRAMS / "api_early_ctrl_c.py"
+    app = Program.python(program, when, project.logs, env=project.environment())
+    try:
+        app.expect(b"interrupted ['MainThread']\n")
+        assert app.wait(20) == 0, app.errors
+        assert b"stop asked for by the program" in project.log("procession.log", "app")
+    finally:
+        app.close()
+
+
 def test_a_supervisor_that_fails_takes_its_tasks_along(project: Project) -> None:
     """A mistake of ours: whoever waits hears of it, and nothing stays."""
     from procession import up

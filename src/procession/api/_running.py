@@ -50,6 +50,7 @@ if TYPE_CHECKING:
 TIMEOUT = 60.0  # seconds that a wish may take where nothing else is said
 LINES = 100  # of each stream that `logs` gives
 _WRITTEN = 1.0  # seconds until the logs are read as they are
+_BEGINS = 10.0  # seconds in which a thread that was started has begun
 _WHO = "asked for by the program it runs in"
 
 
@@ -71,6 +72,7 @@ class Running:
         self._door = door
         self._pid = os.getpid()
         self._steering: Steering | None = None
+        self._early: tuple[bool, str] | None = None  # a stop asked for before anybody could hear
         self._logs: str | None = None
         self._status: int | None = None
         self._failure: BaseException | None = None
@@ -89,21 +91,33 @@ class Running:
     def begin(self) -> None:
         """For `up`: once. Returns when the first tasks were started. Raises what kept them."""
         self._loop.on_started = self._started
-        try:
-            self._thread.start()
-        except RuntimeError as e:
-            self._loop.abandon()
-            self._door.close()
-            raise HostError(self._project.name, f"no thread can be started for it: {e}") from e
         atexit.register(self._at_exit)
         try:
+            try:
+                self._thread.start()
+            except RuntimeError as e:
+                self._not_begun()
+                raise HostError(self._project.name, f"no thread can be started for it: {e}") from e
             block(Coming(self._begun))
-        except BaseException:
-            self._force_and_wait()
+        except HostError:
+            raise
+        except BaseException:  # Ctrl-C, also between the two
+            self.force()
+            block(Coming(self._begun, _BEGINS))
+            if not self._begun.over:
+                self._not_begun()
+                raise
+            block(Coming(self._end))
             raise
         if self._steering is None:
             self._thread.join()
             self._raise_failure()
+
+    def _not_begun(self) -> None:
+        """There is no thread, and nothing was started."""
+        atexit.unregister(self._at_exit)
+        self._loop.abandon()
+        self._door.close()
 
     def _live(self) -> None:
         try:
@@ -123,6 +137,8 @@ class Running:
 
         self._logs = course.logs
         self._steering = steering = self._door.open(course) or Steering(course)
+        if self._early is not None:
+            steering.down(*self._early)
         self._begun.come()
         return steering
 
@@ -338,6 +354,7 @@ class Running:
         return (yield from self._until_end(timeout))
 
     def _wish_down(self, who: str, *, force: bool) -> None:
+        self._early = force, who
         if self._steering is not None:
             self._steering.down(force, who)
 
