@@ -14,7 +14,12 @@ from tests.support.up import Project, actor
 GOOD = b"HTTP/1.1 204 Fine\r\n\r\n"
 
 
-def asked(project: Project, http: dict[str, Any], answer: Callable[[bytes], bytes]) -> list[bytes]:
+def asked(
+    project: Project,
+    http: dict[str, Any],
+    answer: Callable[[bytes], bytes],
+    timeout: str = "5s",
+) -> list[bytes]:
     """What a server was asked until `second` started, which needs `first` to be ready."""
     seen: list[bytes] = []
 
@@ -23,7 +28,8 @@ def asked(project: Project, http: dict[str, Any], answer: Callable[[bytes], byte
         sock.sendall(answer(seen[-1]))
 
     with Listener(serve) as server:
-        check = {"http": {"url": f"http://127.0.0.1:{server.port}/up", **http}, "interval": "20ms"}
+        url = f"http://127.0.0.1:{server.port}/up"
+        check = {"http": {"url": url, **http}, "interval": "20ms", "timeout": timeout}
         project.tasks(
             {
                 "first": actor("obedient", "first", ready=check),
@@ -50,6 +56,10 @@ def test_a_server_is_asked_as_the_file_says(project: Project, method: str) -> No
         assert b"\r\nX-Token: secret\r\n" in request
     log = project.log("procession.log").decode()
     assert "secret" not in log
+
+
+def test_a_try_may_have_more_time_than_a_selector_takes_at_once(project: Project) -> None:
+    assert len(asked(project, {}, lambda _: GOOD, timeout="1000h")) == 1
 
 
 @pytest.mark.quick
