@@ -108,9 +108,11 @@ def _ask_http(one: Try, probe: HttpProbe, context: Callable[..., ssl.SSLContext]
         left = left[sent:]
     answer = Answer(wants_body=probe.body is not None, head_only=probe.method == "HEAD")
     one.waits = "it did not answer to the end"
-    more = True
-    while more:
-        more = not answer.feed((yield from _patiently(lambda: _received(one.sock))))
+    while not answer.feed((yield from _patiently(lambda: _received(one.sock)))):
+        # Others have their turn, and the deadline its say, also where there is always more. (What
+        # TLS has read already no selector tells of.)
+        if not getattr(one.sock, "pending", int)():
+            yield READ
     if wrong := judged(probe, answer):
         raise ValueError(wrong)
 
