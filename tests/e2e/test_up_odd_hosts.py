@@ -11,6 +11,7 @@ import sys
 
 import pytest
 
+from tests.support.hands import Hand
 from tests.support.programs import alive, gone
 from tests.support.up import PROGRAMS, Project, actor, children, sh
 
@@ -174,11 +175,12 @@ def test_who_is_swept_without_belonging_to_a_task_is_named_in_the_log(project: P
     assert re.search(rf"SIGTERM to \S+ .*{stray}.*: nothing ties it to a task", log), log
 
 
-def test_without_a_descriptor_to_look_with_it_is_looked_later(project: Project) -> None:
+def test_without_a_descriptor_to_look_with_it_is_looked_later(project: Project, hand: Hand) -> None:
     web = actor("obedient", "web", restart={"policy": "always", "delay": "0s"})
     project.tasks({"web": web, "db": actor("obedient", "db")})
     up = project.up()
     first, _ = project.stage.ready("web", "db")
+    hand.run("wait", "--timeout", "40")  # what comes last of a start has come
     supervisor = first.parent
     before = resource.prlimit(supervisor, resource.RLIMIT_NOFILE)
     resource.prlimit(supervisor, resource.RLIMIT_NOFILE, (3, before[1]))  # those are open for good

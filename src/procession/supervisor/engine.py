@@ -101,9 +101,10 @@ class PosixCourse(Course):
                 os.close(fd)
 
     def _listen(self, seconds: float | None) -> None:
-        for key, _ in self._selector.select(0.0 if self._look or self._trees.again else seconds):
+        again = self._look or (self._trees.again and not self._blind)
+        for key, _ in self._selector.select(0.0 if again else seconds):
             key.data()
-        if self._look or self._ended or self._trees.again:
+        if self._look or self._ended or (self._trees.again and not self._blind):
             self._look_at_trees()
 
     def _wake(self) -> None:
