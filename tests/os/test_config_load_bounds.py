@@ -69,6 +69,17 @@ HOSTILE = {
 }  # fmt: skip
 
 
+def slowness() -> float:
+    """How many times as long as on a quiet machine of 2026 this one takes now, for what is a tenth
+    of a second there; at least 1."""
+    began = time.process_time()
+    words: dict[str, int] = {}
+    for number in range(300_000):
+        word = f"w{number % 1000}"
+        words[word] = words.get(word, 0) + len(word)
+    return max(1.0, (time.process_time() - began) / 0.1)
+
+
 @pytest.mark.timeout(30)
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
 def test_no_file_takes_long(tmp_path: Path, text: str) -> None:
@@ -80,7 +91,7 @@ def test_no_file_takes_long(tmp_path: Path, text: str) -> None:
     except ConfigError as error:
         problems = error.problems
         str(error)
-    assert time.process_time() - began < SECONDS
+    assert time.process_time() - began < SECONDS * slowness()
     assert len(problems) <= MAX_PROBLEMS + 1
 
 
