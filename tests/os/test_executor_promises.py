@@ -323,7 +323,10 @@ def test_what_a_callback_raises_is_logged(ex: Executor, caplog: pytest.LogCaptur
         raise RuntimeError("mine")
 
     handle = ex.create_process(["true"])
+    told = threading.Event()
     handle.add_done_callback(fails)
+    handle.add_done_callback(lambda _: told.set())  # they are called in order
     assert handle.result(BOUND).ok
+    assert told.wait(BOUND)
     assert ex.run_command(["true"]) == 0  # the loop lives
     assert "a callback of the executor failed" in caplog.text
