@@ -104,17 +104,19 @@ class _Tree:
     def __init__(self, source: Source, root: Node) -> None:
         self.spans: Spans = {}
         self._source = source
-        self._seen: set[tuple[int, bool]] = set()
+        self._meanings: dict[str, tuple[bool, bool]] = {}
+        self._seen = seen = set[tuple[int, bool]]()
         waiting: list[tuple[Node, int]] = [(root, 0)]
         while waiting:
             node, depth = waiting.pop()
-            if (id(node), depth == 1) in self._seen:
+            place = (id(node), depth == 1)
+            if place in seen:
                 continue
-            self._seen.add((id(node), depth == 1))
+            seen.add(place)
             if isinstance(node, Mapping):
-                waiting += ((below, depth + 1) for below in self._mapping(node, depth))
+                waiting += [(below, depth + 1) for below in self._mapping(node, depth)]
             elif isinstance(node, Sequence):
-                waiting += ((below, depth + 1) for below in self._sequence(node))
+                waiting += [(below, depth + 1) for below in self._sequence(node)]
             elif names_variables(node.value):  # as text: somebody put quotes around too much
                 self._hide(node)
         for number, known in self.spans.items():
@@ -124,6 +126,13 @@ class _Tree:
             # a comment beside a value may be what it was before
             if comment := _COMMENT.search(source.line(number), parts[-1][1]):
                 parts.append((comment.end(), _END))
+
+    def _meaning(self, name: str) -> tuple[bool, bool]:
+        """Of a key, which a file has many times: does it mean variables; does it look secret?"""
+        known = self._meanings.get(name)
+        if known is None:
+            known = self._meanings[name] = is_environment(name), looks_secret(name)
+        return known
 
     def _mapping(self, node: Mapping, depth: int) -> list[Node]:
         """Hide what is to be hidden; what is to be looked into."""
@@ -136,11 +145,12 @@ class _Tree:
                 continue
             name = key.value
             task = depth == 1 and isinstance(value, Mapping)  # a task may have any name
-            if not task and is_environment(name):
+            environment, secret = self._meaning(name)
+            if environment and not task:
                 misplaced = isinstance(value, Scalar) and not value.value
                 self._variables(value)
             elif (misplaced and name.replace("_", "-") not in _KNOWN) or (
-                looks_secret(name) and not isinstance(value, Mapping)
+                secret and not isinstance(value, Mapping)
             ):
                 self._hide(value)
             else:
