@@ -11,7 +11,6 @@ import pwd
 import signal
 import sys
 import threading
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -31,35 +30,11 @@ from procession.executor import (
     Step,
 )
 from procession.process import application
+from tests.support.executor_kinds import ex, inside, parent
 from tests.support.executors import PY, in_thread
-from tests.support.groups import inside
 from tests.support.processes import BOUND
-from tests.support.processes import Lines as SharedLines
 
-__all__ = ["inside"]
-
-
-@pytest.fixture(params=["marks", pytest.param("group", marks=pytest.mark.root)])
-def ex(request: pytest.FixtureRequest) -> Iterator[Executor]:
-    """Each kind of containment: all promises are the same."""
-    if request.param == "group":
-        request.getfixturevalue("inside")
-    with Executor(containment=request.param) as found:
-        yield found
-
-
-@pytest.fixture
-def parent() -> Iterator[Executor]:
-    """One whose processes are this one's own children."""
-    with Executor() as found:
-        yield found
-
-
-@pytest.fixture
-def lines() -> Iterator[SharedLines]:
-    found = SharedLines()
-    yield found
-    found.close()
+__all__ = ["ex", "inside", "parent"]
 
 
 # --- time and output

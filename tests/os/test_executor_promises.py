@@ -9,7 +9,6 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -26,35 +25,11 @@ from procession.executor import (
     _queue,
     executor,
 )
+from tests.support.executor_kinds import ex, inside
 from tests.support.executors import PY, in_thread
-from tests.support.groups import inside
 from tests.support.processes import BOUND
-from tests.support.processes import Lines as SharedLines
 
-__all__ = ["inside"]
-
-
-@pytest.fixture(params=["marks", pytest.param("group", marks=pytest.mark.root)])
-def ex(request: pytest.FixtureRequest) -> Iterator[Executor]:
-    """Each kind of containment: all promises are the same."""
-    if request.param == "group":
-        request.getfixturevalue("inside")
-    with Executor(containment=request.param) as found:
-        yield found
-
-
-@pytest.fixture
-def parent() -> Iterator[Executor]:
-    """One whose processes are this one's own children."""
-    with Executor() as found:
-        yield found
-
-
-@pytest.fixture
-def lines() -> Iterator[SharedLines]:
-    found = SharedLines()
-    yield found
-    found.close()
+__all__ = ["ex", "inside"]
 
 
 # --- starting (C.14 to C.18)

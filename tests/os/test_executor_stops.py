@@ -6,7 +6,6 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
 
 import pytest
 
@@ -17,35 +16,12 @@ from procession.executor import (
     Step,
     TimeoutExpired,
 )
+from tests.support.executor_kinds import ex, inside, lines
 from tests.support.executors import in_thread, lives, program
-from tests.support.groups import inside
 from tests.support.processes import BOUND
 from tests.support.processes import Lines as SharedLines
 
-__all__ = ["inside"]
-
-
-@pytest.fixture(params=["marks", pytest.param("group", marks=pytest.mark.root)])
-def ex(request: pytest.FixtureRequest) -> Iterator[Executor]:
-    """Each kind of containment: all promises are the same."""
-    if request.param == "group":
-        request.getfixturevalue("inside")
-    with Executor(containment=request.param) as found:
-        yield found
-
-
-@pytest.fixture
-def parent() -> Iterator[Executor]:
-    """One whose processes are this one's own children."""
-    with Executor() as found:
-        yield found
-
-
-@pytest.fixture
-def lines() -> Iterator[SharedLines]:
-    found = SharedLines()
-    yield found
-    found.close()
+__all__ = ["ex", "inside", "lines"]
 
 
 # --- stop (C.19)
