@@ -101,11 +101,15 @@ class PosixCourse(Course):
                 os.close(fd)
 
     def _listen(self, seconds: float | None) -> None:
-        again = self._look or (self._trees.again and not self._blind)
-        for key, _ in self._selector.select(0.0 if again else seconds):
+        for key, _ in self._selector.select(0.0 if self._looks_now else seconds):
             key.data()
-        if self._look or self._ended or (self._trees.again and not self._blind):
+        if self._looks_now or self._ended:
             self._look_at_trees()
+
+    @property
+    def _looks_now(self) -> bool:
+        """Without waiting for anything. (While nobody can look, a timer says when.)"""
+        return self._look or (self._trees.again and not self._blind)
 
     def _wake(self) -> None:
         try:
