@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import resource
+import shutil
 import stat
 import time
 from collections.abc import Iterator
@@ -46,6 +47,21 @@ def test_two_supervisors_in_one_second_have_two_folders(tmp_path: Path) -> None:
     assert os.readlink(tmp_path / "shop" / "latest") == os.path.basename(made[2].path)
     for folder in made:
         folder.close()
+
+
+def test_the_name_of_one_that_was_cleaned_away_is_not_used_again(tmp_path: Path) -> None:
+    """The order of the names is that of the runs: with an earlier one's name, this run would be
+    the oldest of its second, and the next would clean it away."""
+    ends = []
+    earlier = LogFolder.create(str(tmp_path), "shop", NOW)
+    for _ in range(3):
+        made = LogFolder.create(str(tmp_path), "shop", NOW)
+        earlier.close()
+        shutil.rmtree(earlier.path)
+        ends.append(made.path.removeprefix(str(tmp_path / "shop" / "shop-2025-03-04--05-06-07")))
+        earlier = made
+    earlier.close()
+    assert ends == ["-2", "-3", "-4"]
 
 
 def test_latest_that_is_something_else_stays_and_costs_no_log(tmp_path: Path) -> None:

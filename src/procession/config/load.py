@@ -130,13 +130,13 @@ def examine(
         )
         if files.whole and not decoded.unrendered:
             _look_up(decoded, lookup, launches)
+        problems = (*files.unread, *decoded.problems())
+        if written is not None:
+            problems = tuple(map(written.told, problems))
+        notes = [str(n) for p in files.parts for n in p.report.concealed(p.report.notes)]
     finally:
         if collecting:
             gc.enable()
-    problems = (*files.unread, *decoded.problems())
-    if written is not None:
-        problems = tuple(map(written.told, problems))
-    notes = [str(n) for p in files.parts for n in p.report.concealed(p.report.notes)]
     if variables and not problems and not files.rendered:
         names = ", ".join(map(quoted, variables))
         what = f"{one_line(files.shown)} is no template: {names} would mean nothing in it"

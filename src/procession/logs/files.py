@@ -190,7 +190,10 @@ def _make_private(path: str) -> None:
 
 
 def _make_new(path: str) -> str:
-    number = 1
+    """Make a folder of that name, or with the next number after those that are there: names tell
+    the order of the runs, and an older run of this second may have been cleaned away already."""
+    parent, name = os.path.split(path)
+    number = 1 + max(_number_of(entry, name) for entry in ["", *os.listdir(parent)])
     while True:
         candidate = path if number == 1 else f"{path}-{number}"
         try:
@@ -199,6 +202,14 @@ def _make_new(path: str) -> str:
             number += 1
         else:
             return candidate
+
+
+def _number_of(entry: str, name: str) -> int:
+    """1 for the name itself, 2 for `<name>-2` and so on; 0 for all others."""
+    if entry == name:
+        return 1
+    rest = entry.removeprefix(f"{name}-")
+    return int(rest) if rest != entry and rest.isascii() and rest.isdecimal() else 0
 
 
 def _point_latest(parent: str, name: str) -> str | None:
