@@ -19,6 +19,7 @@ import pytest
 from procession.control.address import About, claim
 from procession.control.client import Client, NotRunningError, RefusedError
 from procession.control.door import Door
+from procession.control.protocol import ROW_KEYS
 from procession.control.server import MOST_AT_ONCE, Server
 
 WITHIN = 10.0
@@ -38,8 +39,10 @@ class Played:
     def rows(self) -> tuple[int, bool, list[dict[str, object]]]:
         if not self.answers:
             raise TimeoutError
+        empty = dict.fromkeys(ROW_KEYS)
         rows: list[dict[str, object]] = [
-            {"name": name, "task": name.partition("-")[0]} for name in ("web-1", "web-2", "db")
+            {**empty, "name": name, "task": name.partition("-")[0]}
+            for name in ("web-1", "web-2", "db")
         ]
         return self.version, self.stopping, rows
 

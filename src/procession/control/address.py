@@ -1,13 +1,15 @@
 """Where a running project is found: a folder for each, with its socket, its lock and a few facts.
 
     <runtime>/<key>/control.sock   connections, mode 0600
-    <runtime>/<key>/lock           held (flock(2)) by the supervisor as long as it lives
+    <runtime>/<key>/lock           held (flock(2)) by the supervisor as long as it lives; in it
+                                   are its pid, the project and the file
     <runtime>/<key>/about.json     which project it is, for who looks for one
 
 The runtime folder is the first of `$PROCESSION_RUNTIME_DIR`, `$XDG_RUNTIME_DIR/procession`,
 `/run/user/UID/procession` and `$TMPDIR/procession-UID` (or in /tmp) that can be had; it has to be a
-folder (no link) of this user, with mode 0700: what is in it is trusted. The key is made of the
-file's real path and the project's name, and short: a socket's path ends at 107 bytes (unix(7)).
+folder (no link) of this user, with mode 0700: what is in it is trusted. The key
+is made of the file's real path and the project's name, and short: a socket's path ends at 107 bytes
+(unix(7)). A supervisor whose lock was deleted is known by its socket: somebody listens there.
 """
 
 from __future__ import annotations
@@ -20,6 +22,10 @@ from procession._record import Record
 from procession.errors import AlreadyRunningError, HostError
 
 SOCKET, LOCK, ABOUT = "control.sock", "lock", "about.json"
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 _OVERRIDE = "PROCESSION_RUNTIME_DIR"
 
 
@@ -121,6 +127,10 @@ else:
             lock, self._lock = self._lock, -1
             if lock < 0:
                 return
+            path = os.path.join(self.folder, LOCK)
+            if os.path.lexists(path) and not _is_still(lock, path):
+                os.close(lock)  # all of it was deleted, and what is there now is another's
+                return
             for name in (SOCKET, ABOUT, f"{ABOUT}.new", LOCK):  # the lock last: it is still held
                 _unlink(os.path.join(self.folder, name))
             for folder in (self.folder, os.path.dirname(self.folder)):
@@ -133,8 +143,9 @@ else:
     def claim(runtime: str, file: str, project: str) -> Claim:
         """Say that this process runs `project` of `file`, in the name of its whole life.
 
-        What a supervisor that was killed left is taken over: its lock went with it. Raises
-        AlreadyRunningError, naming a live one; OSError where the folder cannot be used.
+        What a supervisor that was killed left is taken over: its lock went with it, and nobody
+        listens at its socket. Raises AlreadyRunningError, naming a live one; OSError where the
+        folder cannot be used.
         """
         folder = os.path.join(runtime, key_of(file, project))
         while True:
@@ -150,26 +161,44 @@ else:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                pid = _pid_in(lock)
+                said = _said_in(lock)
                 os.close(lock)
-                raise AlreadyRunningError(project, pid) from None
+                raise AlreadyRunningError(project, None if said is None else said.pid) from None
             except OSError:
                 os.close(lock)
                 raise
             if _is_still(lock, path):
                 break
             os.close(lock)  # locked, but taken away meanwhile: nobody else would find it
+        listens, pid = _listener(folder)
+        if listens:  # its lock was deleted: ours means nothing
+            _unlink(path)
+            os.close(lock)
+            raise AlreadyRunningError(project, pid)
         os.truncate(lock, 0)
-        os.pwrite(lock, str(os.getpid()).encode(), 0)
+        claimed = f"{os.getpid()}\0{project}\0{file}"
+        os.pwrite(lock, claimed.encode("utf-8", "surrogateescape"), 0)
         for name in (SOCKET, ABOUT):  # of one that was killed
             _unlink(os.path.join(folder, name))
         return Claim(folder, lock)
 
-    def _pid_in(lock: int) -> int | None:
+    def _said_in(lock: int) -> About | None:
+        """Who holds it, for which project; None: that is being written in this moment."""
         try:
-            return int(os.pread(lock, 32, 0))
+            data = os.pread(lock, 1 << 16, 0).decode("utf-8", "surrogateescape")
+            pid, project, file = data.split("\0")
+            return About(project, file, int(pid), os.fstat(lock).st_mtime)
         except (OSError, ValueError):
-            return None  # it is being written in this moment
+            return None
+
+    def _listener(folder: str) -> tuple[bool, int | None]:
+        """(does anybody listen at its socket, its pid if that can be known)."""
+        path = os.path.join(folder, SOCKET)
+        if not os.path.lexists(path):
+            return False, None
+        from procession.control.peers import listener
+
+        return listener(path)
 
     def _is_still(lock: int, path: str) -> bool:
         try:
@@ -184,38 +213,56 @@ else:
             return  # it was not there; or it stays, and is taken for stale by the next
 
     def is_alive(folder: str) -> bool:
-        """Does a supervisor hold the lock of this folder?"""
+        """Does a supervisor hold the lock of this folder, or listen at its socket?"""
+        return _locked_by(folder)[0] or _listener(folder)[0]
+
+    def _locked_by(folder: str) -> tuple[bool, About | None]:
+        """(is its lock held, who says to hold it)."""
         try:
             lock = os.open(os.path.join(folder, LOCK), os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
         except OSError:
-            return False
+            return False, None
         try:
             # shared: two that look at the same time do not take each other for the supervisor
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
-            return True
+            return True, _said_in(lock)
         except OSError:
-            return False
+            return False, None
         finally:
             os.close(lock)
-        return False
+        return False, None
 
     def running(runtime: str) -> list[tuple[str, About]]:
-        """(its folder, what it says) of each project that runs, by name."""
-        import json
+        """(its folder, what it says) of each project that runs and can be asked, by name."""
+        return _sorted(
+            (folder, about)
+            for folder in _folders(runtime)
+            if (about := _about(folder)) is not None and is_alive(folder)
+        )
 
-        found: list[tuple[str, About]] = []
+    def claimed(runtime: str) -> list[tuple[str, About]]:
+        """The same of each that somebody runs, but that cannot be asked: it begins, or ends."""
+        return _sorted(
+            (folder, said)
+            for folder in _folders(runtime)
+            if (said := _locked_by(folder)[1]) is not None and _about(folder) is None
+        )
+
+    def _folders(runtime: str) -> list[str]:
         try:
-            names = os.listdir(runtime)
+            return [os.path.join(runtime, name) for name in os.listdir(runtime)]
         except OSError:
             return []
-        for name in names:
-            folder = os.path.join(runtime, name)
-            try:
-                with open(os.path.join(folder, ABOUT)) as file:
-                    about = About(**json.load(file))
-            except (OSError, ValueError, TypeError):
-                continue  # not one of ours, or one that begins or ends in this moment
-            if is_alive(folder):
-                found.append((folder, about))
+
+    def _about(folder: str) -> About | None:
+        import json
+
+        try:
+            with open(os.path.join(folder, ABOUT)) as file:
+                return About(**json.load(file))
+        except (OSError, ValueError, TypeError):
+            return None  # not one of ours, or one that begins or ends in this moment
+
+    def _sorted(found: Iterable[tuple[str, About]]) -> list[tuple[str, About]]:
         return sorted(found, key=lambda one: (one[1].project, one[1].file))

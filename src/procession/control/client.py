@@ -7,17 +7,20 @@ import json
 import os
 import socket
 import sys
+import time
 from urllib.parse import quote
 
 from procession.control.address import SOCKET, About, is_alive
-from procession.control.protocol import LONGEST_WAIT
-from procession.errors import HostError, ProcessionError
+from procession.control.protocol import LONGEST_WAIT, is_state
+from procession.errors import HostError, ProcessionError, one_line, quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
 ANSWER_WITHIN = 10.0  # seconds beside those that were asked for
+ENDS_WITHIN = 2.0  # seconds from when a supervisor closes its door until it lets go of its lock
+PAUSE = 0.02  # seconds between two looks for that
 
 
 class NotRunningError(ProcessionError):
@@ -25,12 +28,12 @@ class NotRunningError(ProcessionError):
 
 
 class RefusedError(ProcessionError):
-    """The supervisor says no; its words."""
+    """The supervisor lives, and says no, or nothing that can be understood."""
 
 
 class _Connection(http.client.HTTPConnection):
-    def __init__(self, path: str, timeout: float) -> None:
-        super().__init__("localhost", timeout=timeout)
+    def __init__(self, path: str) -> None:
+        super().__init__("localhost", timeout=ANSWER_WITHIN)
         self._path = path
 
     def connect(self) -> None:
@@ -40,6 +43,12 @@ class _Connection(http.client.HTTPConnection):
         self.sock.settimeout(self.timeout)
         self.sock.connect(self._path)
 
+    def wait_for(self, seconds: float) -> None:
+        """What is asked next is answered within this time, or raises TimeoutError."""
+        self.timeout = seconds
+        if self.sock is not None:
+            self.sock.settimeout(seconds)
+
 
 class Client:
     """Of the project whose folder (`address.running`) this is. One thread."""
@@ -47,7 +56,8 @@ class Client:
     def __init__(self, folder: str, about: About) -> None:
         self.about = about
         self._folder = folder
-        self._connection = _Connection(os.path.join(folder, SOCKET), ANSWER_WITHIN + LONGEST_WAIT)
+        self._path = os.path.join(folder, SOCKET)
+        self._connection = _Connection(self._path)
 
     def close(self) -> None:
         self._connection.close()
@@ -55,10 +65,14 @@ class Client:
     def replicas(self, after: int | None = None, within: float = 0.0) -> dict[str, Any]:
         """`{"version", "stopping", "replicas"}`; held back as `protocol.Question` says.
 
-        Raises NotRunningError, RefusedError.
+        Raises NotRunningError; RefusedError, also where what answers lives but says nothing, or
+        nothing that can be understood.
         """
-        query = "" if after is None else f"?after={after}&within={min(within, LONGEST_WAIT):.3f}"
-        return self._ask("GET", f"/v1/replicas{query}")
+        if after is None:
+            return self._ask("GET", "/v1/replicas")
+        within = min(within, LONGEST_WAIT)
+        query = f"?after={after}&within={within:.3f}"
+        return self._ask("GET", f"/v1/replicas{query}", held_back=within)
 
     def wish(self, verb: str, name: str) -> dict[str, Any]:
         """`{"version", "replicas"}` as they were when the wish came. Raises as `replicas`."""
@@ -66,28 +80,115 @@ class Client:
 
     def down(self, *, force: bool = False) -> None:
         """Have the whole project stopped; returns at once. Raises as `replicas`."""
-        self._ask("POST", "/v1/down", {"force": force})
+        self._ask("POST", "/v1/down", body={"force": force})
 
     @property
     def is_alive(self) -> bool:
         """Does its supervisor live?"""
         return is_alive(self._folder)
 
-    def _ask(self, method: str, target: str, body: object = None) -> dict[str, Any]:
+    def _ask(
+        self,
+        method: str,
+        target: str,
+        *,
+        body: object = None,
+        held_back: float = 0.0,
+    ) -> dict[str, Any]:
         data = None if body is None else json.dumps(body)
+        patience = ANSWER_WITHIN + held_back
         try:
-            self._connection.request(method, target, data)
-            answer = self._connection.getresponse()
-            told = json.loads(answer.read())
-        except (TimeoutError, BlockingIOError) as e:  # the latter: too many wait to be let in
+            try:
+                status, answer = self._answer(method, target, data, patience)
+            except (ConnectionResetError, BrokenPipeError):
+                # it made room for another while we said nothing: then it has read none of this
+                self._connection.close()
+                status, answer = self._answer(method, target, data, patience)
+        except TimeoutError as e:
             self._connection.close()
-            raise RefusedError(
-                f"{self.about.project}: its supervisor ({self.about.pid}) does not answer"
-            ) from e
-        except (OSError, http.client.HTTPException, ValueError) as e:
+            raise self._refused(self._silent(patience)) from e
+        except (http.client.IncompleteRead, OSError) as e:
             self._connection.close()
-            raise NotRunningError(f"{self.about.project}: it has ended") from e
-        if answer.status != 200:
-            raise RefusedError(f"{self.about.project}: {told['error']}")
-        assert isinstance(told, dict)
-        return told
+            raise self._lost(e) from e
+        except http.client.HTTPException as e:
+            self._connection.close()
+            raise self._refused(f"answers what is no HTTP ({type(e).__name__})") from e
+        return self._told(status, answer)
+
+    def _answer(
+        self, method: str, target: str, data: str | None, patience: float
+    ) -> tuple[int, bytes]:
+        self._connection.wait_for(patience)
+        self._connection.request(method, target, data)
+        response = self._connection.getresponse()
+        return response.status, response.read()
+
+    def _told(self, status: int, answer: bytes) -> dict[str, Any]:
+        told: object
+        try:
+            told = json.loads(answer)
+        except (ValueError, RecursionError):
+            told = None
+        if status == 200 and is_state(told):
+            assert isinstance(told, dict)
+            return told
+        if status != 200 and isinstance(told, dict) and isinstance(told.get("error"), str):
+            raise RefusedError(f"{self._project}: {one_line(told['error'])}")
+        said = quoted(answer.decode("utf-8", "backslashreplace")) if answer else "nothing"
+        raise self._refused(
+            f"answers with status {status} what means nothing here: {said}. "
+            "Is it of another version of procession?"
+        )
+
+    # --- why it failed -----------------------------------------------------------------------
+
+    @property
+    def _project(self) -> str:
+        return one_line(self.about.project)
+
+    def _refused(self, what: str) -> RefusedError:
+        return RefusedError(f"{self._project}: its supervisor ({self.about.pid}) {what}")
+
+    def _silent(self, patience: float) -> str:
+        said = f"does not answer within {patience:g} s"
+        if _is_stopped(self.about.pid):
+            return f"{said}: it was stopped by a signal. `kill -CONT {self.about.pid}` has it go on"
+        return f"{said}. {self._by_hand}, `kill -KILL {self.about.pid}` at once"
+
+    @property
+    def _by_hand(self) -> str:
+        return f"`kill {self.about.pid}` ends the project gracefully"
+
+    def _lost(self, e: Exception) -> ProcessionError:
+        """There is no connection, or it broke: the project has ended, or else what this means."""
+        until = time.monotonic() + ENDS_WITHIN
+        while self.is_alive:
+            if time.monotonic() >= until:
+                return self._refused(self._deaf(e))
+            time.sleep(PAUSE)
+        return NotRunningError(f"{self._project}: it has ended")
+
+    def _deaf(self, e: Exception) -> str:
+        path = one_line(self._path)
+        if isinstance(e, FileNotFoundError):
+            return f"lives, but its socket {path} is gone: it cannot be asked. {self._by_hand}"
+        if isinstance(e, ConnectionRefusedError):
+            return f"lives, but nobody listens at {path}: it cannot be asked. {self._by_hand}"
+        if isinstance(e, BlockingIOError):
+            return "does not let us in: too many wait for that. Try again"
+        if isinstance(e, ConnectionError | http.client.IncompleteRead):
+            return "hangs up: are too many connected? Try again"
+        assert isinstance(e, OSError)
+        return f"cannot be asked at {path}: {(e.strerror or str(e)).lower()}"
+
+
+def _is_stopped(pid: int) -> bool:
+    """By SIGSTOP and its like; False where that cannot be seen."""
+    if sys.platform != "linux":
+        return False
+    from procession.process import _linux
+
+    try:
+        return _linux.stat(pid).state in ("T", "t")
+    except (OSError, ValueError):
+        return False

@@ -48,6 +48,10 @@ class Door:
             self._claim.tell(about)
         except OSError as e:
             listening.close()
+            try:
+                self._claim.tell(about)  # it is to be seen all the same, and says why it is deaf
+            except OSError:
+                pass  # nothing can be written there, as is told
             return f"it cannot be steered from outside: {e.strerror or e}"
         self._socket = listening
         self._thread = threading.Thread(

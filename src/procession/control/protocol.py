@@ -17,6 +17,7 @@ An error is {"error": "in words"}, with status 400, 404, 405, 409 or 503.
 from __future__ import annotations
 
 from procession._record import Record
+from procession.core.view import Row
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ VERBS = ("start", "stop", "restart")
 LONGEST_WAIT = 30.0  # seconds that an answer is held back
 MOST_BODY = 64 << 10  # bytes of a request's body
 
+ROW_KEYS = frozenset(Row.__annotations__)
 ENDS = ("stopped", "completed", "failed", "skipped")
 
 
@@ -133,9 +135,14 @@ def _flag(body: bytes, key: str) -> bool:
     return bool(given.get(key, False))
 
 
-def row_json(row: Any) -> dict[str, object]:
-    """A `core.view.Row` as it goes over the wire."""
-    return dict(row.__dict__)
+def is_state(told: object) -> bool:
+    """Is this what is answered: replicas, with all that we know of in them, and their version?"""
+    if not isinstance(told, dict) or not isinstance(told.get("version"), int):
+        return False
+    rows = told.get("replicas")
+    return isinstance(rows, list) and all(
+        isinstance(row, dict) and row.keys() >= ROW_KEYS for row in rows
+    )
 
 
 def chosen(rows: Iterable[Mapping[str, Any]], names: Iterable[str]) -> list[Mapping[str, Any]]:

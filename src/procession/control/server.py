@@ -7,16 +7,18 @@ an answer, whatever the mode of the socket says: who connects is asked for at th
 from __future__ import annotations
 
 import errno
+import io
 import json
 import os
 import socket
 import socketserver
-import struct
 import sys
 import threading
+import time
 from http.server import BaseHTTPRequestHandler
 
 from procession.control import protocol
+from procession.control.peers import pid_of, uid_of
 from procession.control.protocol import BadRequestError
 
 assert sys.platform != "win32", "unix sockets"
@@ -46,7 +48,10 @@ if TYPE_CHECKING:
 
 
 MOST_AT_ONCE = 64  # connections
-PATIENCE = 60.0  # seconds a connection may be silent
+PATIENCE = 60.0  # seconds a connection may be silent between two requests
+WHOLE_WITHIN = 10.0  # seconds for all of a request, from its first byte; as many for its answer
+SILENT = 0.5  # seconds without a whole request after which a connection makes room for another
+ROOM_WITHIN = 2.0  # seconds that a new one waits for room
 LAST_ANSWERS = 0.5  # seconds for the answers under way when the project has ended
 # What accept(2) says of a lack that passes, or of one who hung up meanwhile.
 _PASSES = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS, errno.ECONNABORTED)
@@ -67,6 +72,7 @@ class Server(socketserver.ThreadingMixIn, socketserver.BaseServer):
         self.about = about
         self._room = threading.BoundedSemaphore(MOST_AT_ONCE)
         self._open: set[socket.socket] = set()
+        self._silent: dict[socket.socket, float] = {}  # since when, the longest first
         self._lock = threading.Condition()
         self._answering = 0
         self._ended = threading.Event()
@@ -83,18 +89,42 @@ class Server(socketserver.ThreadingMixIn, socketserver.BaseServer):
                     raise
                 self._ended.wait(RESPITE)  # the one who connects is still in the queue
                 continue
-            if closing() or not _may_ask(connection) or not self._room.acquire(timeout=1.0):
+            if closing() or not _may_ask(connection) or not self._has_room(closing):
                 connection.close()
                 continue
             with self._lock:
                 self._open.add(connection)
-            connection.settimeout(PATIENCE)
-            self.process_request(connection, "")
+                self._silent[connection] = time.monotonic()
+            try:
+                self.process_request(connection, "")
+            except RuntimeError:  # no thread can be started, for now
+                self.shutdown_request(connection)
+                self._ended.wait(RESPITE)
+
+    def _has_room(self, closing: Callable[[], bool]) -> bool:
+        """For one more connection, if need be in the place of one that asks nothing."""
+        if self._room.acquire(blocking=False):
+            return True
+        until = time.monotonic() + ROOM_WITHIN
+        while not closing() and time.monotonic() < until:
+            self._drop_the_silent()
+            if self._room.acquire(timeout=RESPITE):
+                return True
+        return False
+
+    def _drop_the_silent(self) -> None:
+        """Hang up on who has asked nothing for the longest time, if that is long."""
+        with self._lock:
+            connection, since = next(iter(self._silent.items()), (None, 0.0))
+            if connection is not None and time.monotonic() - since >= SILENT:
+                del self._silent[connection]
+                _hang_up(connection)  # its thread reads the end, and gives the room back
 
     def shutdown_request(self, request: Any) -> None:
         """As its base says: called once for each connection, in its thread."""
         with self._lock:
             self._open.discard(request)
+            self._silent.pop(request, None)
         try:
             request.shutdown(socket.SHUT_WR)
         except OSError:
@@ -102,10 +132,18 @@ class Server(socketserver.ThreadingMixIn, socketserver.BaseServer):
         request.close()
         self._room.release()
 
-    def answers(self, by: int) -> None:
-        """So many more answers are being made."""
+    def begins_answer(self, connection: socket.socket) -> bool:
+        """A whole request is there; False: too late, and nothing may come of it."""
         with self._lock:
-            self._answering += by
+            if self._silent.pop(connection, None) is None:
+                return False
+            self._answering += 1
+        return True
+
+    def ends_answer(self, connection: socket.socket) -> None:
+        with self._lock:
+            self._silent[connection] = time.monotonic()
+            self._answering -= 1
             self._lock.notify_all()
 
     def end(self) -> None:
@@ -114,10 +152,7 @@ class Server(socketserver.ThreadingMixIn, socketserver.BaseServer):
         with self._lock:
             self._lock.wait_for(lambda: not self._answering, LAST_ANSWERS)
             for connection in self._open:
-                try:
-                    connection.shutdown(socket.SHUT_RDWR)
-                except OSError:
-                    pass  # it is gone already
+                _hang_up(connection)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A connection that breaks is its owner's affair; a mistake of ours is to be seen."""
@@ -125,29 +160,42 @@ class Server(socketserver.ThreadingMixIn, socketserver.BaseServer):
             super().handle_error(request, client_address)
 
 
+def _hang_up(connection: socket.socket) -> None:
+    try:
+        connection.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        pass  # it is gone already
+
+
 def _may_ask(connection: socket.socket) -> bool:
-    return _uid_of(connection) in (os.geteuid(), 0)
+    return uid_of(connection) in (os.geteuid(), 0)
 
 
-def _uid_of(connection: socket.socket) -> int | None:
-    """Of the process that connected; None: the system does not say."""
-    if sys.platform == "linux":
-        size = struct.calcsize("3i")  # struct ucred: pid, uid, gid (unix(7))
-        data = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size)
-        uid: int = struct.unpack("3i", data)[1]
-        return uid
-    # LOCAL_PEERCRED of the BSDs and macOS: struct xucred, version then uid (unix(4))
-    data = connection.getsockopt(0, 1, 76)
-    version, uid = struct.unpack_from("II", data)
-    return uid if version == 0 else None
+class _Request(io.RawIOBase):
+    """What a connection sends, each whole request bounded by the clock and not each byte of it: who
+    sends one a second keeps nobody out for long."""
 
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+        self._until: float | None = None
 
-def _pid_of(connection: socket.socket) -> int | None:
-    if sys.platform == "linux":
-        data = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
-        pid: int = struct.unpack("3i", data)[0]
-        return pid
-    return None
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Raises TimeoutError past the bound."""
+        left = PATIENCE if self._until is None else self._until - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        self._connection.settimeout(left)
+        size = self._connection.recv_into(buffer)
+        if self._until is None:
+            self._until = time.monotonic() + WHOLE_WITHIN
+        return size
+
+    def is_whole(self) -> None:
+        """What is read next is another request."""
+        self._until = None
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -162,25 +210,42 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         self._answer()
 
-    def _answer(self) -> None:
-        self.server.answers(1)
-        try:
-            self._answer_it()
-        finally:
-            self.server.answers(-1)
+    def setup(self) -> None:
+        """As its base says."""
+        super().setup()
+        self.rfile.close()
+        self._request = _Request(self.connection)
+        self.rfile = io.BufferedReader(self._request)
 
-    def _answer_it(self) -> None:
-        status: int
-        told: dict[str, object]
+    def _answer(self) -> None:
+        wrong: BadRequestError | None = None
+        body = b""
         try:
-            status, told = 200, self._told(protocol.parse(self.command, self.path, self._body()))
+            body = self._body()
         except BadRequestError as e:
-            status, told = e.status, {"error": str(e)}
+            wrong = e
+        if not self.server.begins_answer(self.connection):
+            self.close_connection = True
+            return
+        try:
+            self._send(*self._answer_to(body, wrong))
+        finally:
+            self._request.is_whole()
+            self.server.ends_answer(self.connection)
+
+    def _answer_to(
+        self, body: bytes, wrong: BadRequestError | None
+    ) -> tuple[int, dict[str, object]]:
+        try:
+            if wrong is not None:
+                raise wrong
+            return 200, self._told(protocol.parse(self.command, self.path, body))
+        except BadRequestError as e:
+            return e.status, {"error": str(e)}
         except LookupError as e:
-            status, told = 503, {"error": str(e.args[0]) if e.args else "it has ended"}
+            return 503, {"error": str(e.args[0]) if e.args else "it has ended"}
         except TimeoutError:
-            status, told = 503, {"error": "the supervisor does not answer"}
-        self._send(status, told)
+            return 503, {"error": "the supervisor does not answer"}
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
         """For http.server, which says it of what is no HTTP: in our form, and hangs up."""
@@ -189,6 +254,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _send(self, status: int, told: dict[str, object]) -> None:
         data = json.dumps(told, separators=(",", ":")).encode()
+        self.connection.settimeout(WHOLE_WITHIN)  # for all of it: the time of sendall is total
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(data)))
@@ -205,7 +271,11 @@ class _Handler(BaseHTTPRequestHandler):
             raise BadRequestError(
                 400, f"a body has at most {protocol.MOST_BODY} bytes, told before it"
             )
-        return self.rfile.read(size)
+        body = self.rfile.read(size)
+        if len(body) < size:  # half a wish is none
+            self.close_connection = True
+            raise BadRequestError(400, f"the body ended after {len(body)} of {size} bytes")
+        return body
 
     def _told(self, request: protocol.Request) -> dict[str, object]:
         supervisor = self.server.supervisor
@@ -239,7 +309,7 @@ class _Handler(BaseHTTPRequestHandler):
         return {"version": version, "stopping": stopping, "replicas": rows}
 
     def _who(self) -> str:
-        pid = _pid_of(self.connection)
+        pid = pid_of(self.connection)
         return "asked for" if pid is None else f"asked for by process {pid}"
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name is http.server's
