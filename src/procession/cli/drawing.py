@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from procession.core.graph import edges_of, waves
+from procession.core.parts import seconds
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def _label(task: Task) -> str:
 def _condition(need: Dependency) -> str:
     words = need.condition
     if need.timeout is not None:
-        words += f" within {need.timeout:g} s"
+        words += f" within {seconds(need.timeout)}"
     return f"{words}, restarts with it" if need.restart else words
 
 

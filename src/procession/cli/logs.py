@@ -7,7 +7,7 @@ import sys
 import time
 
 from procession.app import wants_color
-from procession.cli.running import connect, none_of, parser_for, told_failure
+from procession.cli.running import EXIT, connect, none_of, parser_for, told_failure
 from procession.control.protocol import chosen
 from procession.errors import HostError, ProcessionError
 from procession.logs.files import LogFolder
@@ -29,9 +29,16 @@ END_AFTER = 2.0  # seconds without news after which it is asked whether the proj
 
 def main(words: Sequence[str]) -> int:
     said = "Print what tasks wrote, each line behind the name of its replica."
-    parser = parser_for("logs", said, short=False)
+    parser = parser_for(
+        "logs", said, f"-f follows, as tail(1) has it: the file is --file. {EXIT}", short=False
+    )
     parser.add_argument("names", nargs="*", metavar="TASK", help="just these; all without any")
-    parser.add_argument("-f", "--follow", action="store_true", help="go on with what comes")
+    parser.add_argument(
+        "-f",
+        "--follow",
+        action="store_true",
+        help="go on with what comes (elsewhere -f is the file)",
+    )
     parser.add_argument(
         "-n",
         "--lines",

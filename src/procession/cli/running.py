@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 
 from procession.cli.parser import Parser
-from procession.errors import HostError, ProcessionError, UsageError
+from procession.errors import HostError, ProcessionError, UsageError, one_line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
+    from procession.control.address import About
     from procession.control.client import Client
 
+BEGINS_WITHIN = 10.0  # seconds from when a project is claimed until it can be asked
+PAUSE = 0.05  # seconds between two looks for that
 NOT_RUNNING = 3  # exit status, as init scripts say "program is not running" (LSB)
 EXIT = (
     "Exit status: 0; 1 where it did not come true; 2 for a mistake; 3 where no such project runs."
@@ -67,46 +71,82 @@ class NotRunningHereError(ProcessionError):
     """No running project is meant by what was said."""
 
 
+class NotYetError(HostError):
+    """Somebody has claimed the project that is meant, and cannot be asked."""
+
+
 if sys.platform == "win32":
 
-    def connect(file: str | None, project: str | None) -> Client:
+    def connect(file: str | None, project: str | None, patience: float = BEGINS_WITHIN) -> Client:
         raise not_here()
 
 else:
 
-    def connect(file: str | None, project: str | None) -> Client:
-        """To the running project that is meant.
+    def connect(file: str | None, project: str | None, patience: float = BEGINS_WITHIN) -> Client:
+        """To the running project that is meant; waits so many seconds for one that begins.
 
-        Raises NotRunningHereError where none is, UsageError where it cannot be told which.
+        Raises NotRunningHereError where none is, UsageError where it cannot be told which,
+        NotYetError for one that still cannot be asked.
         """
-        from procession.control.address import running, runtime_folder
+        from procession.control.address import claimed, running, runtime_folder
         from procession.control.client import Client
 
-        try:
-            found = running(runtime_folder(os.environ, make=False))
-        except HostError:
-            found = []  # nothing ever ran
-        wanted, words = found, ""
-        if project is not None:
-            wanted = [one for one in found if one[1].project == project]
-            words = f"no project called {project} runs"
+        path = None
         if file is not None or project is None:
             path = os.path.realpath(file if file is not None else _here())
             if file is not None and not os.path.exists(path):
-                raise UsageError(file, "there is no such file")
-            wanted = [one for one in wanted if one[1].file == path]
-            words = words or f"{path}: it does not run"
+                raise UsageError(one_line(file), "there is no such file")
+
+        def meant(found: list[tuple[str, About]]) -> list[tuple[str, About]]:
+            return [
+                one
+                for one in found
+                if project in (None, one[1].project) and path in (None, one[1].file)
+            ]
+
+        try:
+            runtime = runtime_folder(os.environ, make=False)
+        except HostError:
+            raise _not_running(path, project, []) from None  # nothing ever ran
+        until = time.monotonic() + patience
+        while True:
+            # in this order: what begins between the two looks is found by the next ones
+            coming = meant(claimed(runtime))
+            found = running(runtime)
+            if (wanted := meant(found)) or not coming:
+                break
+            if time.monotonic() >= until:
+                raise _not_yet(coming[0][1])
+            time.sleep(PAUSE)
         if not wanted:
-            others = ", ".join(sorted({one[1].project for one in found}))
-            raise NotRunningHereError(words + (f"; what runs is {others}" if others else ""))
+            raise _not_running(path, project, [about.project for _, about in found])
         if len(wanted) > 1:
             names = ", ".join(
-                f"{about.project} (supervisor {about.pid}, {about.file})" for _, about in wanted
+                one_line(f"{about.project} (supervisor {about.pid}, {about.file})")
+                for _, about in wanted
             )
             raise UsageError(
                 "which project?", f"several are meant: {names}", "", "Name one by -p and -f"
             )
         return Client(*wanted[0])
+
+    def _not_running(
+        path: str | None, project: str | None, others: Sequence[str]
+    ) -> NotRunningHereError:
+        if project is not None:
+            words = f"no project called {project} runs"
+        else:
+            words = f"{path}: it does not run"
+        names = ", ".join(sorted(set(others)))
+        return NotRunningHereError(one_line(words + (f"; what runs is {names}" if names else "")))
+
+    def _not_yet(about: About) -> NotYetError:
+        return NotYetError(
+            one_line(about.project),
+            f"process {about.pid} has claimed it, and cannot be asked yet",
+            "",
+            "It still begins or ends, or could not open its socket: its log says so",
+        )
 
     def _here() -> str:
         from procession.app import current_folder
@@ -130,4 +170,6 @@ def told_failure(e: ProcessionError) -> int:
 def none_of(name: str, rows: Sequence[object]) -> UsageError:
     """Nothing of this project has that name."""
     names = sorted({str(row["task"]) for row in rows if isinstance(row, dict)})
-    return UsageError(name, "no task or replica of this project is called so", ", ".join(names))
+    return UsageError(
+        one_line(name), "no task or replica of this project is called so", ", ".join(names)
+    )

@@ -8,6 +8,7 @@ import time
 from procession.cli.printing import print_out
 from procession.cli.running import (
     NotRunningHereError,
+    NotYetError,
     connect,
     none_of,
     parser_for,
@@ -16,6 +17,7 @@ from procession.cli.running import (
 )
 from procession.control import goals
 from procession.control.protocol import LONGEST_WAIT, chosen
+from procession.core.parts import seconds as span
 from procession.errors import ProcessionError, one_line
 
 TYPE_CHECKING = False
@@ -119,31 +121,37 @@ def wait(words: Sequence[str]) -> int:
             if goal is goals.ready and not given.names:
                 asked = goals.meant(asked)
             wanted: dict[str, Goal] = {str(row["name"]): goal for row in asked}
-            patience = given.timeout
-            if patience is not None:
-                patience = max(0.0, patience - (time.monotonic() - began))
-            return _await(client, wanted, patience)
+            return _await(client, wanted, given.timeout, began)
         finally:
             client.close()
+    except NotYetError as e:
+        status = told_failure(e)
+        return status if given.timeout is None else TIMED_OUT
     except ProcessionError as e:
         return told_failure(e)
 
 
 def _connect_in_time(file: str | None, project: str | None, patience: float | None) -> Client:
     """`procession up &` in a script has not begun yet when the next line asks."""
-    until = time.monotonic() + (patience or 0.0)
+    if patience is None:
+        return connect(file, project)
+    until = time.monotonic() + patience
     while True:
         try:
-            return connect(file, project)
+            return connect(file, project, max(0.0, until - time.monotonic()))
         except NotRunningHereError:
             if time.monotonic() >= until:
                 raise
         time.sleep(PAUSE)
 
 
-def _await(client: Client, wanted: dict[str, Goal], patience: float | None) -> int:
-    """Tell each verdict as it is made; the exit status."""
-    until = None if patience is None else time.monotonic() + patience
+def _await(
+    client: Client, wanted: dict[str, Goal], patience: float | None, began: float | None = None
+) -> int:
+    """Tell each verdict as it is made, for so many seconds since it `began` (None: now); the exit
+    status."""
+    began = time.monotonic() if began is None else began
+    until = None if patience is None else began + patience
     version: int | None = None
     good = True
     while True:
@@ -158,11 +166,10 @@ def _await(client: Client, wanted: dict[str, Goal], patience: float | None) -> i
                 print_out(f"{one_line(verdict[1])}\n")
         if not wanted:
             return 0 if good else 1
-        if until is not None and time.monotonic() >= until:
-            names = ", ".join(wanted)
-            sys.stderr.write(
-                f"procession: after {patience:g} s there is no end of it for {names}\n"
-            )
+        if patience is not None and until is not None and time.monotonic() >= until:
+            names = one_line(", ".join(wanted))
+            late = span(patience)
+            sys.stderr.write(f"procession: after {late} there is no end of it for {names}\n")
             return TIMED_OUT
         time.sleep(PAUSE)
 
@@ -196,15 +203,14 @@ def _await_end(client: Client, patience: float | None) -> int:
     version: int | None = None
     while client.is_alive:
         left = 1.0 if until is None else min(1.0, until - time.monotonic())
-        if left <= 0:
-            sys.stderr.write(
-                f"procession: {client.about.project} has not ended after {patience:g} s\n"
-            )
+        if patience is not None and left <= 0:
+            name, late = one_line(client.about.project), span(patience)
+            sys.stderr.write(f"procession: {name} has not ended after {late}\n")
             return TIMED_OUT
         try:
             version = client.replicas(version, left)["version"]
         except NotRunningError:
             pass  # it closes its door a moment before it ends
         time.sleep(PAUSE)
-    print_out(f"{client.about.project} has ended\n")
+    print_out(f"{one_line(client.about.project)} has ended\n")
     return 0

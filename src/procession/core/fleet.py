@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from procession.core import events as ev
 from procession.core.actions import Action, Finish, SetTimer, StopBegan
+from procession.core.parts import seconds
 from procession.core.restart import is_drawn
 from procession.core.states import (
     Backoff,
@@ -250,7 +251,8 @@ class Fleet:
 
     def _time_is_up(self, now: float, actions: list[Action]) -> None:
         if self.stopping and not self.forced:
-            reason = f"the stop took longer than {self._project.stop_timeout:g} s"
+            assert self._project.stop_timeout is not None
+            reason = f"the stop took longer than {seconds(self._project.stop_timeout)}"
             self._stop_all(reason, 0, now, actions, forced=True)
 
 

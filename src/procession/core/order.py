@@ -10,6 +10,7 @@ from itertools import islice
 
 from procession.core import events as ev
 from procession.core import graph
+from procession.core.parts import seconds
 from procession.core.states import (
     Completed,
     Failed,
@@ -344,5 +345,5 @@ def _why_never(s: ReplicaState) -> tuple[str, tuple[str, ...]]:
 def _limit(dependency: Dependency, since: float) -> ev.Limit:
     assert dependency.timeout is not None
     late = _LATE_WORDS[dependency.condition]
-    words = f"{dependency.task} {late} within {dependency.timeout:g} s"
+    words = f"{dependency.task} {late} within {seconds(dependency.timeout)}"
     return ev.Limit(dependency.task, since, dependency.timeout, words)

@@ -14,6 +14,9 @@ from procession.core.actions import (
 )
 from procession.core.states import ReplicaState, Stopping
 
+_READABLE = 1000.0  # seconds; more are told in larger units
+_YEAR = 365.25  # days
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,18 +63,25 @@ def moves(s: ReplicaState, rung: int, move: stop.Move | None) -> list[Action]:
 
 
 def seconds(value: float) -> str:
-    return f"{value:g} s"
+    """As it was said, where that can be read: `2.5 s`, `90 s`; `2 h` for 7200."""
+    return f"{value:g} s" if value < _READABLE else duration(value)
 
 
 def duration(value: float) -> str:
-    """`0.3 s`, `42 s`, `12 min`, `3 h 20 min`: as exact as somebody wants to know it."""
+    """`0.3 s`, `42 s`, `12 min`, `3 h 20 min`, `5 days`, `91 years`: as exact as somebody wants to
+    know it."""
     if value < 59.5:
         return f"{value:.1f} s" if value < 9.95 else f"{value:.0f} s"
     minutes = int(value / 60 + 0.5)
     if minutes < 60:
         return f"{minutes} min"
     hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+    if hours < 48:
+        return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+    days, hours = divmod(hours, 24)
+    if days < 10:
+        return f"{days} days {hours} h" if hours else f"{days} days"
+    return f"{days} days" if days < 2 * _YEAR else f"{days / _YEAR:.0f} years"
 
 
 def processes(count: int) -> str:
