@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -147,7 +148,7 @@ def test_wait_for_the_end_tells_how_it_was(project: Project, hand: Hand) -> None
     )
     up_and_ready(project, hand)
     said = hand.run("wait", "--for", "exit", "--timeout", "0.2", "good", status=124)
-    assert "after 0.2 s" in said.stderr or "good" in said.stderr
+    assert said.stderr == "procession: after 0.2 s there is no end of it for good\n"
     open(good, "w").close()
     assert "good completed" in hand.run("wait", "--for", "exit", "good").stdout
     open(bad, "w").close()
@@ -164,6 +165,12 @@ def test_mistakes_are_one_line_and_move_nothing(project: Project, hand: Hand) ->
     assert said.count("\n") == 1
     assert "wen: no task or replica" in said
     assert hand.rows()["web"]["state"] == "running"
+    for verb in ("ps", "why", "logs", "stop", "wait"):
+        said = hand.run(verb, "wen\x1b[31m\n", status=2).stderr
+        assert said.startswith(r"procession: wen\x1b[31m\n: no task or replica")
+        assert said.count("\n") == 1
+    assert r"no project called \x1b runs" in hand.run("ps", "-p", "\x1b", status=3).stderr
+    assert r"\x1b: there is no such file" in hand.run("ps", "-f", "\x1b", status=2).stderr
     said = hand.run("ps", "-p", "nothing", status=3).stderr
     assert "no project called nothing runs; what runs is" in said
     assert hand.run("ps", "-p", "demo", "--json", cwd=Path("/")).stdout != "[]\n"
@@ -186,6 +193,47 @@ def test_a_project_runs_once_under_one_name(project: Project, hand: Hand) -> Non
     assert other.status() == 0
     assert first.stop() == 0
     project.stage.gone()
+
+
+def test_a_project_whose_lock_was_deleted_still_runs_once(project: Project, hand: Hand) -> None:
+    project.tasks({"web": actor("obedient", "web")})
+    up = up_and_ready(project, hand)
+    supervisor = project.stage.ready("web")[0].parent
+    os.unlink(folder_of(supervisor) / "lock")
+    second = project.start()
+    assert second.status() == 1
+    assert f"demo: it is running already (supervisor {supervisor})" in second.err
+    assert hand.rows()["web"]["state"] == "running"
+    assert hand.run("down").stdout == "demo has ended\n"
+    assert up.status() == 0
+    project.stage.gone()
+
+
+def test_a_project_whose_socket_was_deleted_is_not_said_to_have_ended(
+    project: Project, hand: Hand
+) -> None:
+    project.tasks({"web": actor("obedient", "web")})
+    up = up_and_ready(project, hand)
+    supervisor = project.stage.ready("web")[0].parent
+    os.unlink(folder_of(supervisor) / "control.sock")
+    for verb in (("ps",), ("down",), ("stop", "web")):
+        said = hand.run(*verb, status=1).stderr
+        assert re.search(rf"its supervisor \({supervisor}\) lives, but its socket .* is gone", said)
+        assert f"`kill {supervisor}` ends the project gracefully" in said
+    os.kill(supervisor, signal.SIGTERM)
+    assert up.status() == 0
+    project.stage.gone()
+
+
+def folder_of(supervisor: int) -> Path:
+    """Where the project of this supervisor is found."""
+    runtime = Path(os.environ["XDG_RUNTIME_DIR"]) / "procession"
+    (found,) = (
+        about.parent
+        for about in runtime.glob("*/about.json")
+        if json.loads(about.read_text())["pid"] == supervisor
+    )
+    return found
 
 
 def test_what_a_killed_supervisor_left_is_no_hindrance(project: Project, hand: Hand) -> None:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+import shutil
+import socket
 import stat
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,6 +17,7 @@ import pytest
 from procession.control.address import (
     About,
     claim,
+    claimed,
     is_alive,
     key_of,
     running,
@@ -93,6 +98,58 @@ def test_a_lock_that_was_taken_away_in_between_is_no_claim(
     assert is_alive(held.folder)
     held.release()
     tmp_path.mkdir()
+
+
+@pytest.mark.quick
+def test_a_deleted_lock_is_no_end_while_somebody_listens(short: str) -> None:
+    held = claim(short, "/f", "shop")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listening:
+        listening.bind(held.socket_path)
+        listening.listen()
+        held.tell(ABOUT)
+        os.unlink(os.path.join(held.folder, "lock"))
+        assert is_alive(held.folder)
+        assert running(short) == [(held.folder, ABOUT)]
+        with pytest.raises(AlreadyRunningError, match=rf"shop.*supervisor {os.getpid()}"):
+            claim(short, "/f", "shop")
+        assert is_alive(held.folder)
+        assert sorted(os.listdir(held.folder)) == ["about.json", "control.sock"]
+    assert not is_alive(held.folder)  # the file is there, and nobody behind it
+    held.release()
+    assert not os.path.exists(short)
+
+
+def test_who_lost_its_folder_takes_nothing_of_the_next_one(short: str) -> None:
+    first = claim(short, "/f", "shop")
+    shutil.rmtree(first.folder)
+    second = claim(short, "/f", "shop")
+    second.tell(ABOUT)
+    first.release()
+    assert running(short) == [(second.folder, ABOUT)]
+    second.release()
+
+
+@pytest.mark.quick
+def test_a_project_that_begins_is_known_before_it_can_be_asked(short: str) -> None:
+    assert claimed(short) == []
+    held = claim(short, "/srv/\udcff\n.yaml", "shop")
+    (found,) = claimed(short)
+    assert found[0] == held.folder
+    assert (found[1].project, found[1].file) == ("shop", "/srv/\udcff\n.yaml")
+    assert found[1].pid == os.getpid()
+    held.tell(ABOUT)
+    assert claimed(short) == []
+    assert running(short) == [(held.folder, ABOUT)]
+    held.release()
+    assert claimed(short) == []
+
+
+@pytest.fixture
+def short() -> Iterator[str]:
+    """A runtime folder whose path leaves room for a socket's."""
+    folder = tempfile.mkdtemp()
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.mark.quick

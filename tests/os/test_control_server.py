@@ -6,6 +6,7 @@ import errno
 import http.client
 import json
 import os
+import select
 import socket
 import stat
 import tempfile
@@ -16,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from procession.control import server as servers
 from procession.control.address import About, claim
 from procession.control.client import Client, NotRunningError, RefusedError
 from procession.control.door import Door
@@ -170,6 +172,89 @@ def test_those_who_hang_up_and_those_who_say_nothing_hold_up_nobody(stage: Stage
     assert stage.client().replicas()["version"] == 0
     for connection in silent:
         connection.close()
+
+
+def test_who_asks_takes_the_place_of_who_has_been_silent_the_longest(stage: Stage) -> None:
+    first = stage.client()
+    first.replicas()
+    silent = [stage.raw() for _ in range(MOST_AT_ONCE - 1)]
+    assert stage.client().replicas()["version"] == 0
+    half = [stage.raw() for _ in range(MOST_AT_ONCE)]  # in the places of all those
+    for connection in half:
+        connection.sendall(b"GET /v1/project HTTP/1.1\r\nHos")
+    for connection in silent:
+        assert connection.recv(1) == b""
+    asker = stage.client()
+    assert asker.replicas()["version"] == 0
+    assert half[0].recv(1) == b""
+    assert first.wish("stop", "db")["version"] == 0  # it was dropped, and comes again
+    assert len(stage.supervisor.wishes) == 1
+    for connection in (*silent, *half):
+        connection.close()
+
+
+def test_an_answer_that_is_held_back_gives_its_place_to_nobody(stage: Stage) -> None:
+    waiter = stage.client()
+    told: list[int] = []
+    thread = threading.Thread(target=lambda: told.append(waiter.replicas(0, 30.0)["version"]))
+    thread.start()
+    assert stage.supervisor.asked.acquire(timeout=WITHIN)
+    silent = [stage.raw() for _ in range(MOST_AT_ONCE - 1)]
+    assert stage.client().replicas()["version"] == 0
+    stage.supervisor.move()
+    thread.join(WITHIN)
+    assert told == [1]
+    for connection in silent:
+        connection.close()
+
+
+@pytest.mark.parametrize(
+    "start",
+    [b"", b"GET /v1/project HTTP/1.1\r\n", b"POST /v1/down HTTP/1.1\r\nContent-Length: 99\r\n\r\n"],
+)
+def test_a_request_is_bounded_as_a_whole(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, start: bytes
+) -> None:
+    """Who sends a byte now and then is not waited for any longer than who sends nothing."""
+    monkeypatch.setattr(servers, "WHOLE_WITHIN", 0.3)
+    with stage.raw() as connection:
+        connection.sendall(start)
+        began = time.monotonic()
+        try:
+            while not select.select([connection], [], [], 0.02)[0]:
+                assert time.monotonic() - began < WITHIN
+                connection.sendall(b"x")
+            assert connection.recv(1) == b""
+        except (BrokenPipeError, ConnectionResetError):
+            pass  # the same, while we were sending
+        assert time.monotonic() - began >= 0.25
+    assert stage.supervisor.wishes == []
+
+
+def test_half_a_wish_is_none(stage: Stage) -> None:
+    with stage.raw() as connection:
+        connection.sendall(b"POST /v1/down HTTP/1.1\r\nContent-Length: 15\r\n\r\n")
+        connection.shutdown(socket.SHUT_WR)
+        answer = http.client.HTTPResponse(connection)
+        answer.begin()
+        assert answer.status == 400
+        assert b"the body ended after 0 of 15 bytes" in answer.read()
+    assert stage.supervisor.wishes == []
+
+
+def test_a_lack_of_threads_does_not_shut_the_door(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, lacks = Server.process_request, [True]
+
+    def lacking(self: Server, request: object, address: object) -> None:
+        if lacks and lacks.pop():
+            raise RuntimeError("can't start new thread")
+        real(self, request, address)
+
+    monkeypatch.setattr(Server, "process_request", lacking)
+    assert stage.client().replicas()["version"] == 0
+    assert not lacks
 
 
 @pytest.mark.parametrize("lack", [errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ECONNABORTED])
