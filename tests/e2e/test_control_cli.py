@@ -236,6 +236,25 @@ def folder_of(supervisor: int) -> Path:
     return found
 
 
+def test_a_folder_whose_name_moves_the_cursor_moves_none(tmp_path: Path) -> None:
+    folder = tmp_path / "a\x1b[2Jb"
+    folder.mkdir()
+    project = Project(folder)
+    hand = Hand(project)
+    try:
+        project.tasks({"web": sh("exec sleep 60")})
+        up = up_and_ready(project, hand)
+        said = [hand.run(*words).stdout for words in (("ps", "--all"), ("why", "web"), ("down",))]
+        assert up.status() == 0
+        for text in (*said, up.out, up.err):
+            assert "\x1b" not in text
+        assert r"a\x1b[2Jb/procession.yaml" in said[0]
+        assert r"a\x1b[2Jb/logs" in said[1]
+        assert "logs: " in up.err + up.out
+    finally:
+        project.close()
+
+
 def test_what_a_killed_supervisor_left_is_no_hindrance(project: Project, hand: Hand) -> None:
     project.tasks({"web": actor("obedient", "web")})
     up = up_and_ready(project, hand)

@@ -108,7 +108,7 @@ else:
                 about.project,
                 str(about.pid),
                 duration(max(0.0, time.time() - about.since)),
-                about.file,
+                one_line(about.file),
             )
             for about in found
         ]

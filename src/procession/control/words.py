@@ -45,7 +45,7 @@ def told(row: Mapping[str, Any], logs: str | None) -> Iterator[str]:
     if lines:
         yield "  before:"
         yield from (f"    {one_line(line)}" for line in lines[-EVENTS:])
-    yield f"  output:   {os.path.join(logs, row['name'])}.log"
+    yield f"  output:   {one_line(os.path.join(logs, row['name']))}.log"
 
 
 def events(logs: str, replica: str) -> Iterator[str]:

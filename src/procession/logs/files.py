@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 
-from procession.errors import HostError
+from procession.errors import HostError, one_line
 from procession.logs.bounds import Bounds, Limits
 from procession.logs.earlier import clean, hold, release
 from procession.logs.sink import FLAGS, Sink
@@ -74,7 +74,7 @@ class LogFolder:
             _make_private(parent)
             path = _make_new(os.path.join(parent, f"{project}-{stamp}"))
         except OSError as e:
-            happened = f"{e.filename or parent} cannot be made: {e.strerror}"
+            happened = f"{one_line(e.filename or parent)} cannot be made: {e.strerror}"
             raise HostError("log folder", happened, "a place to write", _ELSEWHERE) from e
         note = _point_latest(parent, os.path.basename(path))
         bounds = None if limits is None else Bounds(limits, files)

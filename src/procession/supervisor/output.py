@@ -15,7 +15,7 @@ import time
 
 from procession.core.actions import Changed, HealthChanged, ReadyChanged
 from procession.core.view import tell, tell_check, worth_telling
-from procession.errors import HostError, UsageError
+from procession.errors import HostError, UsageError, one_line
 from procession.process import limits
 
 TYPE_CHECKING = False
@@ -103,7 +103,8 @@ class Output:
             if self._folder.note:
                 self.say(self._folder.note)
             if not self._quiet:  # before anything else: where to look later
-                self._said.insert(0, (time.time(), f"logs: {self._folder.path}", False, True))
+                where = f"logs: {one_line(self._folder.path)}"
+                self._said.insert(0, (time.time(), where, False, True))
         self._capture.start()
         if self._folder is not None:
             self._folder.write_through(self._capture.post)
