@@ -16,7 +16,7 @@ import pytest
 
 from procession.control import client as clients
 from procession.control.address import About, Claim, claim
-from procession.control.client import Client, NotRunningError, RefusedError
+from procession.control.client import Client, NotRunningError, RefusedError, SilentError
 from procession.control.protocol import LONGEST_WAIT, ROW_KEYS
 
 WITHIN = 10.0
@@ -150,6 +150,11 @@ def test_the_patience_is_of_what_is_asked(stage: Stage, monkeypatch: pytest.Monk
         stage.client.replicas()
     with pytest.raises(RefusedError, match=r"does not answer within 0\.3 s"):
         stage.client.replicas(0, 0.2)
+    monkeypatch.setattr(clients, "ANSWER_WITHIN", WITHIN)
+    monkeypatch.setattr(clients, "AT_LEAST", 0.2)
+    stage.client.hurry(0.1)
+    with pytest.raises(SilentError, match=r"does not answer within 0\.2 s"):
+        stage.client.replicas()
     assert time.monotonic() - began < LONGEST_WAIT / 2
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ import pytest
 from procession.cli import running as verbs
 from procession.cli import wishes
 from procession.cli.running import NotRunningHereError, NotYetError, connect
+from procession.control import client as clients
 from procession.control.address import About, Claim, claim
 
 
@@ -77,3 +79,16 @@ def test_the_wait_for_it_is_bounded(
         connect(None, "shop", 0.01)
     assert wishes.wait(["-p", "shop", "--timeout", "0.01"]) == 124
     assert "cannot be asked yet" in capsys.readouterr().err
+
+
+def test_no_verb_waits_longer_than_it_was_told_for_one_that_is_deaf(
+    shop: Claim, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(clients, "AT_LEAST", 0.05)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listening:
+        listening.bind(shop.socket_path)
+        listening.listen()
+        shop.tell(About("shop", "/f", os.getpid(), 0.0))
+        for verb, names in ((wishes.wait, []), (wishes.stop, ["web"]), (wishes.down, [])):
+            assert verb(["-p", "shop", "--timeout", "0.1", *names]) == 124
+            assert "does not answer within 0.1 s" in capsys.readouterr().err

@@ -7,6 +7,7 @@ import time
 
 from procession.cli.printing import print_out
 from procession.cli.running import (
+    BEGINS_WITHIN,
     NotRunningHereError,
     NotYetError,
     connect,
@@ -22,6 +23,7 @@ from procession.errors import ProcessionError, one_line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Sequence
 
     from procession.control.client import Client
@@ -58,7 +60,7 @@ def _wish(verb: str, words: Sequence[str]) -> int:
     )
     given = parser.parse_args(list(words))
     try:
-        client = connect(given.file, given.project)
+        client = _connected(given)
         try:
             rows = client.replicas()["replicas"]
             try:
@@ -75,7 +77,26 @@ def _wish(verb: str, words: Sequence[str]) -> int:
         finally:
             client.close()
     except ProcessionError as e:
-        return told_failure(e)
+        return _told(e, given.timeout)
+
+
+def _connected(given: argparse.Namespace, until: float | None = None) -> Client:
+    """To the project that is meant, with the patience that was said, which ends then."""
+    if given.timeout is None:
+        return connect(given.file, given.project)
+    left = given.timeout if until is None else max(0.0, until - time.monotonic())
+    client = connect(given.file, given.project, min(BEGINS_WITHIN, left))
+    client.hurry(given.timeout)
+    return client
+
+
+def _told(e: ProcessionError, patience: float | None) -> int:
+    """Say it; the exit status, of one who waits so many seconds."""
+    from procession.control.client import SilentError
+
+    status = told_failure(e)
+    late = patience is not None and isinstance(e, NotYetError | SilentError)
+    return TIMED_OUT if late else status
 
 
 def _await_wish(client: Client, verb: str, wanted: dict[str, Goal], patience: float | None) -> int:
@@ -111,7 +132,7 @@ def wait(words: Sequence[str]) -> int:
     goal = goals.ready if given.what == "ready" else goals.exited
     began = time.monotonic()
     try:
-        client = _connect_in_time(given.file, given.project, given.timeout)
+        client = _connect_in_time(given)
         try:
             rows = client.replicas()["replicas"]
             try:
@@ -124,21 +145,16 @@ def wait(words: Sequence[str]) -> int:
             return _await(client, wanted, given.timeout, began)
         finally:
             client.close()
-    except NotYetError as e:
-        status = told_failure(e)
-        return status if given.timeout is None else TIMED_OUT
     except ProcessionError as e:
-        return told_failure(e)
+        return _told(e, given.timeout)
 
 
-def _connect_in_time(file: str | None, project: str | None, patience: float | None) -> Client:
+def _connect_in_time(given: argparse.Namespace) -> Client:
     """`procession up &` in a script has not begun yet when the next line asks."""
-    if patience is None:
-        return connect(file, project)
-    until = time.monotonic() + patience
+    until = time.monotonic() + (given.timeout or 0.0)
     while True:
         try:
-            return connect(file, project, max(0.0, until - time.monotonic()))
+            return _connected(given, until)
         except NotRunningHereError:
             if time.monotonic() >= until:
                 raise
@@ -184,7 +200,7 @@ def down(words: Sequence[str]) -> int:
     )
     given = parser.parse_args(list(words))
     try:
-        client = connect(given.file, given.project)
+        client = _connected(given)
         try:
             client.down(force=given.force)
             if given.no_wait:
@@ -193,7 +209,7 @@ def down(words: Sequence[str]) -> int:
         finally:
             client.close()
     except ProcessionError as e:
-        return told_failure(e)
+        return _told(e, given.timeout)
 
 
 def _await_end(client: Client, patience: float | None) -> int:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 ANSWER_WITHIN = 10.0  # seconds beside those that were asked for
+AT_LEAST = 2.0  # seconds for an answer, whatever was asked for: who is busy is not silent
 ENDS_WITHIN = 2.0  # seconds from when a supervisor closes its door until it lets go of its lock
 PAUSE = 0.02  # seconds between two looks for that
 
@@ -29,6 +30,10 @@ class NotRunningError(ProcessionError):
 
 class RefusedError(ProcessionError):
     """The supervisor lives, and says no, or nothing that can be understood."""
+
+
+class SilentError(RefusedError):
+    """It lives, and does not answer in time."""
 
 
 class _Connection(http.client.HTTPConnection):
@@ -58,6 +63,12 @@ class Client:
         self._folder = folder
         self._path = os.path.join(folder, SOCKET)
         self._connection = _Connection(self._path)
+        self._most = LONGEST_WAIT
+
+    def hurry(self, patience: float | None) -> None:
+        """Whoever asks waits so many seconds at the most: for an answer too, but for `AT_LEAST`."""
+        if patience is not None:
+            self._most = max(AT_LEAST, patience)
 
     def close(self) -> None:
         self._connection.close()
@@ -65,8 +76,8 @@ class Client:
     def replicas(self, after: int | None = None, within: float = 0.0) -> dict[str, Any]:
         """`{"version", "stopping", "replicas"}`; held back as `protocol.Question` says.
 
-        Raises NotRunningError; RefusedError, also where what answers lives but says nothing, or
-        nothing that can be understood.
+        Raises NotRunningError; RefusedError, also where what lives says nothing that can be
+        understood; SilentError, which is one, where it says nothing.
         """
         if after is None:
             return self._ask("GET", "/v1/replicas")
@@ -96,7 +107,7 @@ class Client:
         held_back: float = 0.0,
     ) -> dict[str, Any]:
         data = None if body is None else json.dumps(body)
-        patience = ANSWER_WITHIN + held_back
+        patience = min(ANSWER_WITHIN, self._most) + held_back
         try:
             try:
                 status, answer = self._answer(method, target, data, patience)
@@ -106,7 +117,7 @@ class Client:
                 status, answer = self._answer(method, target, data, patience)
         except TimeoutError as e:
             self._connection.close()
-            raise self._refused(self._silent(patience)) from e
+            raise SilentError(str(self._refused(self._silent(patience)))) from e
         except (http.client.IncompleteRead, OSError) as e:
             self._connection.close()
             raise self._lost(e) from e
