@@ -77,7 +77,7 @@ def test_each_state_as_it_is_seen_from_outside(
         ("pair", 2),
     ]
     assert re.search("^waits for slow to be ready$", rows["waits"]["reason"])
-    assert re.search(r"exited with 7 .*the next run is due in 3600", rows["broken"]["reason"])
+    assert re.search(r"exited with 7 .*the next run is due in 1 h", rows["broken"]["reason"])
     assert rows["skipped"]["reason"].startswith("failed failed: exited with 8")
     for name in ("talks", "broken", "failed", "done"):
         assert 0 <= rows[name]["since"] < 60

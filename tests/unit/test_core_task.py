@@ -285,7 +285,9 @@ def test_run_over__the_policy_decides(code: int, policy: str, said: str) -> None
         (59.6, "1 min"),
         (3599.0, "1 h"),
         (3 * 3600 + 20 * 60, "3 h 20 min"),
-        (50 * 3600, "50 h"),
+        (47 * 3600 + 60, "47 h 1 min"),
+        (50 * 3600, "2 days 2 h"),
+        (2.88e9, "91 years"),
     ],
 )
 def test_run_over__says_how_long_the_run_was(seconds: float, words: str) -> None:
