@@ -21,6 +21,9 @@ from collections.abc import Callable, Mapping, Sequence
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
+_WHILE = 60.0  # seconds
+
+
 class Samples:
     """The figures of one case, one for each round, in the order of the rounds."""
 
@@ -72,13 +75,18 @@ def interleaved(
 ) -> dict[str, Samples]:
     """Run every case once a round, in an order shuffled anew; each returns its figure.
 
-    The first `warm_up` rounds are run and forgotten. Progress goes to standard error where that
-    is a terminal.
+    The first `warm_up` rounds are run and forgotten. Progress goes to standard error: each case
+    where that is a terminal, else a line for what has taken another while (`_WHILE`).
     """
+    told = began = time.monotonic()
     figures: dict[str, list[float]] = {name: [] for name in cases}
     order = list(cases)
     for number in range(-warm_up, rounds):
         random.shuffle(order)
+        now = time.monotonic()
+        if now - told > _WHILE and not sys.stderr.isatty():
+            told = now
+            print(f"round {number + 1} of {rounds}, after {now - began:.0f} s", file=sys.stderr)
         for name in order:
             _progress(f"round {max(0, number + 1)} of {rounds}: {name}")
             figure = cases[name]()
