@@ -16,6 +16,7 @@ from procession.logs.tame import is_wild, tame
 
 pytestmark = pytest.mark.quick
 RED, OFF = b"\x1b[31m", b"\x1b[0m"
+LOST = "\N{REPLACEMENT CHARACTER}".encode()
 
 
 @pytest.mark.parametrize(
@@ -36,6 +37,12 @@ RED, OFF = b"\x1b[31m", b"\x1b[0m"
         (RED + b"10%\r20%\n", RED + b"20%" + OFF + b"\n"),
         (b"ab\b\x07c\x0bd\x0ce\n", b"abcde\n"),
         (b"broken off \x1b[31\n", b"broken off \n"),
+        (b"a\xc2\x9b2Jb\xc2\x9b31mc\n", b"ab\x1b[31mc\x1b[0m\n"),
+        (b"\xc2\x9d0;a title\xc2\x9ctext\n", b"text\n"),
+        (b"\xc2\x9d0;\xc2\xa0title\x1b\\text\n", b"text\n"),
+        (b"\x1b]0;title\xc2\x9ctext\xc2\x90q data\x07\n", b"text\n"),
+        (b"next\xc2\x85line \xc2\x8dup \xc2\xa3 \xc2\xa0\n", b"nextline up \xc2\xa3 \xc2\xa0\n"),
+        (b"\xc2\x07\x9b2J\xc2\xc2\x9b\x9b\n", LOST + b"\x9b2J" + LOST + b"\x9b\n"),
         (b"caf\xc3\xa9 \x00 \xff\n", b"caf\xc3\xa9 \x00 \xff\n"),
     ],
 )
@@ -44,7 +51,10 @@ def test_colours_pass_and_nothing_else(written: bytes, shown: bytes) -> None:
 
 
 controls = st.sampled_from(
-    [RED, OFF, b"\x1b", b"[", b"]0;t", b"\x07", b"\r", b"\n", b"\b", b"x", b"31m", b"\x1b[2J", b" "]
+    [
+        *(RED, OFF, b"\xc2", b"\x9b", b"\xc2\x9b", b"\xc2\x9d", b"\xc2\x9c", b"\xc2\x85", b"\xa0"),
+        *(b"\x1b", b"[", b"]0;t", b"\x07", b"\r", b"\n", b"\b", b"x", b"31m", b"\x1b[2J", b" "),
+    ]
 )
 
 
@@ -76,7 +86,22 @@ def test_raw_passes_everything() -> None:
 
 
 @pytest.mark.parametrize(
-    "unit", [b"x", b"\r", b"\r\r", b"\x1b[3m", b"\x1b", b"\x1b]", b"\x1b[", b"\b", b"a\r"]
+    "unit",
+    [
+        b"x",
+        b"\r",
+        b"\r\r",
+        b"\x1b[3m",
+        b"\x1b",
+        b"\x1b]",
+        b"\x1b[",
+        b"\b",
+        b"a\r",
+        b"\xc2\x9d",
+        b"\xc2",
+        b"\xc2\x9b",
+        b"\xc2\xa0",
+    ],
 )
 def test_a_long_line_costs_what_its_length_does(unit: bytes) -> None:
     """In processor time against a line of an eighth of the length: quadratic would be 64 times."""
