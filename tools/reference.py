@@ -93,7 +93,8 @@ other is told in the [guide to files](guide-files.md).
 - **boolean**: `true` or `false` (YAML 1.2: `yes`, `no`, `on`, `off` are text).
 - **signal**: a name with or without `SIG`, or a number.
 - **text**: any scalar becomes text as it is written; `1.10` stays `1.10`.
-- **regular expression**: of Python's `re`, searched in bytes.
+- **regular expression**: of Python's `re`, looked for in text. One that could take for ever is
+  refused, see [readiness](guide-readiness.md#probes).
 """
 
 

@@ -43,6 +43,7 @@ def starts_after(project: Project, puppet: Puppet, check: Check, line: str, **ke
         ({"log": "^now ready$"}, "print('now ready', flush=True)"),
         ({"log": "^now ready$"}, "print('now ready', file=sys.stderr, flush=True)"),
         ({"log": "password: $"}, "print('password: ', end='', flush=True)"),
+        ({"log": "(x+x+)+y"}, "print('x' * 60_000 + '\\nxxy', flush=True)"),
         ({"file": "made"}, "touch('made')"),
         ({"unix": "sock"}, "listen('sock')"),
         ({"notify": True}, "notify.ready()"),

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import itertools
+import sys
+import time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from procession.spec import HttpProbe
-from procession.supervisor.probes.http import BODY, HEAD, Answer, BadAnswer, Target, judged
+from procession.supervisor.probes.http import ALL, BODY, HEAD, Answer, BadAnswer, Target, judged
 
 pytestmark = pytest.mark.quick
 
@@ -125,13 +127,67 @@ def test_an_answer_is_read_to_its_end(said: bytes, body: bytes) -> None:
         (b"SSH-2.0-OpenSSH\r\n", "no HTTP"),
         (b"HTTP/2 200\r\n\r\n", "no HTTP"),
         (b"HTTP/1.1 abc\r\n\r\n", "no HTTP"),
-        (b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * HEAD, "no HTTP"),
+        (b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * HEAD, "head is longer than 64 KiB"),
         (OK + b"Transfer-Encoding: chunked\r\n\r\nxyz\r\n", "no HTTP"),
     ],
 )
 def test_what_is_no_answer_is_told(said: bytes, words: str) -> None:
     with pytest.raises(BadAnswer, match=words):
         answer(said)
+
+
+def fed(answer: Answer, block: bytes, at_most: int) -> int:
+    """How much of the block, again and again, an answer takes until it has enough of it."""
+    for taken in range(0, at_most, len(block)):
+        try:
+            if answer.feed(block):
+                return taken
+        except BadAnswer:
+            return taken
+    raise AssertionError("it is never enough")
+
+
+def test_heads_and_trailers_without_end_are_bounded_together() -> None:
+    interim = b"HTTP/1.1 100 Continue\r\n\r\n"
+    assert fed(Answer(wants_body=False), interim * 10, 4 * HEAD) <= HEAD
+    chunked = Answer(wants_body=True)
+    assert not chunked.feed(OK + b"Transfer-Encoding: chunked\r\n\r\n0\r\n")
+    assert fed(chunked, b"a: b\r\n" * 10, 4 * HEAD) <= HEAD
+    few = answer(interim * 20 + OK + b"Transfer-Encoding: chunked\r\n\r\n0\r\na: b\r\n\r\n")
+    assert few.complete
+
+
+def test_what_is_between_chunks_is_bounded() -> None:
+    chunked = Answer(wants_body=True)
+    assert not chunked.feed(OK + b"Transfer-Encoding: chunked\r\n\r\n")
+    block = (b"1;" + b"x" * 60_000 + b"\r\n!\r\n") * 2
+    assert fed(chunked, block, 2 * ALL) <= ALL
+
+
+@pytest.mark.parametrize(
+    ("head", "unit"),
+    [
+        (b"Transfer-Encoding: chunked\r\n\r\n", b"1\r\nx\r\n"),
+        (b"\r\n", b"some text"),
+    ],
+)
+def test_an_answer_costs_what_its_length_does(head: bytes, unit: bytes) -> None:
+    """In processor time against an eighth of the length: quadratic would be 64 times."""
+
+    def cost(size: int) -> float:
+        best = float("inf")
+        for _ in range(3):
+            got = Answer(wants_body=True)
+            got.feed(OK + head)
+            block = unit * (size // len(unit))
+            began = time.process_time()
+            for at in range(0, len(block), 65536):
+                got.feed(block[at : at + 65536])
+            best = min(best, time.process_time() - began)
+        return best
+
+    least = 1 / 64 if sys.platform == "win32" else 0.0
+    assert cost(1 << 19) < 24 * max(cost(1 << 16), least) + 0.05
 
 
 def test_a_body_nobody_looks_at_is_not_waited_for() -> None:
@@ -209,3 +265,12 @@ def test_a_body_is_searched() -> None:
     got = answer(OK + b'Content-Length: 15\r\n\r\n{"db": "up ok"}')
     assert wrong(got, body='"db": "up') == ""
     assert wrong(got, body="^ok") == "answered 200, and `^ok` is not in what it said"
+
+
+@pytest.mark.timeout(20)
+def test_no_body_holds_us_up() -> None:
+    got = answer(OK + b"\r\n" + b"x" * BODY)
+    assert wrong(got, body="(x+x+)+y") == "answered 200, and `(x+x+)+y` is not in what it said"
+    assert wrong(got, body="(.*)(.*)(.*)y$") != ""
+    assert wrong(got, body="(x+x+)+$") == ""
+    assert "cannot be looked for" in wrong(got, body=r"(x+x+)+\1y")

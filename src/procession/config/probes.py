@@ -183,8 +183,16 @@ def regex(report: Report, node: Node, field: keys.Field, folder: str) -> str | N
     value = filled(report, node, expected)
     if value is None:
         return None
+    from procession.patterns.pattern import EndlessError, Pattern
+
     try:
-        re.compile(value)
+        Pattern(value)
+    except EndlessError as error:
+        what = (
+            f"{quoted(value)} could take for ever: {error}, and has repeats without a small bound"
+        )
+        report.bad(node, what, "one without the former, or with repeats such as `.{0,50}`")
+        return None
     except (re.error, OverflowError, RecursionError) as error:
         report.bad(node, f"{quoted(value)} cannot be read: {error}", expected)
         return None

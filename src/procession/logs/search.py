@@ -13,6 +13,8 @@ from __future__ import annotations
 
 import re
 
+from procession.patterns.pattern import Pattern
+
 LONGEST = 64 * 1024
 OVERLAP = 4 * 1024
 
@@ -21,28 +23,27 @@ class Sought:
     """One regular expression that is looked for, in any number of streams of one thread.
 
     `found` stays True until somebody sets it to False, in any thread; meanwhile nothing is
-    searched. Raises ValueError for a pattern that is none.
+    searched. Raises ValueError for a pattern that is none, or that could hold us up for ever.
     """
 
-    __slots__ = ("_regex", "found")
+    __slots__ = ("_pattern", "found")
 
     def __init__(self, pattern: str) -> None:
         try:
-            self._regex = re.compile(pattern)
-        except re.error as e:
+            self._pattern = Pattern(pattern)
+        except (re.error, OverflowError, RecursionError) as e:
             raise ValueError(f"{pattern!r} is no regular expression: {e}") from e
         self.found = False
 
     def look(self, line: str, begin: int = 0) -> None:
         """Is it in this line, from `begin` on? `^` stands for the true beginning of the line."""
-        if self._regex.search(line, begin) is not None:
+        if self._pattern.search(line, begin):
             self.found = True
 
     def look_at_part(self, part: str, begin: int) -> None:
         """As `look`; but the line goes on after this part, so a match that needs its end counts
         for nothing: the next part, which begins before that end, tells."""
-        match = self._regex.search(part, begin)
-        if match is not None and match.end() < len(part):
+        if self._pattern.search(part, begin, cut=True):
             self.found = True
 
 

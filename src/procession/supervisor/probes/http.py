@@ -10,20 +10,25 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
+from functools import lru_cache
 from urllib.parse import unquote, urlsplit
 
 from procession.errors import quoted
+from procession.patterns.pattern import Pattern
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from procession.spec import HttpProbe
 
 BODY = 1 << 20  # bytes of a body that are looked at; the rest is not read
-HEAD = 64 * 1024  # bytes of a head, which no server needs
+HEAD = 64 * 1024  # bytes of all heads and trailers together, which no server needs
+ALL = 8 * BODY  # bytes of an answer, with what is between its chunks
 POLITE = 64 * 1024  # bytes of a body that nobody asked for, read so that the server sees no break
 _PORTS = {"http": 80, "https": 443}
 _END_OF_HEAD = re.compile(rb"\r?\n\r?\n")
+_END_AT_MOST = 4  # bytes of it
 _NO_HTTP = "what it answers is no HTTP/1"
+_LONG_HEAD = f"its head is longer than {HEAD >> 10} KiB"
 
 
 class Target:
@@ -69,15 +74,22 @@ class BadAnswer(ValueError):  # noqa: N818 - what it is, in the words it is told
 
 
 class Answer:
-    """What a server says, as it comes in. `wants_body`: the body is looked at, and worth a wait."""
+    """What a server says, as it comes in. `wants_body`: the body is looked at, and worth a wait.
+
+    It costs what its length does, however it is cut, and however small its chunks are.
+    """
 
     def __init__(self, *, wants_body: bool, head_only: bool = False) -> None:
         self.status = 0
-        self.body = b""
+        self.body = bytearray()
         self.complete = False
         self._wants_body = wants_body
         self._head_only = head_only
-        self._rest = b""
+        self._rest = bytearray()
+        self._at = 0  # what is before it in the rest is done with
+        self._searched = 0  # and before it no head ends
+        self._heads = 0  # bytes of heads and trailers so far
+        self._all = 0  # bytes
         self._length: int | None = None  # bytes of the body still to come; None: to the end
         self._chunked = False
         self._in_trailer = False
@@ -89,28 +101,40 @@ class Answer:
         """
         if self.complete:
             return True
+        self._all += len(data)
+        if self._all > ALL:
+            raise BadAnswer(f"its answer is longer than {ALL >> 20} MiB")
         self._rest += data
+        self._take(data)
+        del self._rest[: self._at]
+        self._at = 0
+        self._searched = max(0, len(self._rest) - _END_AT_MOST + 1)
+        return self.complete
+
+    def _take(self, data: bytes) -> None:
         if not self.status and not self._take_head():
             if not data:
                 raise BadAnswer("it closed the connection without an answer")
-            return False
+            return
         if not self.complete:
             self._take_chunks() if self._chunked else self._take_plain(ended=not data)
         if not data and not self.complete:
             raise BadAnswer("its answer was cut off")
-        return self.complete
 
     def _take_head(self) -> bool:
         """False: it has not come yet. An answer of 1xx is followed by another."""
         while True:
-            end = _END_OF_HEAD.search(self._rest)
-            head = self._rest if end is None else self._rest[: end.start()]
-            if len(head) > HEAD or not head.startswith(b"HTTP/"[: len(head)]):
+            end = _END_OF_HEAD.search(self._rest, max(self._at, self._searched))
+            size = (len(self._rest) if end is None else end.start()) - self._at
+            if not self._rest.startswith(b"HTTP/"[:size], self._at):
                 raise BadAnswer(_NO_HTTP)
+            if self._heads + size > HEAD:
+                raise BadAnswer(_LONG_HEAD)
             if end is None:
                 return False
-            self._rest = self._rest[end.end() :]
-            first, *lines = head.decode("latin-1").split("\n")
+            first, *lines = self._rest[self._at : end.start()].decode("latin-1").split("\n")
+            self._heads += end.end() - self._at
+            self._at = end.end()
             status = re.match(r"HTTP/1\.\d ([1-9]\d\d)(?:[ \r]|$)", first)
             if status is None:
                 raise BadAnswer(_NO_HTTP)
@@ -136,8 +160,7 @@ class Answer:
             self.complete = True
 
     def _take_plain(self, *, ended: bool) -> None:
-        taken = self._rest if self._length is None else self._rest[: self._length]
-        self._rest = b""
+        taken = self._taken(len(self._rest) if self._length is None else self._length)
         self._keep(taken)
         if self._length is None:
             self.complete = self.complete or ended
@@ -149,27 +172,35 @@ class Answer:
         assert self._length is not None
         while not self.complete:
             if self._length:  # with the line break after it
-                taken, self._rest = self._rest[: self._length], self._rest[self._length :]
+                taken = self._taken(self._length)
                 self._keep(taken[: max(0, self._length - 2)])
                 self._length -= len(taken)
                 if self._length:
                     break
-            line, newline, rest = self._rest.partition(b"\n")
-            if not newline:
-                if len(line) > HEAD:
-                    raise BadAnswer(_NO_HTTP)
+            newline = self._rest.find(b"\n", self._at)
+            size = (newline if newline >= 0 else len(self._rest)) - self._at
+            if size + (self._heads if self._in_trailer else 0) > HEAD:
+                raise BadAnswer(_LONG_HEAD)
+            if newline < 0:
                 break
-            self._rest = rest
+            line = self._taken(size + 1)
             if self._in_trailer:
+                self._heads += len(line)
                 self.complete = not line.strip()
                 continue
-            size = line.split(b";")[0].strip()
-            if not re.fullmatch(rb"[0-9A-Fa-f]{1,16}", size):
+            digits = line.split(b";")[0].strip()
+            if not re.fullmatch(rb"[0-9A-Fa-f]{1,16}", digits):
                 raise BadAnswer(_NO_HTTP)
-            self._in_trailer = not int(size, 16)
-            self._length = 0 if self._in_trailer else int(size, 16) + 2
+            self._in_trailer = not int(digits, 16)
+            self._length = 0 if self._in_trailer else int(digits, 16) + 2
         if not self._wants_body:  # it may go on for ever
             self.complete = True
+
+    def _taken(self, size: int) -> bytes:
+        """So much of the rest, or all that there is."""
+        part = bytes(self._rest[self._at : self._at + size])
+        self._at += len(part)
+        return part
 
     def _keep(self, part: bytes) -> None:
         if self._wants_body:
@@ -184,12 +215,18 @@ def judged(probe: HttpProbe, answer: Answer) -> str:
     if probe.body is not None:
         text = answer.body.decode("utf-8", "replace")
         try:
-            found = re.search(probe.body, text)
-        except re.error as e:
-            return f"{quoted(probe.body)} is no regular expression: {e}"
-        if found is None:
+            found = _pattern(probe.body).search(text)
+        except (re.error, ValueError) as e:
+            return f"{quoted(probe.body)} cannot be looked for: {e}"
+        if not found:
             return f"answered {answer.status}, and {quoted(probe.body)} is not in what it said"
     return ""
+
+
+@lru_cache(maxsize=64)
+def _pattern(text: str) -> Pattern:
+    """What an automaton has learned is of use in the next try."""
+    return Pattern(text)
 
 
 def _ranges(ranges: tuple[tuple[int, int], ...]) -> str:
