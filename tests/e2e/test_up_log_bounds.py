@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -141,3 +142,16 @@ def test_who_follows_a_log_misses_nothing_at_a_turn(project: Project) -> None:
         if write >= 0:
             os.close(write)
     assert follower.status() == 0, follower.said()
+
+
+def test_a_folder_that_somebody_removes_is_made_anew_and_told(project: Project) -> None:
+    project.tasks({"web": sh("while echo tick; do sleep 0.05; done", ready={"log": "tick"})})
+    up = project.up()
+    project.until_logged("web ready")
+    folder = project.log_folder()
+    shutil.rmtree(folder)
+    project.until_logged(f"logs: {folder} is gone, with what was written there, and is made anew")
+    assert up.stop() == 0, up.said()
+    assert up.err.count("is gone") == 1, up.said()
+    assert (folder / "web.log").read_text().startswith("tick\n")
+    assert "status 0" in (folder / "procession.log").read_text()

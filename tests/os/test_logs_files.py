@@ -14,8 +14,10 @@ from pathlib import Path
 import pytest
 
 from procession.errors import HostError
+from procession.logs.bounds import Bounds, Limits
+from procession.logs.earlier import hold
 from procession.logs.files import LogFolder
-from procession.logs.sink import RETRY, Sink
+from procession.logs.sink import LOOK, RETRY, Sink
 
 NOW = time.mktime((2025, 3, 4, 5, 6, 7, 0, 0, -1))
 
@@ -225,3 +227,56 @@ def test_a_file_that_is_truncated_under_us_goes_on_at_its_new_end(tmp_path: Path
     sink.write(b"after", 0.0)
     sink.close()
     assert (tmp_path / "web.log").read_bytes() == b"after"
+
+
+# --- what somebody takes away while it is written -----------------------------------------------
+
+
+def wrote(sink: Sink, text: bytes, now: float) -> str:
+    return sink.write(text, now) or ""
+
+
+def test_a_folder_that_is_removed_is_made_anew_and_told_once(tmp_path: Path) -> None:
+    folder = LogFolder.create(str(tmp_path), "shop", NOW, limits=Limits(), files=3)
+    web, db, late = (folder.sink(name, "stdout") for name in ("web", "db", "late"))
+    for sink in (web, db):
+        assert wrote(sink, b"before\n", 1.0) == ""
+    shutil.rmtree(tmp_path / "shop")
+    assert wrote(web, b"lost\n", 1.5) == ""  # nobody looks so often
+    assert wrote(web, b"after\n", 1.0 + LOOK) == (
+        f"logs: {folder.path} is gone, with what was written there, and is made anew"
+    )
+    assert wrote(db, b"after\n", 1.1 + LOOK) == ""
+    assert wrote(late, b"first\n", 1.2 + LOOK) == ""
+    assert wrote(web, b"and more\n", 9.0) == ""
+    found = {p.name: p.read_bytes() for p in Path(folder.path).iterdir()}
+    assert found == {"web.log": b"after\nand more\n", "db.log": b"after\n", "late.log": b"first\n"}
+    assert mode(folder.path) == mode(tmp_path / "shop") == 0o700
+    assert hold(folder.path, only_if_free=True) is None  # it is ours again
+    folder.event("goes on, too")
+    assert folder.close() is None
+    assert "goes on, too" in (Path(folder.path) / "procession.log").read_text()
+
+
+def test_a_file_that_is_removed_is_made_anew_and_told(tmp_path: Path, folder: LogFolder) -> None:
+    web = folder.sink("web", "stdout")
+    assert wrote(web, b"before\n", 1.0) == ""
+    path = Path(folder.path) / "web.log"
+    path.unlink()
+    said = "web.log: is gone, with what was written there, and is made anew"
+    assert wrote(web, b"after\n", 5.0) == said
+    assert wrote(web, b"again\n", 9.0) == ""
+    assert path.read_bytes() == b"after\nagain\n"
+    path.rename(tmp_path / "elsewhere")  # by whoever turns logs: that file goes on
+    assert wrote(web, b"moved\n", 20.0) == ""
+    assert (tmp_path / "elsewhere").read_bytes() == b"after\nagain\nmoved\n"
+
+
+def test_what_was_removed_takes_no_room(tmp_path: Path) -> None:
+    bounds = Bounds(Limits(), 1)
+    web = Sink("web.log", path=str(tmp_path / "web.log"), bounds=bounds)
+    wrote(web, b"x" * 1000, 1.0)
+    (tmp_path / "web.log").unlink()
+    wrote(web, b"y" * 10, 5.0)
+    assert bounds.used == 10
+    web.close()

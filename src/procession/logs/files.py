@@ -8,6 +8,7 @@ import time
 from procession.errors import HostError, one_line
 from procession.logs.bounds import Bounds, Limits
 from procession.logs.earlier import clean, hold, release
+from procession.logs.place import Place, make_private
 from procession.logs.sink import FLAGS, Sink
 
 TYPE_CHECKING = False
@@ -38,7 +39,8 @@ class LogFolder:
         self._lock: int | None = None
         self.note = note  # what did not work and costs no log: for the user to hear once
         self._sinks: dict[tuple[str, str], Sink] = {}
-        self._events = Sink(EVENTS, path=os.path.join(path, EVENTS), bounds=bounds)
+        self._place = Place(path, self._hold_anew)
+        self._events = self._new_sink(EVENTS)
         self._post: Post | None = None
         trouble = self._events.open(time.monotonic())
         if trouble is not None:
@@ -71,7 +73,7 @@ class LogFolder:
         parent = os.path.join(os.path.abspath(base), project)
         stamp = time.strftime("%Y-%m-%d--%H-%M-%S", time.localtime(now))
         try:
-            _make_private(parent)
+            make_private(parent)
             path = _make_new(os.path.join(parent, f"{project}-{stamp}"))
         except OSError as e:
             happened = f"{one_line(e.filename or parent)} cannot be made: {e.strerror}"
@@ -102,9 +104,12 @@ class LogFolder:
         key = replica, stream
         if key not in self._sinks:
             name = self.file_of(replica, stream)
-            path = os.path.join(self.path, name)
-            self._sinks[key] = Sink(name, path=path, bounds=self._bounds)
+            self._sinks[key] = self._new_sink(name)
         return self._sinks[key]
+
+    def _new_sink(self, name: str) -> Sink:
+        path = os.path.join(self.path, name)
+        return Sink(name, path=path, bounds=self._bounds, place=self._place)
 
     def open_stream(self, replica: str, stream: str) -> int:
         """The file of a stream, open for appending (mode 0600, not inherited); yours to close."""
@@ -141,6 +146,11 @@ class LogFolder:
         self._unlock()
         return "; ".join(t for t in told if t) or None
 
+    def _hold_anew(self) -> None:
+        """Somebody removed the folder, and what writes there has made it anew."""
+        self._unlock()
+        self._lock = hold(self.path)
+
     def _unlock(self) -> None:
         if self._lock is not None:
             release(self._lock)
@@ -175,18 +185,6 @@ def _stamp(at: float) -> str:
 
 
 _ELSEWHERE = "Name another place with --log-dir"
-
-
-def _make_private(path: str) -> None:
-    """Make a folder and what leads to it; what we make is for the user alone."""
-    if os.path.isdir(path):
-        return
-    _make_private(os.path.dirname(path))
-    try:
-        os.mkdir(path, 0o700)
-    except FileExistsError:
-        if not os.path.isdir(path):
-            raise
 
 
 def _make_new(path: str) -> str:

@@ -13,11 +13,13 @@ from procession.logs.bounds import OVERRUN
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from procession.logs.bounds import Bounds
+    from procession.logs.place import Place
 
     Block = bytes | memoryview
 
 _NEWLINE = 10
 RETRY = 1.0  # seconds after a failed write in which what comes is dropped without trying
+LOOK = 1.0  # seconds between two looks whether the file is still where it was
 FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_CLOEXEC", 0)
 FLAGS |= getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 FLAGS |= getattr(os, "O_NONBLOCK", 0)  # opening a FIFO that a task put there must not wait
@@ -29,6 +31,14 @@ class _CutShortError(Exception):
         self.cause = cause
 
 
+def _is(path: str, status: os.stat_result) -> bool:
+    """Is that file still to be found there?"""
+    try:
+        return os.path.samestat(os.lstat(path), status)
+    except FileNotFoundError:
+        return False
+
+
 class Sink:
     """Appends blocks to a file as they are. Nothing raises: trouble comes back as a sentence.
 
@@ -36,16 +46,23 @@ class Sink:
     is dropped and counted; the first failure is told, then the count when writing works again
     or at `settle`. The file itself gets no mark: what is in it is what the task wrote. One
     thread at a time. O_APPEND is kept although it forbids splice(2): a file that somebody
-    truncates under us goes on at its new end instead of growing a hole.
+    truncates under us goes on at its new end instead of growing a hole. A file that somebody
+    removes, with its folder or without, is made anew within LOOK seconds of writing, and told.
     """
 
     __slots__ = (
-        "_bounds", "_fd", "_lost", "_news", "_owned", "_path", "_pieces", "_retry_at", "_size",
-        "_trouble", "_turn_at", "_within_line", "name",
+        "_bounds", "_fd", "_look_at", "_lost", "_made", "_news", "_owned", "_path", "_pieces",
+        "_place", "_retry_at", "_size", "_trouble", "_turn_at", "_within_line", "name",
     )  # fmt: skip
 
     def __init__(
-        self, name: str, *, path: str | None = None, fd: int = -1, bounds: Bounds | None = None
+        self,
+        name: str,
+        *,
+        path: str | None = None,
+        fd: int = -1,
+        bounds: Bounds | None = None,
+        place: Place | None = None,
     ) -> None:
         self.name = name  # what messages call it
         self._path = path  # opened (and created, mode 0600) by `open`, closed by `close`
@@ -54,6 +71,9 @@ class Sink:
         self._lost = 0  # bytes dropped since the last telling
         self._trouble: str | None = None  # why nothing can be written now
         self._retry_at = 0.0
+        self._place = place  # the path's folder, if it is to be made anew where it has gone
+        self._made = 0  # how often that had been done when the file was opened
+        self._look_at = 0.0
         self._bounds = bounds if path is not None else None
         self._size = 0
         self._turn_at = self._bounds.file_limit if self._bounds is not None else 0
@@ -62,24 +82,33 @@ class Sink:
         self._news: str | None = None  # of the bounds, and not told yet
 
     def open(self, now: float) -> str | None:
-        """Open the file if it is not open. A sentence if that fails; it is tried again later."""
+        """Open the file if it is not open. A sentence if that fails; it is tried again later.
+        Also if its folder had gone, and was made anew."""
         if self._fd >= 0 or self._path is None:
             return None
+        told = None
         try:
+            if self._place is not None:
+                told = self._place.make()
+                self._made = self._place.made
             self._fd = os.open(self._path, FLAGS, 0o600)
             if self._bounds is not None:
                 self._size = os.fstat(self._fd).st_size
         except OSError as e:
             return self._failed(e, now)
-        return None
+        self._look_at = now + LOOK
+        return told
 
     def write(self, block: Block, now: float) -> str | None:
         """Append all of `block`, or count what could not be. A sentence where there is news."""
         if self._trouble is not None and now < self._retry_at:
             self._lost += len(block)
             return None
+        told = None
+        if self._owned and self._fd >= 0 and (now >= self._look_at or self._has_moved):
+            told = self._look(now)
         if self._fd < 0:
-            told = self.open(now)
+            told = self.open(now) or told
             if self._fd < 0:
                 self._lost += len(block)
                 return told
@@ -91,7 +120,33 @@ class Sink:
         except _CutShortError as e:
             self._lost += len(block) - e.done
             return self._failed(e.cause, now)
-        return self._recovered() if self._trouble is not None else self._tell_news()
+        return self._recovered() if self._trouble is not None else told or self._tell_news()
+
+    @property
+    def _has_moved(self) -> bool:
+        """Was the folder made anew since the file was opened?"""
+        return self._place is not None and self._place.made != self._made
+
+    def _look(self, now: float) -> str | None:
+        """Is the file still where it was? Else close it; a sentence, unless another tells of it."""
+        assert self._path is not None
+        self._look_at = now + LOOK
+        try:
+            status = os.fstat(self._fd)
+            if status.st_nlink or _is(self._path, status):  # (not every file system counts links)
+                return None
+            os.close(self._fd)
+        except OSError:
+            return None  # what is wrong with it a write tells, with what is lost
+        self._fd = -1
+        if self._bounds is not None:
+            self._bounds.used -= self._size
+            self._size, self._turn_at = 0, self._bounds.file_limit
+            self._within_line = False
+        gone = self._place is not None and not os.path.isdir(self._place.path)
+        if gone or self._has_moved:
+            return None  # one sentence for all that was in the folder
+        return f"{self.name}: is gone, with what was written there, and is made anew"
 
     def _write_all(self, block: Block, before: int = 0) -> None:
         """Raises _CutShortError, with what was written of it, and `before` it."""
