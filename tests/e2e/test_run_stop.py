@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 
 import pytest
@@ -255,3 +256,17 @@ def test_a_stop_before_it_was_started(project: Project) -> None:
         up.kill(signal.SIGTERM)
     assert up.status() == 128 + signal.SIGTERM, up.said()
     assert told(project)["reason"] in ("not started", "stopped", "signalled")
+
+
+def test_without_a_descriptor_to_look_with_it_is_stopped_later(project: Project) -> None:
+    up = run(project, *RESULT, *acting("obedient", "a"))
+    (command,) = project.stage.ready("a")
+    before = resource.prlimit(command.parent, resource.RLIMIT_NOFILE)
+    resource.prlimit(command.parent, resource.RLIMIT_NOFILE, (3, before[1]))
+    up.kill(signal.SIGTERM)
+    assert not up.ended(0.4)
+    resource.prlimit(command.parent, resource.RLIMIT_NOFILE, before)
+    assert up.status() == 0, up.said()
+    assert up.err.count("processes cannot be looked at now, and are later: ") == 1, up.said()
+    assert told(project)["survivors"] == []
+    project.stage.gone()

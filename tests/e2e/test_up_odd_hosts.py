@@ -190,3 +190,23 @@ def test_without_a_descriptor_to_look_with_it_is_looked_later(project: Project, 
     assert project.stage.ready("web", count=2)[0].pid != first.pid
     assert up.stop() == 0
     project.stage.gone()
+
+
+def test_a_stop_without_a_descriptor_to_look_with_goes_on_later(
+    project: Project, hand: Hand
+) -> None:
+    """Nobody in a tree can be told to end while nobody can be looked at; then all are."""
+    project.tasks({"web": actor("obedient", "web"), "db": actor("obedient", "db")})
+    up = project.up(env={"PROCESSION_CGROUP": "0"})
+    first, _ = project.stage.ready("web", "db")
+    hand.run("wait", "--timeout", "40")  # what comes last of a start has come
+    supervisor = first.parent
+    before = resource.prlimit(supervisor, resource.RLIMIT_NOFILE)
+    resource.prlimit(supervisor, resource.RLIMIT_NOFILE, (3, before[1]))
+    up.kill(signal.SIGTERM)
+    project.until_logged("processes cannot be looked at now, and are later: ")
+    assert not up.ended(0.3)
+    resource.prlimit(supervisor, resource.RLIMIT_NOFILE, before)
+    assert up.status() == 0, up.said()
+    assert up.err.count("cannot be looked at") == 1, up.said()
+    project.stage.gone()

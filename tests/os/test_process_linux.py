@@ -224,7 +224,7 @@ def test_a_thread_of_the_kernel_has_none_and_is_not_waited_for(
 ) -> None:
     """As /proc has it outside of containers: an empty environment for ever."""
     stat = b"2 (kthreadd) S 0 0 0 0 -1 2129984" + b" 0" * 45
-    monkeypatch.setattr(_linux, "_read", lambda path: stat if path.endswith("/stat") else b"")
+    monkeypatch.setattr(_linux, "read", lambda path: stat if path.endswith("/stat") else b"")
     monkeypatch.setattr(_linux, "_threads", lambda pid: [])
     assert _linux.environ_cookie(2, "COOKIE") is None
 

@@ -25,10 +25,11 @@ import sys
 if sys.platform != "linux":
     raise ImportError("for Linux only")
 
+import errno
 import fcntl
 import signal
 
-from procession.process import limits
+from procession.process import limits, spare
 from procession.process._delegation_linux import text_of
 from procession.process._kernel_texts import path_in
 
@@ -340,7 +341,16 @@ def rmdir(folder: str) -> bool:
 
 def folders(folder: str) -> list[str]:
     try:
-        with os.scandir(folder) as entries:
-            return [entry.path for entry in entries if entry.is_dir(follow_symlinks=False)]
+        try:
+            return _folders(folder)
+        except OSError as e:
+            if e.errno != errno.EMFILE:
+                raise
+        return spare.lend(_folders, folder)
     except OSError:
         return []
+
+
+def _folders(folder: str) -> list[str]:
+    with os.scandir(folder) as entries:
+        return [entry.path for entry in entries if entry.is_dir(follow_symlinks=False)]

@@ -16,6 +16,7 @@ import sys
 if sys.platform != "linux":
     raise ImportError("for Linux only")
 
+from procession.process import _linux
 from procession.process._kernel_texts import cgroup, path_in
 
 TYPE_CHECKING = False
@@ -120,15 +121,6 @@ def may_kill(folder: str) -> bool:
 def text_of(path: str) -> str:
     """A file of the kernel's; empty where it cannot be read."""
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        return os.fsdecode(_linux.read(path))
     except OSError:
         return ""
-    try:
-        blocks = []
-        while data := os.read(fd, 65536):
-            blocks.append(data)
-        return os.fsdecode(b"".join(blocks))
-    except OSError:
-        return ""
-    finally:
-        os.close(fd)

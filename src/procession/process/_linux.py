@@ -20,6 +20,7 @@ import signal
 import time
 
 from procession._record import Record
+from procession.process import spare
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -198,7 +199,27 @@ def signal_pinned(pid: int, start_time: int, number: int) -> bool:
 # --- /proc -------------------------------------------------------------------------------------
 
 
-def _read(path: str) -> bytes:
+def read(path: str) -> bytes:
+    """All of a file of the kernel's. Raises ProcessLookupError where there is none."""
+    try:
+        return _read_once(path)
+    except OSError as e:
+        if e.errno != errno.EMFILE:
+            raise
+    return spare.lend(_read_once, path)
+
+
+def listed(path: str) -> list[str]:
+    """As `os.listdir`."""
+    try:
+        return os.listdir(path)
+    except OSError as e:
+        if e.errno != errno.EMFILE:
+            raise
+    return spare.lend(os.listdir, path)
+
+
+def _read_once(path: str) -> bytes:
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
@@ -227,7 +248,7 @@ def children(pid: int | str = "self") -> list[int]:
     found: list[int] = []
     for thread in _threads(pid):
         try:
-            found.extend(map(int, _read(f"/proc/{pid}/task/{thread}/children").split()))
+            found.extend(map(int, read(f"/proc/{pid}/task/{thread}/children").split()))
         except ProcessLookupError:
             continue  # the thread ended; the kernel gave its children to another of this process
     return found
@@ -236,7 +257,7 @@ def children(pid: int | str = "self") -> list[int]:
 def _threads(pid: int | str) -> list[str]:
     path = f"/proc/{pid}/task"
     try:
-        return os.listdir(path)
+        return listed(path)
     except (FileNotFoundError, ProcessLookupError):
         raise ProcessLookupError(errno.ESRCH, os.strerror(errno.ESRCH), path) from None
 
@@ -249,7 +270,7 @@ def children_by_scan(pid: int) -> list[int]:
 def parents() -> dict[int, int]:
     """pid -> parent's pid of every process we can see. 10 to 20 ms for 1,000 processes."""
     table: dict[int, int] = {}
-    for name in os.listdir("/proc"):
+    for name in listed("/proc"):
         if name[0] in "123456789":
             try:
                 table[int(name)] = stat(name).ppid
@@ -263,7 +284,7 @@ _PF_EXITING = 0x4  # of field 9, flags (proc_pid_stat(5); the value is include/l
 
 def stat(pid: int | str) -> ProcStat:
     """Raises ProcessLookupError when the process is gone. A zombie is not gone."""
-    data = _read(f"/proc/{pid}/stat")
+    data = read(f"/proc/{pid}/stat")
     # The name stands in parentheses and may hold blanks and parentheses: the last one closes it.
     opens, closes = data.index(b"("), data.rindex(b")")
     rest = data[closes + 2 :].split()
@@ -283,7 +304,7 @@ def is_exiting(pid: int | str) -> bool:
     """Has it begun to end (PF_EXITING), or is it gone? Of a process with threads each has that flag
     before the first child of any of them goes to somebody else (kernel/exit.c)."""
     try:
-        data = _read(f"/proc/{pid}/stat")
+        data = read(f"/proc/{pid}/stat")
     except ProcessLookupError:
         return True
     return bool(int(data[data.rindex(b")") + 2 :].split()[6]) & _PF_EXITING)
@@ -314,7 +335,7 @@ def _environ(pid: int | str) -> bytes:
     refused: PermissionError | None = None
     data = b""
     try:
-        data = _read(f"/proc/{pid}/environ")
+        data = read(f"/proc/{pid}/environ")
     except ProcessLookupError:
         pass  # newer kernels: the main thread has ended; older ones show nothing then
     except PermissionError as e:
@@ -328,7 +349,7 @@ def _environ(pid: int | str) -> bytes:
 def _is_being_executed(pid: int | str) -> bool:
     """A living process whose memory has no place for an environment, not even an empty one. That
     is so of the kernel's own threads too, for ever."""
-    fields = _read(f"/proc/{pid}/stat").rpartition(b")")[2].split()
+    fields = read(f"/proc/{pid}/stat").rpartition(b")")[2].split()
     of_kernel = int(fields[6]) & _PF_KTHREAD
     return fields[0] not in b"ZXx" and fields[48] == b"0" and not of_kernel
 
@@ -337,7 +358,7 @@ def _environ_of_threads(pid: int | str) -> bytes:
     """A process whose main thread has ended shows no environment, but its other threads do."""
     for thread in _threads(pid):
         try:
-            data = _read(f"/proc/{pid}/task/{thread}/environ")
+            data = read(f"/proc/{pid}/task/{thread}/environ")
         except (ProcessLookupError, PermissionError):
             continue
         if data:
@@ -349,7 +370,7 @@ def pipes_held(pid: int | str) -> set[int]:
     """Inode numbers of the pipes that the process has open. Raises as `environ_cookie`."""
     base = f"/proc/{pid}/fd"
     try:
-        names = os.listdir(base)
+        names = listed(base)
     except FileNotFoundError:
         raise ProcessLookupError(errno.ESRCH, os.strerror(errno.ESRCH), base) from None
     found: set[int] = set()
@@ -383,7 +404,7 @@ def umask(status: int) -> int:
 
 
 def _signal_field(pid: int | str, label: bytes) -> set[int]:
-    for line in _read(f"/proc/{pid}/status").splitlines():
+    for line in read(f"/proc/{pid}/status").splitlines():
         if line.startswith(label):
             bits = int(line[len(label) :], 16)
             return {n for n in range(1, bits.bit_length() + 1) if bits >> (n - 1) & 1}

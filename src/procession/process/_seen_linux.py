@@ -8,9 +8,10 @@ import sys
 if sys.platform != "linux":
     raise ImportError("for Linux only")
 
+import errno
 from itertools import chain
 
-from procession.process import _linux
+from procession.process import _linux, spare
 from procession.process._tree import Member
 
 TYPE_CHECKING = False
@@ -60,22 +61,32 @@ def read_crowd(since: int, ended: Iterable[Handle]) -> dict[int, Seen]:
     ours = os.getpid()
     now = _linux.boot_ticks()
     zombies = {handle.pid: handle for handle in ended if not handle.reaped}
-    names = [name for name in os.listdir("/proc") if name[0] in "123456789"]
+    names = [name for name in _linux.listed("/proc") if name[0] in "123456789"]
     # one that another thread reaps meanwhile may leave its number to somebody else
     reaped = (str(pid) for pid, handle in zombies.items() if handle.reaped)
     crowd: dict[int, Seen] = {}
     for name in chain((name for name in names if int(name) not in zombies), reaped):
+        path = f"/proc/{name}/stat"
         try:
-            fd = os.open(f"/proc/{name}/stat", os.O_RDONLY | os.O_CLOEXEC)
+            data = _stat(path)
         except (FileNotFoundError, ProcessLookupError, PermissionError):
             continue  # the latter with hidepid=1: somebody else's, whom we may not signal
-        try:
-            data = os.read(fd, 1024)
-        except ProcessLookupError:
-            continue
-        finally:
-            os.close(fd)
+        except OSError as e:
+            if e.errno != errno.EMFILE:
+                raise
+            try:
+                data = spare.lend(_stat, path)
+            except (FileNotFoundError, ProcessLookupError, PermissionError):
+                continue
         seen = Seen(data, now)
         if seen.start >= since and seen.pid != ours:
             crowd[seen.pid] = seen
     return crowd
+
+
+def _stat(path: str) -> bytes:
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return os.read(fd, 1024)
+    finally:
+        os.close(fd)

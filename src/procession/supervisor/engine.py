@@ -14,7 +14,6 @@ import sys
 
 assert sys.platform != "win32", "for POSIX only"
 
-import errno
 import os
 import selectors
 import signal
@@ -22,15 +21,17 @@ import signal
 from procession.core import actions as act
 from procession.core import events as ev
 from procession.core.stop import KILL_WAIT
+from procession.process import spare
 from procession.process.exits import ExitWatcher
 from procession.process.link import GuardianGone
+from procession.process.spare import NO_ROOM
 from procession.process.spawn import clean_signals
 from procession.spec import FdProbe
 from procession.supervisor.course import Course
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Mapping
+    from collections.abc import Callable, Hashable, Iterable, Mapping
     from typing import TypeVar
 
     from procession.lookup import Launch
@@ -47,7 +48,6 @@ if TYPE_CHECKING:
 STOP_SIGNALS = ("SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT")
 SWEEP_GRACE = 1.0  # seconds for what belongs to no run to end after its SIGTERM
 HELD_PAUSE = 0.05  # seconds between two questions for a leader whose end a tracer holds back
-NO_ROOM = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
 NO_ROOM_PAUSE = 0.25  # seconds until it is tried again
 HELD = "?"  # a timer's key; no replica is called so
 FORCE_GAP = 1.0  # seconds between two Ctrl-C where the host cannot tell a typed one
@@ -67,6 +67,7 @@ class PosixCourse(Course):
         environ: Mapping[str, str],
         owner: str = "",
     ) -> None:
+        self._has_spare = False
         self._selector = selectors.DefaultSelector()
         self._wake_r, self._wake_w = os.pipe()
         os.set_blocking(self._wake_r, False)
@@ -91,9 +92,13 @@ class PosixCourse(Course):
         self._trees = trees
         self._held: list[LiveRun] = []  # of these a tracer, their real reaper's rival, knows first
         self._look = self._blind = False
+        self._unsent: list[act.SignalTree | act.KillTree] = []
 
     def close_loop(self) -> None:
-        """Give back what the loop sleeps by. Idempotent."""
+        """Give back what the loop sleeps by, and keeps. Idempotent."""
+        if self._has_spare:
+            self._has_spare = False
+            spare.give_back()
         self._selector.close()
         fds, self._wake_r, self._wake_w = (self._wake_r, self._wake_w), -1, -1
         for fd in fds:
@@ -101,6 +106,9 @@ class PosixCourse(Course):
                 os.close(fd)
 
     def _listen(self, seconds: float | None) -> None:
+        if not self._has_spare:  # the first time: what comes before is not to be short of it
+            self._has_spare = True
+            spare.keep()
         for key, _ in self._selector.select(0.0 if self._looks_now else seconds):
             key.data()
         if self._looks_now or self._ended:
@@ -123,6 +131,9 @@ class PosixCourse(Course):
     def _look_at_trees(self) -> None:
         """One look for a whole wave of exits: who left what, and whose tree is empty now."""
         self._look = False
+        unsent, self._unsent = self._unsent, []
+        for action in unsent:
+            self._perform(action)
         # A pidfd is readable as soon as its process is a zombie, but a traced one's status is the
         # tracer's first: until that lets go the kernel tells us nothing (ptrace(2)). It is asked
         # again; to watch the pidfd again would spin.
@@ -141,8 +152,6 @@ class PosixCourse(Course):
         try:
             self._tell_of_trees(ended)
         except OSError as e:
-            if e.errno not in NO_ROOM:
-                raise
             self._look_later(ended, e)
         # Of a killed orphan's end its tracer hears first, and we by nothing but asking.
         if any(live.killed for live in self._performer.live.values()):
@@ -158,15 +167,22 @@ class PosixCourse(Course):
         for live in list(self._performer.live.values()):
             self._end_if_empty(live)
         self._blind = False
+        spare.renew()
 
     def _look_later(self, ended: list[LiveRun], why: OSError) -> None:
         """Nobody can look now, for want of descriptors or memory: a little later it is all asked
         anew. (What of it was told already is stale for the core then.)"""
+        self._tell_blind(why)
+        self._held += [live for live in ended if live not in self._held]
+        self._timers.set(HELD, 0, self._clock() + NO_ROOM_PAUSE)
+
+    def _tell_blind(self, why: OSError) -> None:
+        """Once in a row. Raises what is something else."""
+        if why.errno not in NO_ROOM:
+            raise why
         if not self._blind:
             self._blind = True
             self._output.say(f"processes cannot be looked at now, and are later: {why}")
-        self._held += [live for live in ended if live not in self._held]
-        self._timers.set(HELD, 0, self._clock() + NO_ROOM_PAUSE)
 
     # --- through the core, and out -----------------------------------------------------------
 
@@ -175,9 +191,21 @@ class PosixCourse(Course):
         self._timers.set(HELD, 0, self._clock() + HELD_PAUSE)
 
     def _perform(self, action: act.Action) -> None:
-        super()._perform(action)
+        try:
+            super()._perform(action)
+        except OSError as e:
+            if not isinstance(action, act.SignalTree | act.KillTree):
+                raise
+            self._send_later((action,), e)
         if isinstance(action, act.KillTree):
             self.killed()
+
+    def _send_later(self, actions: Iterable[act.SignalTree | act.KillTree], why: OSError) -> None:
+        """Who is in these trees cannot be seen now. Later only those are told who were not yet."""
+        self._look_later([], why)
+        for action in actions:
+            asks = isinstance(action, act.SignalTree)
+            self._unsent.append(action.replace(unheard=True) if asks else action)
 
     def killed(self) -> None:
         self._timers.set(HELD, 0, self._clock() + HELD_PAUSE)
@@ -306,9 +334,12 @@ class Engine(PosixCourse):
     # --- the end, and who belongs to no run --------------------------------------------------
 
     def _stop_begins(self) -> None:
-        for run in self._trees.scan():  # daemons that came to us while nobody died
-            self._grew(run)
-        self._signal_unclaimed(signal.SIGTERM)
+        try:
+            for run in self._trees.scan():  # daemons that came to us while nobody died
+                self._grew(run)
+            self._signal_unclaimed(signal.SIGTERM)
+        except OSError as e:  # who is in no run hears at the end
+            self._look_later([], e)
 
     def _end(self) -> int:
         """Sweep what belongs to no run, and say how it all ended."""
@@ -338,21 +369,31 @@ class Engine(PosixCourse):
             until = self._clock() + seconds
             told = False
             while number == signal.SIGKILL or not self._forced:
-                # Looked at anew each time: who died since has left its children to us.
-                self._trees.scan()
-                if not self._trees.unclaimed() and not self._trees.again:
-                    return []
-                if number == signal.SIGKILL or not told:
-                    # SIGTERM went out when the stop began: only who came since has not heard
-                    self._signal_unclaimed(number, only_new=number == signal.SIGTERM)
-                    told = True
-                left = until - self._clock()
-                if left <= 0:
+                pause = until - self._clock()
+                try:
+                    # Looked at anew each time: who died since has left its children to us.
+                    self._trees.scan()
+                    if not self._trees.unclaimed() and not self._trees.again:
+                        return []
+                    if number == signal.SIGKILL or not told:
+                        # SIGTERM went out when the stop began: only who came since has not heard
+                        self._signal_unclaimed(number, only_new=number == signal.SIGTERM)
+                        told = True
+                    if self._trees.again:
+                        pause = 0.0
+                except OSError as e:
+                    self._tell_blind(e)
+                    pause = min(NO_ROOM_PAUSE, pause)
+                if self._clock() >= until:
                     break
                 # a death is told by SIGCHLD, and that by the wakeup pipe
-                for key, _ in self._selector.select(0.0 if self._trees.again else left):
+                for key, _ in self._selector.select(max(0.0, pause)):
                     key.data()
-        return [str(member) for member in self._trees.unclaimed()]
+        try:
+            return [str(member) for member in self._trees.unclaimed()]
+        except OSError as e:
+            self._tell_blind(e)
+            return ["what nothing ties to a task, if there is any: it could not be looked at"]
 
     def _signal_unclaimed(self, number: int, *, only_new: bool = False) -> None:
         """And log to whom: somebody may wonder why that process ended."""

@@ -22,6 +22,7 @@ from _thread import allocate_lock
 from procession.core import actions as act
 from procession.core.stop import KILL_WAIT
 from procession.process.crowd import application_trees
+from procession.process.spare import NO_ROOM
 from procession.supervisor.engine import PosixCourse
 from procession.supervisor.outlived import Outlived
 
@@ -126,7 +127,10 @@ class Guest(PosixCourse):
 
     def _look_at_trees(self) -> None:
         super()._look_at_trees()
-        self._watch_who_lingers()
+        try:
+            self._watch_who_lingers()
+        except OSError as e:
+            self._look_later([], e)
 
     def _watch_who_lingers(self) -> None:
         """Who outlived a leader is nobody's child here, but a pidfd tells of its end: that of one
@@ -184,11 +188,15 @@ class Guest(PosixCourse):
     def _tell_trees(self) -> None:
         signals, self._signals = self._signals, []
         kills, self._kills = self._kills, []
-        if signals:
-            self._performer.signal_many(signals)
-        if kills:
-            self._performer.kill_many(kills)
-            self.killed()
+        try:
+            if signals:
+                self._performer.signal_many(signals)
+                signals = []
+            if kills:
+                self._performer.kill_many(kills)
+                self.killed()
+        except OSError as e:
+            self._send_later((*signals, *kills), e)
 
     # --- the end -----------------------------------------------------------------------------
 
@@ -202,13 +210,19 @@ class Guest(PosixCourse):
         lost = list(self._performer.live.values())
         until = time.monotonic() + KILL_WAIT
         while lost and time.monotonic() < until:
-            for live in lost:
-                live.tree.kill()
+            try:
+                for live in lost:
+                    live.tree.kill()
+            except OSError as e:
+                _only_for_now(e)
             time.sleep(ASK_AGAIN / 10)  # what was killed is on its way
-            self._trees.scan()
-            for live in [live for live in lost if live.tree.is_empty()]:
-                lost.remove(live)
-                self._performer.bury(live)
+            try:
+                self._trees.scan()
+                for live in [live for live in lost if live.tree.is_empty()]:
+                    lost.remove(live)
+                    self._performer.bury(live)
+            except OSError as e:
+                _only_for_now(e)
         self._beside.close()
         if self._steering is not None:
             self._steering.end()
@@ -221,3 +235,9 @@ class Guest(PosixCourse):
         self._trees.close()
         with self._lock:
             self.close_loop()
+
+
+def _only_for_now(e: OSError) -> None:
+    """Raises it, unless it is for want of descriptors or memory."""
+    if e.errno not in NO_ROOM:
+        raise e

@@ -16,6 +16,7 @@ import select
 import signal
 
 from procession.core import single as core
+from procession.process import spare
 from procession.process.handle import signal_name, signal_number
 from procession.process.link import GuardianGone
 from procession.process.spawn import clean_signals
@@ -41,6 +42,7 @@ FORWARDED = ("SIGUSR1", "SIGUSR2", "SIGWINCH", "SIGCONT")
 # By ourselves. SIGCONT is not among them: the guardian sends it along with each word, to be heard
 # by a supervisor that was stopped, and that one does not mean the command.
 _HEARD = ("SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGWINCH", "SIGCHLD")
+NO_ROOM_PAUSE = 0.25  # seconds until what wants a descriptor is tried again
 _ENDING = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT})
 _FROM_BEHIND = (signal.SIGTTIN, signal.SIGTTOU)
 
@@ -68,6 +70,8 @@ class Single(SingleCourse):
         os.set_blocking(self._wake_r, False)
         os.set_blocking(self._wake_w, False)
         self._poll = select.poll()
+        self._owed: list[Callable[[], object]] = []  # what could not be done, for want of room
+        self._told_room = False
         self._handle: Handle
         self._tree: Tree
         self._sent_interrupt = False  # not the terminal, somebody sent it
@@ -76,7 +80,11 @@ class Single(SingleCourse):
     def run(self) -> core.End:
         self._take_signals()
         self._start()
-        self._keep()
+        spare.keep()
+        try:
+            self._keep()
+        finally:
+            spare.give_back()
         return core.end(self.course)
 
     @property
@@ -136,13 +144,33 @@ class Single(SingleCourse):
     # --- the world, as it comes in -----------------------------------------------------------
 
     def _listen(self, seconds: float) -> None:
-        for fd, _ in self._poll.poll(0.0 if self._trees.again else seconds * 1000):
+        if self._owed:
+            seconds = min(seconds, NO_ROOM_PAUSE)
+        elif self._trees.again:
+            seconds = 0.0
+        for fd, _ in self._poll.poll(seconds * 1000):
             if fd == self._wake_r:
                 self._woken()
             else:
                 self._guardian_spoke()
-        if self._trees.again:
+        owed, self._owed = self._owed, []
+        for action in owed:
+            self._do(action)
+        if self._trees.again and not self._owed:
             self._look()
+
+    def _do(self, action: Callable[[], object], again: Callable[[], object] | None = None) -> None:
+        """Now, or (`again`, the same where it is None) a little later where descriptors or memory
+        are short, which is told once."""
+        try:
+            action()
+        except OSError as e:
+            if e.errno not in spare.NO_ROOM:
+                raise
+            self._owed.append(again or action)
+            if not self._told_room:
+                self._told_room = True
+                self._say(f"processes cannot be looked at now, and are later: {e}")
 
     def _woken(self) -> None:
         try:
@@ -176,6 +204,12 @@ class Single(SingleCourse):
 
     def _look(self) -> None:
         """One look for everything that SIGCHLD may have meant."""
+        if self._look_now not in self._owed:
+            self._do(self._look_now)
+
+    def _look_now(self) -> None:
+        if self._over:
+            return
         if self.course.exit is None:
             self._look_at_leader()
         grown = bool(self._trees.scan([self._tree] if self.course.exit is not None else ()))
@@ -187,6 +221,7 @@ class Single(SingleCourse):
             self._take(core.grew(self.course, self._clock()))
         if self.course.exit is not None and self._is_empty():
             self._finish()
+        spare.renew()
 
     def _leader_ended(self, status: ExitStatus) -> None:
         self._had_terminal = self._terminal is not None and self._terminal.is_with(self.pid)
@@ -253,6 +288,10 @@ class Single(SingleCourse):
     # --- the ladder --------------------------------------------------------------------------
 
     def _ask(self, move: Ask, number: int) -> None:
+        rest = move.replace(unheard=True)
+        self._do(lambda: self._ask_now(move, number), lambda: self._ask_now(rest, number))
+
+    def _ask_now(self, move: Ask, number: int) -> None:
         sent = self._tree.signal(number, to=move.to, only_new=move.unheard)
         self._note(f"{move.signal} to the {move.to}", sent)
         # nothing ties these to the group: they hear by themselves
@@ -260,11 +299,20 @@ class Single(SingleCourse):
         self._note(f"{move.signal} to what had hidden", also)
 
     def _kill(self) -> None:
+        self._do(self._kill_now)
+
+    def _kill_now(self) -> None:
         self._note("SIGKILL to the tree", self._tree.kill())
         self._note("SIGKILL to what had hidden", self._trees.sweep_unclaimed(signal.SIGKILL))
 
     def _give_up(self) -> tuple[str, ...]:
-        members = (*self._tree.members(), *self._trees.unclaimed())
+        try:
+            members = (*self._tree.members(), *self._trees.unclaimed())
+        except OSError as e:
+            if e.errno not in spare.NO_ROOM:
+                raise
+            self._take_back()
+            return (f"what is left of it, which cannot be looked at: {e.strerror}",)
         self._take_back()
         # the guardian, who may signal no more than we may, need not try once more
         self._link.leaves(self._cookie)
