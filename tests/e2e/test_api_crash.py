@@ -166,3 +166,13 @@ def test_a_supervisor_that_fails_takes_its_tasks_along(project: Project) -> None
     project.stage.gone()
     with pytest.raises(ProcessionError):
         run.down()
+
+
+def test_without_a_descriptor_to_look_with_all_is_stopped_later(project: Project) -> None:
+    app = Program.python(PROGRAMS / "api_short.py", project.logs, env=project.environment())
+    try:
+        app.expect(b"status 0, left []\n")
+    finally:
+        app.close()
+    (log,) = project.logs.glob("short/short-*/procession.log")
+    assert log.read_text().count("processes cannot be looked at now, and are later: ") == 1
