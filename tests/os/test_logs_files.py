@@ -280,3 +280,15 @@ def test_what_was_removed_takes_no_room(tmp_path: Path) -> None:
     wrote(web, b"y" * 10, 5.0)
     assert bounds.used == 10
     web.close()
+
+
+def test_where_the_named_place_is_gone_nothing_is_made(tmp_path: Path) -> None:
+    base = tmp_path / "logs"
+    folder = LogFolder.create(str(base), "shop", NOW)
+    web = folder.sink("web", "stdout")
+    assert wrote(web, b"before\n", 1.0) == ""
+    shutil.rmtree(base)
+    told = wrote(web, b"after\n", 5.0)
+    assert told == "web.log: No such file or directory; what is written is lost until this ends"
+    assert not base.exists()
+    assert "6 bytes were lost" in (folder.close() or "")

@@ -20,9 +20,12 @@ class Place:
         self._on_made = on_made
 
     def make(self) -> str | None:
-        """Make it if it is not there, and say so. Raises OSError."""
+        """Make it if it is not there, and say so. Raises OSError; also where the place that was
+        named for logs is gone itself: who removes that does not want to find it again."""
         if os.path.isdir(self.path):
             return None
+        project = os.path.dirname(self.path)
+        os.stat(os.path.dirname(project))
         make_private(self.path)
         self.made += 1
         self._on_made()

@@ -13,9 +13,9 @@ from __future__ import annotations
 import re
 
 _WILD = (b"\x1b", b"\r", b"\b", b"\x0b", b"\x0c", b"\x0e", b"\x0f", b"\x07", b"\x05")
-# C1, or a lead byte that lost what came after it: were something taken away from between the two
-# they would be C1 again, and in the next block it may stand first
-_WILD_PAIR = re.compile(rb"\xc2(?![\xa0-\xbf])")
+# C1; or what may become one in the next block
+_WILD_PAIR = re.compile(rb"\xc2(?:[\x80-\x9f]|\Z)")
+# in the place of a first byte whose next, once what stands between is taken away, could make C1
 _LOST = "\N{REPLACEMENT CHARACTER}".encode()
 
 # SGR (colour, weight) is the one family that stays: CSI, digits and separators, `m`.
@@ -29,7 +29,7 @@ _ESCAPES = re.compile(
     rb"(?:[^\x07\x1b\n\xc2]++|\xc2(?!\x9c))*+(?:\x07|\x1b\\|\xc2\x9c)?"  # and their text
     rb"|(?:\x1b\[|\xc2\x9b)[0-?]*+[ -/]*+[@-~]?"  # any other CSI, whole or broken off
     rb"|\xc2[\x80-\x9f]"
-    rb"|(\xc2)(?![\x80-\xbf])"
+    rb"|(\xc2)(?=[\x05\x07\x08\x0b\x0c\x0e\x0f\x1b]|\xc2[\x80-\x9f])"
     rb"|\x1b[ -/]*+[0-~]?"  # two-byte and charset escapes, or a lone ESC
     rb"|[\x05\x07\x08\x0b\x0c\x0e\x0f]++"
 )
