@@ -97,7 +97,7 @@ def test_what_a_run_says_of_its_health(
     up = project.up()
     a.do(good)
     project.until_logged("a healthy")
-    a.do(bad)
+    a.send(bad)
     assert up.status() != 0, up.said()
     assert "a failed: unhealthy: " in up.err, up.said()
     assert words in up.err
@@ -120,7 +120,7 @@ def test_of_several_checks_of_health_one_may_be_enough(project: Project) -> None
 def test_who_has_to_say_that_it_is_well_and_does_not(project: Project, puppets: Puppets) -> None:
     well = puppets("well")
     health = {"notify": True, "interval": "20ms", "failures": 3}
-    project.tasks({"well": well.task(health=health)})
+    project.tasks({"well": well.task(health={**health, "failures": 1000})})  # it takes its time
     up = project.up()
     well.do("notify.ready()")
     project.until_logged("well healthy")
