@@ -85,8 +85,9 @@ STOP_FIELDS = (
     Field(
         "command",
         "command",
-        "A command that is run before the signal, and waited for (up to 10 s); in the task's "
-        "folder and environment, with `PROCESSION_PID` of the leader.",
+        "A command that is run before the signal, and waited for, up to 10 s whatever `timeout` "
+        "says, which begins with the signal; in the task's folder and environment, with "
+        "`PROCESSION_PID` of the leader.",
         default=(),
     ),
     Field(

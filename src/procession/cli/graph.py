@@ -10,7 +10,13 @@ from procession.app import USAGE, UpOptions, current_folder, wanted, wants_color
 from procession.cli.drawing import FORMATS
 from procession.cli.parser import Parser
 from procession.cli.printing import print_out
-from procession.cli.reading import add_choice_options, add_file_options, files_of, names_of
+from procession.cli.reading import (
+    add_choice_options,
+    add_file_options,
+    files_of,
+    names_of,
+    needed_of,
+)
 from procession.cli.templates import with_plain_vars
 from procession.errors import ConfigError, UsageError
 
@@ -37,7 +43,7 @@ def main(words: Sequence[str]) -> int:
         name=given.name,
         only=names_of(parser, "--only", given.only),
         without=names_of(parser, "--except", given.without),
-        needed=not given.no_deps,
+        needed=needed_of(parser, given.only, no_deps=given.no_deps),
         template=given.config_j2 is not None,
         variables=tuple(given.var),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from shlex import quote
 
 from procession.app import USAGE, wants_color
 from procession.cli.parser import Parser
@@ -78,10 +79,12 @@ def main(words: Sequence[str]) -> int:
     except UsageError as e:
         sys.stderr.write(f"procession: {e}\n")
         return USAGE
+    where = "" if given.file == FILE else f" -f {one_line(quote(given.file))}"
     hint = ""
     if given.source is None and os.path.isfile("Procfile"):
-        hint = "; to make it of the Procfile here: `procession init --from Procfile --force`"
-    print_out(f"{one_line(given.file)} written; `procession up` starts it{hint}\n")
+        again = f"procession init --from Procfile{where} --force"
+        hint = f"; to make it of the Procfile here: `{again}`"
+    print_out(f"{one_line(given.file)} written; `procession up{where}` starts it{hint}\n")
     return 0
 
 

@@ -33,7 +33,9 @@ class Parser(argparse.ArgumentParser):
     def _unknown(self, word: str) -> str:
         name = word.partition("=")[0]
         if not name.startswith("-"):
-            return f"{quoted(name)} has no meaning here"
+            takes_file = "--file" in self._option_string_actions
+            hint = "; a file is given by -f FILE" if takes_file else ""
+            return f"{quoted(name)} has no meaning here{hint}"
         from difflib import get_close_matches
 
         # the version is not a verb's, but `procession --verson` comes to one

@@ -65,6 +65,14 @@ def add_choice_options(parser: argparse.ArgumentParser) -> None:
     add("--no-deps", action="store_true", help="with --only: these alone, whatever they depend on")
 
 
+def needed_of(parser: argparse.ArgumentParser, only: Sequence[str], *, no_deps: bool) -> bool:
+    """Whether what the chosen tasks need runs too; ends with a usage error where none are chosen
+    that could do without."""
+    if no_deps and not only:
+        parser.error("`--no-deps` goes with `--only`: these tasks alone, whatever they depend on")
+    return not no_deps
+
+
 def names_of(parser: argparse.ArgumentParser, option: str, given: Sequence[str]) -> tuple[str, ...]:
     """The names that an option gives; ends with a usage error where it gives none."""
     names = tuple(word for part in given for word in part.split(",") if word)

@@ -9,7 +9,13 @@ import sys
 
 from procession.app import UpOptions, up
 from procession.cli.parser import Parser
-from procession.cli.reading import add_choice_options, add_file_options, files_of, names_of
+from procession.cli.reading import (
+    add_choice_options,
+    add_file_options,
+    files_of,
+    names_of,
+    needed_of,
+)
 from procession.cli.templates import with_plain_vars
 
 TYPE_CHECKING = False
@@ -44,7 +50,7 @@ def parse(words: Sequence[str]) -> UpOptions:
         quiet=given.quiet,
         only=names_of(parser, "--only", given.only),
         without=names_of(parser, "--except", given.without),
-        needed=not given.no_deps,
+        needed=needed_of(parser, given.only, no_deps=given.no_deps),
         exit_code_from=given.exit_code_from,
         abort_on_failure=given.abort_on_failure,
         stop_timeout=given.stop_timeout,

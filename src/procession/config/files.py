@@ -162,7 +162,7 @@ class Files:
                 with open(path, "rb") as file:
                     data = file.read(MAX_BYTES + 1)
             except FileNotFoundError:
-                wrong, meant = f"{quoted(called)} does not exist", _similar(path)
+                wrong, meant = f"{quoted(called)} does not exist", _similar(path, self._reading)
             except IsADirectoryError:
                 wrong = f"{quoted(called)} is a folder"
             except (OSError, ValueError) as error:
@@ -247,8 +247,11 @@ def _near(full_path: str) -> str:
     return f"Did you mean {one_line(os.path.join(folder, near))}?" if near else ""
 
 
-def _similar(full_path: str) -> str:
-    """The name of a file beside one that is not there."""
+def _similar(full_path: str, around: Iterable[str] = ()) -> str:
+    """The name of a file beside one that is not there, and none of those `around` it.
+
+    How names end is compared last: `.yaml` alone makes no two of them similar.
+    """
     folder, name = os.path.split(full_path)
     try:
         names = os.listdir(folder)
@@ -256,4 +259,14 @@ def _similar(full_path: str) -> str:
         return ""
     from difflib import get_close_matches
 
-    return next(iter(get_close_matches(name, names, 1)), "")
+    alike: dict[str, list[str]] = {}
+    for other in names:
+        if os.path.join(os.path.realpath(folder), other) not in around:
+            alike.setdefault(_stem(other), []).append(other)
+    for stem in get_close_matches(_stem(name), alike, 1):
+        return get_close_matches(name, alike[stem], 1, 0.0)[0]
+    return ""
+
+
+def _stem(name: str) -> str:
+    return os.path.splitext(name.removesuffix(TEMPLATE))[0]

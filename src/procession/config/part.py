@@ -71,6 +71,7 @@ class Part:
             self.late = {id(one.node): one for one in late}
         self.report = Report(source, told, self.root)
         self.report.forgiving = forgiving
+        self.report.could_render = renderer is not None and not self.template
 
     def late_below(self, node: Node) -> Iterator[Late]:
         """What at and below a node waits for a replica's number, each once."""

@@ -53,6 +53,7 @@ class Report:
         # what YAML itself found wrong there is not told again in other words
         self._closed = {(p.line, p.column) for p in told}
         self._seen: set[tuple[str, int, int, str]] = set()
+        self.could_render = False  # it would be a template, if it said so
         self.full = False  # `MAX_PROBLEMS` are told: more is not looked for
 
     def path(self, tail: str = "") -> str:
@@ -80,6 +81,9 @@ class Report:
             return
         if isinstance(node, Mapping) and self.source.text_at(mark).startswith("{{"):
             expected, suggestion = "quotes around text that begins with `{{`", ""
+        elif self.could_render and isinstance(node, Scalar) and "{{" in node.value:
+            rendered = "`template: true` at the top, which renders it"
+            expected, suggestion = f"{expected}, or {rendered}" if expected else rendered, ""
         key = key or (None if tail else self.key_node)
         if key is not None and isinstance(node, Scalar) and not node.value and node.implicit[0]:
             mark = mark_of(key)
