@@ -66,6 +66,10 @@ def test_what_is_wrong(shop: Path) -> None:
     assert (done.returncode, done.stdout) == (2, "")
     assert "--only: no task, replica or tag is called `nope`" in done.stderr
     assert run(shop, "-f", "gone.yaml").returncode == 2
+    assert "`procession.yaml` has no meaning here; a file is given by -f" in (
+        run(shop, "procession.yaml").stderr
+    )
+    assert "`--no-deps` goes with `--only`" in run(shop, "--no-deps").stderr
     assert "invalid choice: 'svg'" in run(shop, "--format", "svg").stderr
 
 

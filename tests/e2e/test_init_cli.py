@@ -118,3 +118,10 @@ def test_what_was_made_says_what_is_missing_here(project: Project) -> None:
 def test_a_procfile_that_is_there_is_pointed_at(project: Project) -> None:
     (project.folder / "Procfile").write_text("web: sleep 1000\n")
     assert "`procession init --from Procfile --force`" in init(project).out
+
+
+def test_what_it_says_to_do_next_is_of_the_file_it_wrote(project: Project) -> None:
+    (project.folder / "Procfile").write_text("web: sleep 1000\n")
+    said = init(project, "-f", "the shop.yml").out
+    assert "`procession up -f 'the shop.yml'` starts it" in said
+    assert "`procession init --from Procfile -f 'the shop.yml' --force`" in said

@@ -44,3 +44,21 @@ def test_a_project_in_a_program_needs_no_asyncio_and_no_subprocess() -> None:
     names = "('asyncio', 'dataclasses', 'subprocess', 'logging', 'typing', 'pathlib')"
     told = loaded(f"from procession import up; print([n for n in {names} if n in sys.modules])")
     assert told == "[]\n"
+
+
+def test_all_that_is_named_can_be_had_at_once() -> None:
+    told = loaded(
+        "import procession\n"
+        "from procession import *\n"
+        "print([n for n in procession.__all__ if n not in globals() or n not in dir(procession)])\n"
+        "print(issubclass(UsageError, ProcessionError), issubclass(HostError, ProcessionError))"
+    )
+    assert told == "[]\nTrue True\n"
+
+
+def test_errors_are_had_without_the_room_that_runs_projects() -> None:
+    told = loaded(
+        "from procession import ProcessionError, UsageError\n"
+        "print([n for n in sys.modules if n.startswith('procession.')])"
+    )
+    assert told == "['procession.errors']\n"

@@ -154,6 +154,23 @@ def test_files_that_cannot_be_included(tmp_path: Path) -> None:
     assert lines[3].endswith("expected a file to include")
 
 
+def test_what_was_meant_by_a_missing_file_is_similar_but_for_its_end(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        procession="include: [nosuch.yaml, commn.yaml]\ntasks: {web: {program: sh}}\n",
+        h="tasks: {}\n",
+        shop="include: shops.yaml\ntasks: {web: {program: sh}}\n",
+    )
+    (tmp_path / "common.yml.j2").write_text("")
+    first, second = told(tmp_path)
+    assert "did you mean" not in first
+    assert second.endswith("did you mean `common.yml.j2`?")
+    (line,) = told(tmp_path, "shop.yaml")  # no file means to include itself
+    assert "did you mean" not in line
+    with pytest.raises(UsageError, match=r"there is no such file$"):
+        read(tmp_path, "other.yaml")
+
+
 def test_a_broken_file_hides_no_other(tmp_path: Path) -> None:
     write(
         tmp_path,
@@ -202,8 +219,8 @@ def test_an_included_file_may_be_a_template(tmp_path: Path) -> None:
 def test_a_file_that_is_named_has_to_be_there(tmp_path: Path) -> None:
     write(tmp_path, a="tasks: {web: {program: sh}}\n")
     with pytest.raises(UsageError) as caught:
-        read(tmp_path, "a.yaml", "b.yaml")
-    assert str(caught.value).startswith("b.yaml: there is no such file. Did you mean")
+        read(tmp_path, "a.yaml", "aa.yaml")
+    assert str(caught.value).startswith("aa.yaml: there is no such file. Did you mean")
 
 
 def test_links_to_one_file_are_one_file(tmp_path: Path) -> None:

@@ -37,6 +37,21 @@ def args(expression: str) -> str:
     return f"tasks: {{a: {{program: sh, args: [{expression}]}}}}\n"
 
 
+# --- a file that is none
+
+
+def test_a_value_that_only_a_template_could_have_says_how_to_make_it_one(tmp_path: Path) -> None:
+    text = "tasks: {a: {program: sh, args: '{{ env.HOME }}', port: '{{ 8000 + 1 }}'}}\n"
+    (line,) = told(tmp_path, text, "p.yaml")
+    assert line.endswith(
+        "tasks.a.port: the text `{{ 8000 + 1 }}`; expected a whole number from 1 to 65535, or "
+        "`template: true` at the top, which renders it"
+    )
+    assert told(tmp_path, f"template: true\n{text}", "p.yaml") == []
+    (line,) = told(tmp_path, "template: true\n" + text.replace("8000 + 1", "'{'*2"), "p.yaml")
+    assert "template: true" not in line
+
+
 # --- the whole file
 
 

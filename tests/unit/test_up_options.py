@@ -47,6 +47,9 @@ def test_what_is_asked_of_all(text: str, seconds: float) -> None:
         (["--stop-timeout", "-1"], "'-1' is negative; did you mean '1'?"),
         (["--crash-grace", "-1"], "no time from 0 to 3600 seconds"),
         (["--exept", "a"], "did you mean `--except`?"),
+        (["shop.yaml"], "`shop.yaml` has no meaning here; a file is given by -f FILE. `"),
+        (["--no-deps"], "`--no-deps` goes with `--only`"),
+        (["--no-deps", "--except", "a"], "`--no-deps` goes with `--only`"),
     ],
 )
 def test_what_is_no_command_line(
