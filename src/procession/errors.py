@@ -50,6 +50,12 @@ class ProcessionError(Exception):
     """Base: `except ProcessionError` catches every error this package raises on purpose."""
 
 
+def worded(failure: object) -> bool:
+    """For pytest, as `__tracebackhide__` of a module: whether its frames are left out of a report.
+    What is the user's to mend says all in its words; a mistake of ours keeps its frames."""
+    return isinstance(getattr(failure, "value", None), ProcessionError)
+
+
 def _sentence(subject: str, happened: str, expected: str, do_next: str) -> str:
     text = f"{subject}: {happened}"
     if expected:

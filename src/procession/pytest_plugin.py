@@ -50,7 +50,9 @@ class Projects:
 
         from procession.api._project import as_project
         from procession.api._start import up_project
+        from procession.errors import worded
 
+        __tracebackhide__ = worded
         options.setdefault("log_dir", self._folder)
         running = up_project(as_project(what, sys._getframe(1)), **options)
         self._running.append(running)

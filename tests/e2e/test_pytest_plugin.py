@@ -95,6 +95,52 @@ def test_passes(procession):
     assert "nobody sees this" not in output
 
 
+@pytest.mark.quick
+def test_what_a_test_did_wrong_is_shown_at_its_own_line_and_a_mistake_of_ours_in_full(
+    project: Project,
+) -> None:
+    status, output = run(
+        project,
+        """
+def test_never_ready(procession):
+    procession.up(Task("bad", "sh", ["-c", "exit 4"], ready={"tcp": 1}))
+
+def test_no_such_program(procession):
+    procession.up(Task("bad", "no-such-program"))
+
+def test_no_such_file(procession):
+    procession.up("gone.yaml")
+
+def test_no_such_task(procession):
+    procession.up(Task("web", "sleep", "600"), only=["nope"])
+
+def test_no_such_name(procession):
+    procession.up(Task("web", "sleep", "600")).restart("nope")
+
+def test_in_a_program():
+    from procession import up
+    with up(Task("bad", "sh", ["-c", "exit 4"], ready={"tcp": 1})) as running:
+        running.ready(timeout=20)
+""",
+    )
+    assert status == 1, output
+    assert "6 failed" in output
+    assert "src/procession/" not in output
+    assert output.count(">   ") == 6  # each at the line of the test
+    status, output = run(
+        project,
+        """
+def test_ours(procession, monkeypatch):
+    from procession.api import _start
+    monkeypatch.setattr(_start, "refuse_places", None)
+    procession.up(Task("web", "sleep", "600"))
+""",
+    )
+    assert status == 1, output
+    assert "procession/pytest_plugin.py" in output
+    assert "procession/api/_start.py" in output
+
+
 def test_all_are_stopped_in_reverse_also_when_the_first_fails_to(project: Project) -> None:
     status, output = run(
         project,

@@ -10,6 +10,7 @@ import os
 import sys
 
 from procession.config.code import Place, Said, Written, said
+from procession.errors import worded
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     Path = str | os.PathLike[str]
 
+__tracebackhide__ = worded
 _ELSEWHERE = {
     "include": "name the files in `files`",
     "template": "a program can make its own texts; files that are templates go into `files`",

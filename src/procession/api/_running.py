@@ -14,7 +14,14 @@ from procession.api._waiting import Coming, Goals, Moment, Waiting, block, block
 from procession.control import goals
 from procession.control.protocol import ENDS, chosen
 from procession.core.view import Row
-from procession.errors import HostError, LateError, ProcessionError, TaskFailedError, UsageError
+from procession.errors import (
+    HostError,
+    LateError,
+    ProcessionError,
+    TaskFailedError,
+    UsageError,
+    worded,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -47,6 +54,7 @@ if TYPE_CHECKING:
         def close(self) -> None: ...
 
 
+__tracebackhide__ = worded
 TIMEOUT = 60.0  # seconds that a wish may take where nothing else is said
 LINES = 100  # of each stream that `logs` gives
 _WRITTEN = 1.0  # seconds until the logs are read as they are

@@ -8,7 +8,7 @@ import sys
 from procession.api._project import as_project
 from procession.api._running import Running
 from procession.app import Closed, door_of
-from procession.errors import HostError
+from procession.errors import HostError, worded
 from procession.process.application import check_host
 
 TYPE_CHECKING = False
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from procession.api._project import Path, Project, Task
     from procession.api._running import Door
     from procession.supervisor.output import Output
+
+__tracebackhide__ = worded
 
 
 def up(

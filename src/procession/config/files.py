@@ -13,7 +13,7 @@ from procession.config.part import Part
 from procession.config.source import MAX_BYTES, Problem, Source, decode_bytes
 from procession.config.strings import full
 from procession.config.texts import is_null, items
-from procession.errors import UsageError, one_line, quoted
+from procession.errors import UsageError, one_line, quoted, worded
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from procession.config.part import Late
     from procession.config.yaml import Node
 
+__tracebackhide__ = worded
 DEFAULT_NAMES = ("procession.yaml", "procession.yml", "drekar-launch.yaml")
 TEMPLATE = ".j2"  # how the name of a file ends that is rendered before it is read
 STDIN = "-"

@@ -12,7 +12,7 @@ from procession.config.files import Files, plain
 from procession.config.names import fit_name, is_name
 from procession.config.report import TooManyProblemsError
 from procession.config.source import Problem
-from procession.errors import ConfigError, UsageError, one_line, quoted
+from procession.errors import ConfigError, UsageError, one_line, quoted, worded
 from procession.lookup import Launch, Lookup, LookupProblem, Trouble
 
 TYPE_CHECKING = False
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from procession.config.entry import Entry
 
     Paths = str | Sequence[str] | None
+
+__tracebackhide__ = worded
 
 
 class Loaded(Record):

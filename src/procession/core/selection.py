@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from procession.core.graph import closure, edges_of
-from procession.errors import UsageError, quoted
+from procession.errors import UsageError, quoted, worded
 from procession.spec import Project, Task, replicas_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
+__tracebackhide__ = worded
 
 
 def select(
