@@ -208,7 +208,9 @@ def supervise(
     except ConfigError as e:
         from procession.config.telling import told
 
-        sys.stderr.write(told(e.problems, color=wants_color(options.color, 2)))
+        count = len(e.problems)
+        counted = f"{count} problem{'' if count == 1 else 's'}; nothing was started\n"
+        sys.stderr.write(told(e.problems, color=wants_color(options.color, 2)) + counted)
         return USAGE
     except ProcessionError as e:
         print(f"procession: {e}", file=sys.stderr)  # noqa: T201 - worded, and no traceback

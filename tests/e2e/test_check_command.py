@@ -57,7 +57,8 @@ def test_check_and_up_tell_the_same_and_end_with_2(broken: Path) -> None:
         "",
     )
     up = run(broken, "up", "-f", "p.yaml")
-    assert (up.returncode, up.stdout, up.stderr) == (2, "", TOLD)
+    told = TOLD + "2 problems; nothing was started\n"
+    assert (up.returncode, up.stdout, up.stderr) == (2, "", told)
 
 
 @pytest.mark.quick

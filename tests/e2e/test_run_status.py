@@ -56,7 +56,7 @@ def test_what_could_not_be_started(project: Project) -> None:
         (["--env-file", "nowhere", "true"], 125, "--env-file: "),
         (["--user", "nosuchuser", "true"], 125, "no user `nosuchuser`"),
         (["--bogus", "true"], 125, "is no option"),
-        ([], 125, "the command: is missing"),
+        ([], 125, "COMMAND: it is missing"),
         (["--json-result", "no/where", "true"], 125, "--json-result: "),
     ):
         up = run(project, *words)

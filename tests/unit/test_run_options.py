@@ -56,14 +56,14 @@ def test_help_is_asked_before_the_command_only(word: str) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ([], "the command: is missing"),
-        (["--"], "the command: is missing"),
-        (["--grace", "1"], "the command: is missing"),
+        ([], "COMMAND: it is missing"),
+        (["--"], "COMMAND: it is missing"),
+        (["--grace", "1"], "COMMAND: it is missing"),
         (["", "x"], "empty word"),
         (["--timeout"], "lacks its value"),
         (["--tiemout", "1", "c"], "Did you mean --timeout?"),
         (["--zzz", "c"], "goes after --"),
-        (["-x", "c"], "is no option of run"),
+        (["-x", "c"], "there is no such option of `run`"),
         (["--timeout", "soon", "c"], "`soon` is not a duration"),
         (["--timeout", "0", "c"], "leaves no time"),
         (["--timeout", "-1", "c"], "is negative"),

@@ -17,6 +17,10 @@ def test_nothing_said() -> None:
     assert parse([]) == UpOptions()
 
 
+def test_the_grace_of_a_crash_is_a_time_as_others() -> None:
+    assert parse(["--crash-grace", "250ms"]).crash_grace == 0.25
+
+
 def test_files_in_their_order() -> None:
     assert parse(["-f", "a", "--file=b", "--config", "-"]).files == ("a", "b", "-")
     assert parse(["--config-j2", "a"]).files == ("a",)
@@ -45,7 +49,8 @@ def test_what_is_asked_of_all(text: str, seconds: float) -> None:
         (["--except", ""], "--except names nothing"),
         (["--stop-timeout", "5 minutes"], "'5 minutes' is not a duration; did you mean '5m'?"),
         (["--stop-timeout", "-1"], "'-1' is negative; did you mean '1'?"),
-        (["--crash-grace", "-1"], "no time from 0 to 3600 seconds"),
+        (["--crash-grace", "-1"], "is negative"),
+        (["--crash-grace", "2h"], "'2h' is no time from 0 to 1h"),
         (["--exept", "a"], "did you mean `--except`?"),
         (["shop.yaml"], "`shop.yaml` has no meaning here; a file is given by -f FILE. `"),
         (["--no-deps"], "`--no-deps` goes with `--only`"),

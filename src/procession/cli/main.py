@@ -24,7 +24,7 @@ Write what belongs together into one file, procession.yaml:
     tasks:
       web:
         program: python3
-        args: -m http.server 8000
+        args: -u -m http.server 8000
         restart: on-failure
       worker:
         program: ./worker.sh

@@ -85,9 +85,9 @@ def parse(words: Sequence[str]) -> RunOptions | None:
             value = rest.pop(0)
         given.setdefault(name, []).append(value)
     if not rest:
-        raise UsageError("the command", "is missing", "procession run [options] -- COMMAND")
+        raise UsageError("COMMAND", "it is missing", "procession run [options] -- COMMAND")
     if not rest[0]:
-        raise UsageError("the command", "is an empty word", "a program's name or path")
+        raise UsageError("COMMAND", "it is an empty word", "a program's name or path")
     timeout = _last(given, "--timeout")
     grace = _last(given, "--grace")
     options = RunOptions(
@@ -131,4 +131,4 @@ def _unknown(name: str) -> UsageError:
     near = get_close_matches(name[2:], [known[2:] for known in _WITH_VALUE], 1)
     meant = f"Did you mean --{near[0]}?" if near else ""
     hint = meant or "A command whose name begins with - goes after --"
-    return UsageError(quoted(name), "is no option of run", "", hint)
+    return UsageError(quoted(name), "there is no such option of `run`", "", hint)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import math
 import os
 import sys
 
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 CRASH_GRACE = 1.0  # seconds
+LONGEST_GRACE = 3600.0  # seconds
 EPILOG = """\
 Ctrl-C (or SIGTERM) stops all tasks gracefully; a second Ctrl-C typed at the
 terminal kills what is left. The logs of each run of procession are in a folder
@@ -106,7 +106,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--timestamps", action="store_true", help="each line here begins with its time")
     add(
         "--crash-grace",
-        metavar="SECONDS",
+        metavar="TIME",
         type=_grace,
         help="how long tasks may take to end when procession itself crashed (default: 1)",
     )
@@ -137,10 +137,7 @@ def _time(text: str) -> float:
 
 
 def _grace(text: str) -> float:
-    try:
-        value = float(text.removesuffix("s"))
-    except ValueError:
-        value = math.nan
-    if not 0 <= value <= 3600:
-        raise argparse.ArgumentTypeError(f"{text!r} is no time from 0 to 3600 seconds")
+    value = _time(text)
+    if value > LONGEST_GRACE:
+        raise argparse.ArgumentTypeError(f"{text!r} is no time from 0 to 1h")
     return value

@@ -186,7 +186,9 @@ def _unknown(report: Report, key: Node, table: Table) -> str:
         report.key = ""
         return ""
     expected = instead or ("" if meant else _known(table.names))
-    report.bad(key, f"unknown key {quoted(key.value)}", expected, meant)
+    whose = words.WHOSE.get(key.value, "") if table.others == "PROJECT" else ""
+    what = f"unknown key {quoted(key.value)}"
+    report.bad(key, f"{what}: this {whose}" if whose else what, expected, meant)
     report.key = ""
     return meant
 

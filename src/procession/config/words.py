@@ -18,6 +18,11 @@ PROJECT = {
     **dict.fromkeys(("log", "logging", "log-configuration"), "logs"),
     "log-rotation": "logs.max-file",
 }
+# Keys at the top by which a file is known as another tool's.
+WHOSE = {
+    "services": "looks like a Compose file",
+    "processes": "looks like a file of process-compose",
+}
 TASK = {
     **dict.fromkeys(("command", "cmd", "exec", "executable", "entrypoint", "run"), "program"),
     **dict.fromkeys(("arguments", "argv", "parameters"), "args"),
@@ -30,7 +35,7 @@ TASK = {
     **dict.fromkeys(
         ("max-restarts", "restart-limit", "startretries", "start-limit-burst"), "restart.limit"
     ),
-    **dict.fromkeys(("stop-timeout", "stop-grace-period", "kill-timeout"), "stop.timeout"),
+    **dict.fromkeys(("stop-timeout", "stop-grace-period", "kill-timeout", "stopwaitsecs"), "stop.timeout"),
     **dict.fromkeys(("stop-signal", "kill-signal", "stopsignal"), "stop.signal"),
     **dict.fromkeys(("pre-stop", "prestop", "stop-command", "exec-stop"), "stop.command"),
     **dict.fromkeys(("shutdown", "stopping"), "stop"),
