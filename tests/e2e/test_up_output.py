@@ -215,6 +215,7 @@ def test_quiet_shows_of_each_run_its_own(project: Project) -> None:
     assert up.status() == 0, up.said()
     shown = [line for line in up.err.splitlines() if "this is" in line]
     assert shown == ["a          | this is run 1", "a          | this is run 2"]
+    assert up.err.count("all it wrote is in") == 1
 
 
 def test_the_first_words_say_where_the_logs_are(project: Project) -> None:

@@ -113,6 +113,13 @@ def test_what_is_shown_is_a_file_that_means_the_same() -> None:
     assert again.project == meant.replace(tasks=tasks)
 
 
+def test_when_a_task_is_ready_that_has_no_probe() -> None:
+    shown = project_text(explained("tasks: {a: {program: x}, b: {program: x, completes: true}}\n"))
+    first, _, second = shown.partition("  b:")
+    assert "# ready: once it was started" in first
+    assert "# ready: when it ended well" in second
+
+
 @pytest.mark.quick
 def test_every_value_has_its_place() -> None:
     project = explained(RICH)

@@ -83,8 +83,8 @@ def test_what_a_shell_reads_is_given_to_one(command: str) -> None:
 
 def test_what_a_runner_gives_each_task() -> None:
     web, worker = made("web: a\n\n# no: task\nworker: b\r\n", env_file=".env").tasks
-    assert web.environment == (("PORT", "5000"),)
-    assert worker.environment == (("PORT", "5100"),)
+    assert web.environment == (("PORT", "5000"), ("PYTHONUNBUFFERED", "1"))
+    assert worker.environment == (("PORT", "5100"), ("PYTHONUNBUFFERED", "1"))
     assert (worker.name, worker.program) == ("worker", "b")
     assert web.env_files == worker.env_files == (os.path.join("/work", ".env"),)
     assert web.quit_on_terminate

@@ -22,7 +22,7 @@ is limited; 1 where something is missing without which `up` and `run` refuse.
 
 COLORS = {"ok": "32", "limited": "33", "missing": "31"}
 VERDICTS = {
-    "ok": "Nothing is lacking here.",
+    "ok": "Nothing that is needed is lacking here.",
     "limited": "All works here; what is limited is said above.",
     "missing": "Not everything works here: see what is missing.",
 }

@@ -61,7 +61,7 @@ EPILOG = """\
 A Procfile has one task a line, `web: bundle exec puma -p $PORT`. A line of
 plain words becomes program and args; anything a shell would read otherwise is
 given to one (sh -c). As a Procfile's runner does, each task gets a PORT of its
-own (5000, 5100, ...), and when one ends, all end.
+own (5000, 5100, ...) and PYTHONUNBUFFERED, and when one ends, all end.
 """
 
 

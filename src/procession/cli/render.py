@@ -11,7 +11,7 @@ from procession.errors import one_line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
     from typing import Any
 
     from procession.config.explained import Explained
@@ -37,6 +37,7 @@ _WITHOUT = {
     "umask": "as ours",
     "user": "as ourselves",
 }
+_WITHOUT_COMPLETING = {**_WITHOUT, "ready": "when it ended well"}
 _WORDS = frozenset({"choice", "policy", "condition"})  # our own, as people write: `restart: no`
 _MAPPINGS = frozenset({"environment", "limits", "headers", "rules"})  # empty, they are `{}`
 
@@ -54,8 +55,9 @@ def project_text(project: Explained) -> str:
     lines.append("tasks:")
     for task in project.tasks:
         lines.append(_commented(f"  {_text(task.name)}:", str(task.origin)))
+        completes = any(item.key == "completes" and item.value is True for item in task.items)
         for item in task.items:
-            lines += _line("    ", item)
+            lines += _line("    ", item, _WITHOUT_COMPLETING if completes else _WITHOUT)
         for name, items in task.others:
             lines.append(f"    # as {_text(name)}:")
             lines += ("    #" + line for item in items for line in _line("   ", item))
@@ -64,11 +66,11 @@ def project_text(project: Explained) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _line(indent: str, item: Item) -> Iterator[str]:
+def _line(indent: str, item: Item, without: Mapping[str, str] = _WITHOUT) -> Iterator[str]:
     key = f"{indent}{_text(item.key)}:"
     value = item.value
     if value is None:
-        yield _commented(f"{indent}# {item.key}: {_WITHOUT.get(item.key, 'none')}", DEFAULT)
+        yield _commented(f"{indent}# {item.key}: {without.get(item.key, 'none')}", DEFAULT)
     elif isinstance(value, tuple) and value and isinstance(value[0], Item):
         # where a mapping is means little: each of its values says where it is
         yield key

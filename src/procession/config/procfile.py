@@ -52,7 +52,7 @@ def convert(source: Source, *, folder: str = ".", env_file: str | None = None) -
         raise ConfigError(source.name, problems)
     parts = [
         f"# Made of {source.name!r}. As a Procfile's runner does: each task has a PORT of its own,",
-        "# and when one ends (`quit-on-terminate`), all of them end.",
+        "# Python holds no lines back (`PYTHONUNBUFFERED`), and when one ends, all of them end.",
         "",
         "tasks:",
     ]
@@ -61,6 +61,7 @@ def convert(source: Source, *, folder: str = ".", env_file: str | None = None) -
         if folder != ".":
             parts.append(f"    cwd: {_value(folder)}")
         parts += ["    environment:", f"      PORT: {FIRST_PORT + PORT_STEP * i}"]
+        parts.append("      PYTHONUNBUFFERED: 1")
         if env_file is not None:
             parts.append(f"    env-file: {_value(env_file)}")
         parts += ["    quit-on-terminate: true", ""]

@@ -35,7 +35,9 @@ TASK = {
     **dict.fromkeys(
         ("max-restarts", "restart-limit", "startretries", "start-limit-burst"), "restart.limit"
     ),
-    **dict.fromkeys(("stop-timeout", "stop-grace-period", "kill-timeout", "stopwaitsecs"), "stop.timeout"),
+    **dict.fromkeys(
+        ("stop-timeout", "stop-grace-period", "kill-timeout", "stopwaitsecs"), "stop.timeout"
+    ),
     **dict.fromkeys(("stop-signal", "kill-signal", "stopsignal"), "stop.signal"),
     **dict.fromkeys(("pre-stop", "prestop", "stop-command", "exec-stop"), "stop.command"),
     **dict.fromkeys(("shutdown", "stopping"), "stop"),

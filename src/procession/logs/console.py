@@ -173,8 +173,9 @@ class Console:
 
     def show(self, name: str, text: str, note: str) -> None:
         """Lines that were kept from the terminal, behind the name of their replica, and our `note`
-        on them: both on stderr, and nothing between. As `say`."""
-        self._put((self.label(name, "stderr"), text), (self._ours, note))
+        on them, if it is any: both on stderr, and nothing between. As `say`."""
+        notes = [(self._ours, note)] if note else []
+        self._put((self.label(name, "stderr"), text), *notes)
 
     def _put(self, *parts: tuple[bytes, str]) -> None:
         block = b""

@@ -169,8 +169,9 @@ if sys.platform == "linux":
         if grouped:
             return layers, [*blind, *NEVER_OURS]
         blind.append(
-            "with several tasks, whose a process is that left its session, closed its output, "
-            "emptied its environment and lost its parent unseen: it is swept at the project's end"
+            "of which task a process is that left its session, closed its output, emptied its "
+            "environment and lost its parent unseen: it is ended when the whole project ends, and "
+            "not with its task"
         )
         blind.append(
             "started by procession.executor, a daemon that left its session, shows no environment "

@@ -78,6 +78,7 @@ class Output:
         self._waiting: list[tuple[RunKey, tuple[int, int], Taps, bool]] = []
         # Where a replica's latest run began in its log files, for who may have to show its end.
         self._began: dict[str, tuple[int, ...]] = {}
+        self._pointed_at: dict[str, str] = {}  # by replica; of the capture thread alone
         # What was said and not written yet: (when, text, for the log, for the terminal). A wave of
         # exits is one write, not one for each word of it that wakes another thread.
         self._said: list[tuple[float, str, bool, bool]] = []
@@ -304,7 +305,10 @@ class Output:
         if lines and self._console is not None:
             first, *more = [path for path, _ in files if _size(path)]
             where = " and ".join([first, *map(os.path.basename, more)])
-            self._console.show(replica, "\n".join(lines), f"{replica}: all it wrote is in {where}")
+            news = self._pointed_at.get(replica) != where
+            self._pointed_at[replica] = where
+            note = f"{replica}: all it wrote is in {where}" if news else ""
+            self._console.show(replica, "\n".join(lines), note)
 
     def _make_folder(self, base: str | None) -> LogFolder:
         from procession.logs.bounds import Limits
