@@ -1,7 +1,7 @@
 """Asks each server it is given once, and prints what they say. NAME...
 
-A server that is restarted does not answer, so it is asked again for a while. In between the client listens
-too: `wait_exit` with a timeout is a pause that a request to stop cuts short.
+A server that is restarted does not answer, so it is asked again for a while. In between the client
+listens too: `wait_exit` with a timeout is a pause that a request to stop cuts short.
 """
 
 import os
