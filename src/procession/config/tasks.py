@@ -123,16 +123,19 @@ class Reading:
         own = len(node.items)
         pairs = node.items + node.merged
         report = self.part.report
+        above = ""  # the task that nothing is said of, and whose keys may follow
         for i in range(0, len(pairs), 2):
             key, value = pairs[i], pairs[i + 1]
             report.prefix, report.key = "tasks", ""
             if not isinstance(key, Scalar):
                 report.bad(key, f"{described(key)} as a task's name", "text")
             elif i < own or key.value.lower() not in self._names:
-                self._task(value, key, f"tasks.{key.value}")
+                self._task(value, key, f"tasks.{key.value}", above)
+                above = key.value if is_null(value) else above
 
-    def _task(self, node: Node, key: Scalar | None, path: str) -> None:
-        """Read what this file says of a task: `key` is its name where tasks are a mapping."""
+    def _task(self, node: Node, key: Scalar | None, path: str, above: str = "") -> None:
+        """Read what this file says of a task: `key` is its name where tasks are a mapping, and
+        `above` is that of a task before it without a value."""
         report = self.part.report
         path = path if key or not isinstance(node, Mapping) else path_of(node, path)
         layer = Layer(self.part, path, node, key)
@@ -140,6 +143,8 @@ class Reading:
         name = None if key is None else self._name(key, key.value)
         if not isinstance(node, Mapping):
             needs = "a mapping with `program`" if key else "a mapping with `name` and `program`"
+            if above and key is not None and key.value.replace("_", "-") in TASK.names:
+                needs = f"it further in than {quoted(above)}, as a key of that task"
             report.bad(node, described(node), needs)
         else:
             self._layer(layer, node, _LISTED_TASK if key is None else TASK)
