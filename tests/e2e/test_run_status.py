@@ -55,7 +55,7 @@ def test_what_could_not_be_started(project: Project) -> None:
         (["--cwd", "nowhere", "true"], 125, "--cwd: "),
         (["--env-file", "nowhere", "true"], 125, "--env-file: "),
         (["--user", "nosuchuser", "true"], 125, "no user `nosuchuser`"),
-        (["--bogus", "true"], 125, "is no option"),
+        (["--bogus", "true"], 125, "no such option"),
         ([], 125, "COMMAND: it is missing"),
         (["--json-result", "no/where", "true"], 125, "--json-result: "),
     ):

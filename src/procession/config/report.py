@@ -28,6 +28,11 @@ def described(node: Node) -> str:
     return f"the {'boolean' if kind == BOOLEAN else 'number'} {quoted(node.value)}"
 
 
+def _has_braces(text: str) -> bool:
+    """Near its begin: a long text that many tasks share is met for each of them."""
+    return text.find("{{", 0, _PATH_SHOWN) >= 0
+
+
 class TooManyProblemsError(Exception):
     """`MAX_PROBLEMS` are told: going on would take time, and nobody reads the rest."""
 
@@ -81,7 +86,7 @@ class Report:
             return
         if isinstance(node, Mapping) and self.source.text_at(mark).startswith("{{"):
             expected, suggestion = "quotes around text that begins with `{{`", ""
-        elif self.could_render and isinstance(node, Scalar) and "{{" in node.value:
+        elif self.could_render and isinstance(node, Scalar) and _has_braces(node.value):
             rendered = "`template: true` at the top, which renders it"
             expected, suggestion = f"{expected}, or {rendered}" if expected else rendered, ""
         key = key or (None if tail else self.key_node)
