@@ -36,7 +36,7 @@ def test_a_coroutine_waits_and_steers(
             assert row.state == "stopped"
             (row,) = await run.start_async("one", timeout=20)
             assert row.run == 3
-            with pytest.raises(LateError, match=r"after 0.1 s not at its end: one"):
+            with pytest.raises(LateError, match=r"after 0.1 s not ended: one"):
                 await run.wait_async(timeout=0.1)
         assert run.status == 0
 

@@ -204,3 +204,17 @@ def test_it(pytestconfig):
 
 def _program(kind: str) -> str:
     return str(Path(__file__).parents[1] / "programs" / f"up_{kind}.py")
+
+
+def test_a_task_that_fails_while_others_begin_is_no_ready_project(project: Project) -> None:
+    status, output = run(
+        project,
+        """
+def test_it(procession):
+    bad = Task("bad", "sh", ["-c", "sleep 0.3; exit 4"])  # ready when it was started
+    slow = Task("slow", "sleep", 600, ready={"file": "never"})
+    with pytest.raises(TaskFailedError, match="^bad failed: exited with 4"):
+        procession.up(bad, slow, timeout=30)
+""",
+    )
+    assert status == 0, output

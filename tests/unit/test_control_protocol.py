@@ -99,3 +99,65 @@ def test_when_others_have_come_true() -> None:
     assert goals.exited(row()) is None
     assert goals.exited(row(state="completed")) == (True, "web completed: because")
     assert goals.exited(row(state="failed")) == (False, "web failed: because")
+
+
+def judged(goal: goals.Goal, *names: str) -> goals.Judge:
+    return goals.Judge(dict.fromkeys(names, goal))
+
+
+def test_all_have_to_be_ready_at_the_same_time() -> None:
+    judge = judged(goals.ready, "web", "db")
+    db = row("db", "db")
+    assert judge.look([row(), row("db", "db", ready=False)]) == ["web running: because"]
+    assert (judge.is_over, judge.open) == (False, ["db"])
+    # it begins anew: that it was ready once is of no use
+    assert judge.look([row(state="backoff", ready=False), db]) == [
+        "web backoff: because",
+        "db running: because",
+    ]
+    assert (judge.is_over, judge.open) == (False, ["web"])
+    assert judge.look([row(run=2), db]) == ["web running: because"]
+    assert judge.is_over
+    assert not judge.failed
+
+
+def test_the_first_that_cannot_become_ready_is_the_end_of_it() -> None:
+    judge = judged(goals.ready, "web", "db")
+    slow = row("db", "db", ready=False)
+    judge.look([row(), slow])
+    bad = row(state="failed", ready=False)
+    assert judge.look([bad, slow]) == ["web failed: because"]
+    assert judge.is_over
+    assert judge.failed == {"web": "web failed: because"}
+    both = judged(goals.ready, "web", "db")
+    both.look([bad, row("db", "db")])  # of one version: what is good does not make up for it
+    assert both.is_over
+    assert list(both.failed) == ["web"]
+
+
+def test_a_start_is_lost_with_the_run_that_came_of_it() -> None:
+    judge = judged(lambda now: goals.started(now, 0), "web", "db")
+    slow = row("db", "db", state="running", ready=False)
+    assert judge.look([row(), slow]) == ["web running: because"]
+    judge.look([row(state="failed", ready=False), slow])
+    assert judge.is_over
+    assert list(judge.failed) == ["web"]
+
+
+@pytest.mark.parametrize("goal", [goals.exited, goals.stopped])
+def test_an_end_stays_one_and_all_are_waited_for(goal: goals.Goal) -> None:
+    judge = judged(goal, "web", "db")
+    assert judge.look([row(state="failed"), row("db", "db")]) == ["web failed: because"]
+    assert judge.look([row(run=2), row("db", "db")]) == []  # somebody started it again
+    assert (judge.is_over, judge.open) == (False, ["db"])
+    assert judge.look([row(run=2), row("db", "db", state="completed")]) == ["db completed: because"]
+    assert judge.is_over
+    assert list(judge.failed) == (["web"] if goal is goals.exited else [])
+
+
+def test_who_is_late_is_named_with_the_reason() -> None:
+    rows = [row(f"web-{n}", reason="not ready yet: tcp 80: refused\n") for n in range(1, 8)]
+    assert goals.late("ready", 4.0, rows[:1]) == (
+        "after 4 s not ready: web-1 (running: not ready yet: tcp 80: refused\\n)"
+    )
+    assert goals.late("ended", 0.25, rows).endswith(") and 2 more")

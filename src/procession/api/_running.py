@@ -267,9 +267,10 @@ class Running:
     # --- wishes ------------------------------------------------------------------------------
 
     def ready(self, *names: str, timeout: float | None = TIMEOUT) -> list[Row]:
-        """Wait until these (without names: all that are wanted) are ready; their rows. Raises
-        TaskFailedError as soon as one of them is at rest and will not be ready. A task without
-        `ready` is ready once it was started, also when it ended well since."""
+        """Wait until these (without names: all that are wanted) are ready, all at the same time;
+        their rows. Raises TaskFailedError as soon as one of them is at rest and will not be ready,
+        though it was before. A task without `ready` is ready once it was started, also when it
+        ended well since."""
         return self._drive(self._ready(names, timeout))
 
     async def ready_async(self, *names: str, timeout: float | None = TIMEOUT) -> list[Row]:
@@ -328,7 +329,7 @@ class Running:
         rows = yield from self._look(names)
         rows = rows if names else goals.meant(rows)
         wanted: dict[str, goals.Goal] = {row["name"]: goals.ready for row in rows}
-        return (yield from self._until("ready", wanted, timeout))
+        return (yield from self._until(goals.DONE["ready"], wanted, timeout))
 
     def _wish(self, verb: str, names: Sequence[str], timeout: float | None) -> Plan[list[Row]]:
         if not names:
@@ -351,7 +352,7 @@ class Running:
         rows = yield from self._look(names)
         wanted: dict[str, goals.Goal] = {row["name"]: goals.exited for row in rows}
         try:
-            yield from self._until("at its end", wanted, timeout, all_of_them=True)
+            yield from self._until(goals.DONE["exit"], wanted, timeout)
         except TaskFailedError:
             return 1
         return 0
@@ -371,7 +372,8 @@ class Running:
         yield Coming(self._end, timeout)
         if not self._end.over:
             rows = [row for row in self._rows(()) if row["state"] not in ENDS]
-            raise LateError(_late("at its end", timeout, rows), _rows_of(rows))
+            assert timeout is not None
+            raise LateError(goals.late(goals.DONE["exit"], timeout, rows), _rows_of(rows))
         self._thread.join()
         self._raise_failure()
         assert self._status is not None
@@ -383,27 +385,23 @@ class Running:
         return _chosen(look.rows, names)
 
     def _until(
-        self,
-        what: str,
-        wanted: dict[str, goals.Goal],
-        timeout: float | None,
-        *,
-        all_of_them: bool = False,
+        self, what: str, wanted: dict[str, goals.Goal], timeout: float | None
     ) -> Plan[list[Row]]:
-        waiting = Goals(self._steer(), wanted, timeout, all_of_them=all_of_them)
+        waiting = Goals(self._steer(), wanted, timeout)
         yield waiting
         rows = [row for row in waiting.rows if row["name"] in wanted]
-        if waiting.failed:
-            bad = [row for row in rows if row["name"] in waiting.failed]
-            words = "\n".join(waiting.failed.values())
+        judge = waiting.judge
+        if judge.failed:
+            bad = [row for row in rows if row["name"] in judge.failed]
+            words = "\n".join(judge.failed.values())
             raise TaskFailedError(words + (yield from self._last_words(bad)), _rows_of(bad))
-        if waiting.open and waiting.ended:  # it was lost
+        if judge.open and waiting.ended:  # it was lost
             yield Coming(self._end)
             self._raise_failure()
-        if waiting.open:
+        if judge.open:
             rows = yield from self._look(())  # the latest words of a check are no change of state
-            late = [row for row in rows if row["name"] in waiting.open]
-            words = _late(what, timeout, late)
+            late = [row for row in rows if row["name"] in judge.open]
+            words = goals.late(what, timeout or 0.0, late)
             raise LateError(words + (yield from self._last_words(late)), _rows_of(late))
         return _rows_of(rows)
 
@@ -464,8 +462,3 @@ def _chosen(rows: Iterable[dict[str, Any]], names: Iterable[str]) -> list[dict[s
         tasks = ", ".join(sorted({str(row["task"]) for row in rows}))
         name = str(e.args[0])
         raise UsageError(name, "no task or replica of this project is called so", tasks) from None
-
-
-def _late(what: str, timeout: float | None, rows: Sequence[dict[str, Any]]) -> str:
-    named = ", ".join(f"{row['name']} ({row['state']}: {row['reason']})" for row in rows)
-    return f"after {timeout:g} s not {what}: {named}"

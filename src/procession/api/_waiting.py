@@ -6,9 +6,11 @@ import sys
 import threading
 import time
 
+from procession.control.goals import Judge
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from typing import Any
 
     from procession.control.goals import Goal
@@ -88,26 +90,19 @@ class Coming(Waiting):
 
 
 class Goals(Waiting):
-    """Until each of these replicas has come to its goal, or one of them cannot (`all_of_them`:
-    all have come to an end of it). `rows` are the latest; no goals: one look at them.
+    """Until all of these replicas have come to their goals, or cannot (`goals.Judge`). `rows` are
+    the latest; no goals: one look at them.
 
     What is set is set in the supervisor's thread, before it tells.
     """
 
     def __init__(
-        self,
-        steering: Steering,
-        goals: dict[str, Goal],
-        timeout: float | None = None,
-        *,
-        all_of_them: bool = False,
+        self, steering: Steering, goals: Mapping[str, Goal], timeout: float | None = None
     ) -> None:
         super().__init__(timeout)
         self._steering = steering
-        self._all_of_them = all_of_them
         self._told: Told | None = None
-        self.open = dict(goals)
-        self.failed: dict[str, str] = {}  # in words
+        self.judge = Judge(goals)
         self.rows: list[dict[str, Any]] = []
         self.ended = False  # the loop has, and there will be no other rows
 
@@ -122,14 +117,8 @@ class Goals(Waiting):
         if self._told is None:
             return True
         self.rows, self.ended = rows, ended
-        for row in rows:
-            goal = self.open.get(row["name"])
-            verdict = None if goal is None else goal(row)
-            if verdict is not None:
-                del self.open[row["name"]]
-                if not verdict[0]:
-                    self.failed[row["name"]] = verdict[1]
-        over = ended or not self.open or (bool(self.failed) and not self._all_of_them)
+        self.judge.look(rows)
+        over = ended or self.judge.is_over
         if over:
             told, self._told = self._told, None
             told()

@@ -103,7 +103,7 @@ def _await_wish(client: Client, verb: str, wanted: dict[str, Goal], patience: fl
     from procession.control.client import NotRunningError
 
     try:
-        return _await(client, wanted, patience)
+        return _await(client, verb, wanted, patience)
     except NotRunningError:
         if verb != "stop":
             raise
@@ -115,8 +115,8 @@ def wait(words: Sequence[str]) -> int:
     parser = parser_for(
         "wait",
         "Wait until tasks are ready, or have ended for good.",
-        "Exit status: 0; 1 where it can not come true any more, or a task failed; 2 for a mistake; "
-        "3 where no such project runs; 124 when the time is over.",
+        "Exit status: 0; 1 as soon as one cannot become ready any more, or where one that was to "
+        "end failed; 2 for a mistake; 3 where no such project runs; 124 when the time is over.",
     )
     parser.add_argument("names", nargs="*", metavar="TASK", help="just these; all without any")
     parser.add_argument(
@@ -142,7 +142,7 @@ def wait(words: Sequence[str]) -> int:
             if goal is goals.ready and not given.names:
                 asked = goals.meant(asked)
             wanted: dict[str, Goal] = {str(row["name"]): goal for row in asked}
-            return _await(client, wanted, given.timeout, began)
+            return _await(client, given.what, wanted, given.timeout, began)
         finally:
             client.close()
     except ProcessionError as e:
@@ -162,30 +162,31 @@ def _connect_in_time(given: argparse.Namespace) -> Client:
 
 
 def _await(
-    client: Client, wanted: dict[str, Goal], patience: float | None, began: float | None = None
+    client: Client,
+    wish: str,
+    wanted: dict[str, Goal],
+    patience: float | None,
+    began: float | None = None,
 ) -> int:
     """Tell each verdict as it is made, for so many seconds since it `began` (None: now); the exit
-    status."""
+    status. `wish`: one of `goals.DONE`."""
     began = time.monotonic() if began is None else began
     until = None if patience is None else began + patience
+    judge = goals.Judge(wanted)
     version: int | None = None
-    good = True
     while True:
         left = LONGEST_WAIT if until is None else max(0.0, until - time.monotonic())
         answer = client.replicas(version, left)
         version = answer["version"]
-        for row in answer["replicas"]:
-            goal = wanted.get(row["name"])
-            if goal is not None and (verdict := goal(row)) is not None:
-                del wanted[row["name"]]
-                good = verdict[0] and good
-                print_out(f"{one_line(verdict[1])}\n")
-        if not wanted:
-            return 0 if good else 1
+        for words in judge.look(answer["replicas"]):
+            print_out(f"{one_line(words)}\n")
+        if judge.is_over:
+            return 1 if judge.failed else 0
         if patience is not None and until is not None and time.monotonic() >= until:
-            names = one_line(", ".join(wanted))
-            late = span(patience)
-            sys.stderr.write(f"procession: after {late} there is no end of it for {names}\n")
+            # anew: the latest words of a check are no change of state, and are not waited for
+            open_ = [r for r in client.replicas()["replicas"] if r["name"] in judge.open]
+            words = goals.late(goals.DONE[wish], patience, open_)
+            sys.stderr.write(f"procession: {words}\n")
             return TIMED_OUT
         time.sleep(PAUSE)
 

@@ -6,10 +6,13 @@ A verdict is None while it may still come true, and else (good, words).
 from __future__ import annotations
 
 from procession.control.protocol import ENDS
+from procession.core.parts import seconds
+from procession.core.view import NAMED
+from procession.errors import one_line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from typing import Any, TypeVar
 
     Row = Mapping[str, Any]
@@ -18,7 +21,7 @@ if TYPE_CHECKING:
     R = TypeVar("R", bound=Row)
 
 # What one who has wished for it waits for, in words.
-DONE = {"start": "ready", "restart": "ready", "stop": "stopped"}
+DONE = {"start": "ready", "restart": "ready", "stop": "stopped", "exit": "ended", "ready": "ready"}
 
 
 def of(verb: str, row: Row) -> Goal:
@@ -73,6 +76,59 @@ def exited(row: Row) -> Verdict:
     if row["state"] not in ENDS:
         return None
     return row["state"] in ("completed", "stopped"), _as_it_is(row)
+
+
+class Judge:
+    """Of several goals that are waited for at the same time.
+
+    To be ready is a state, which may be lost while others are waited for: all rows of one version
+    are judged together, and the first that cannot come true any more is the end of it. An end, or
+    a stop, is an event: a verdict stays, and all are waited for.
+    """
+
+    def __init__(self, wanted: Mapping[str, Goal]) -> None:
+        """By the names of replicas."""
+        self._wanted = dict(wanted)
+        self._good: dict[str, bool | None] = dict.fromkeys(wanted)
+        self.failed: dict[str, str] = {}  # in words
+
+    def look(self, rows: Iterable[Row]) -> list[str]:
+        """All rows there are, of one version; what is new in it, in words."""
+        news: list[str] = []
+        for row in rows:
+            name = row["name"]
+            goal = self._wanted.get(name)
+            if goal is None or (goal in _EVENTS and self._good[name] is not None):
+                continue
+            good, words = goal(row) or (None, _as_it_is(row))
+            if good is not self._good[name]:
+                news.append(words)
+            self._good[name] = good
+            if good is False:
+                self.failed[name] = words
+            else:
+                self.failed.pop(name, None)
+        return news
+
+    @property
+    def open(self) -> list[str]:
+        """Of these there is no verdict (any more)."""
+        return [name for name, good in self._good.items() if good is None]
+
+    @property
+    def is_over(self) -> bool:
+        """There is nothing to wait for: it came true, or cannot, which `failed` says."""
+        return not self.open or any(self._wanted[name] not in _EVENTS for name in self.failed)
+
+
+_EVENTS = (stopped, exited)
+
+
+def late(what: str, patience: float, rows: Sequence[Row]) -> str:
+    """`after 4 s not ready: web (running: started with the project; not ready yet: tcp 80: …)`"""
+    named = [f"{row['name']} ({row['state']}: {row['reason']})" for row in rows[:NAMED]]
+    more = f" and {len(rows) - NAMED} more" if len(rows) > NAMED else ""
+    return one_line(f"after {seconds(patience)} not {what}: {', '.join(named)}{more}")
 
 
 def _as_it_is(row: Row) -> str:
