@@ -20,9 +20,10 @@ from procession.errors import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Mapping
+    from collections.abc import Callable, Hashable, Iterable, Mapping
     from typing import Protocol
 
+    from procession.config.load import Loaded
     from procession.lookup import Launch
     from procession.process.link import Link
     from procession.spec import Defaults, Project, Replica
@@ -203,7 +204,7 @@ def supervise(
         for note in loaded.notes:
             sys.stderr.write(f"procession: {note}\n")
         project = wanted(loaded.project, options)
-        door = door_of(project, loaded.file)
+        door = door_of(project, loaded.file, loaded)
         engine = make(project, loaded.launches)
     except ConfigError as e:
         from procession.config.telling import told
@@ -242,7 +243,7 @@ class Closed:
 
 if sys.platform == "win32":
 
-    def door_of(project: Project, file: str) -> Closed:
+    def door_of(project: Project, file: str, loaded: Loaded) -> Closed:
         """Of a running project, for those who want to see and steer it: POSIX hosts only."""
         return Closed()
 
@@ -251,21 +252,37 @@ else:
     class Open:
         """The project is claimed; it can be seen and steered from when its tasks were started."""
 
-        def __init__(self, claim: Claim, project: Project, file: str) -> None:
+        def __init__(self, claim: Claim, project: Project, file: str, loaded: Loaded) -> None:
             self._claim = claim
             self._project = project
             self._file = file
+            self._whole = loaded.project
+            self._read = tuple(changed for name in loaded.files for changed in _changed(name))
             self._door: Door | None = None
 
         def open(self, course: Course) -> Steering:
             import time
 
-            from procession.control.address import About
+            from procession.control.address import OF_FILE, About
             from procession.control.door import Door
             from procession.supervisor.steering import Steering
 
             steering = Steering(course)
-            about = About(self._project.name, self._file, os.getpid(), time.time(), course.logs)
+            out: tuple[str, ...] = ()
+            if self._project.tasks is not self._whole.tasks:
+                from procession.core.selection import left_out
+
+                out = left_out(self._whole, self._project)
+            about = About(
+                self._project.name,
+                self._file,
+                os.getpid(),
+                time.time(),
+                course.logs,
+                out,
+                self._read,
+            )
+            course.note(f"{self._project.name}: {OF_FILE}{self._file}")
             self._door = Door(self._claim)
             if (trouble := self._door.open(steering, about)) is not None:
                 course.say(trouble)
@@ -276,15 +293,22 @@ else:
                 self._door.close()
             self._claim.release()
 
-    def door_of(project: Project, file: str) -> Open | Closed:
-        """Of a running project, for those who want to see and steer it. Raises
-        AlreadyRunningError where another supervisor runs this very project."""
+    def _changed(file: str) -> Iterable[tuple[str, int]]:
+        """(its real path, when it was changed last, in ns); nothing for what is no file."""
+        try:
+            yield os.path.realpath(file), os.stat(file).st_mtime_ns
+        except OSError:
+            return  # standard input, or it is gone already
+
+    def door_of(project: Project, file: str, loaded: Loaded) -> Open | Closed:
+        """Of a running project, for those who want to see and steer it; `loaded` is what it was
+        chosen from. Raises AlreadyRunningError where another supervisor runs this very project."""
         from procession.control.address import claim, runtime_folder
 
         path = os.path.realpath(file)
         try:
             runtime = runtime_folder(os.environ, make=True)
-            return Open(claim(runtime, path, project.name), project, path)
+            return Open(claim(runtime, path, project.name), project, path, loaded)
         except AlreadyRunningError:
             raise
         except HostError as e:

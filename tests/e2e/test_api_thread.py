@@ -127,6 +127,15 @@ def test_who_will_not_be_ready_is_told_at_once_with_its_last_words(
         assert run.status is None
 
 
+def test_a_task_that_was_left_out_is_told_so(project: Project, inside: Inside) -> None:
+    one, two = task("one", actor("obedient", "one")), task("two", actor("obedient", "two"))
+    with inside(one, two, only=["one"]) as run:
+        with pytest.raises(UsageError, match=r"^two: it was left out .--only, --except. when"):
+            run.start("two")
+        with pytest.raises(UsageError, match=r"^three: no task or replica of this project"):
+            run.start("three")
+
+
 def test_who_ended_well_was_ready_and_who_was_stopped_is_not_waited_for(inside: Inside) -> None:
     later = task("later", sh("exec sleep 600", autostart=False))
     with inside(task("job", sh("exit 0")), task("stays", sh("exec sleep 600")), later) as run:
@@ -372,6 +381,6 @@ def test_others_find_it_where_that_is_wanted(project: Project, inside: Inside) -
                 inside(one, steerable=True)
             assert hand("down", "-p", "found").returncode == 0
             assert run.wait(timeout=20) == 0
-            assert "asked for by process" in run.ps()[0].reason or run.status == 0
+            assert "asked for by " in run.ps()[0].reason or run.status == 0
         assert hidden.status is None
     project.stage.gone()

@@ -6,6 +6,7 @@ import errno
 import http.client
 import json
 import os
+import pwd
 import select
 import socket
 import stat
@@ -111,7 +112,7 @@ def test_it_shows_the_state_and_takes_wishes(stage: Stage) -> None:
     client.wish("stop", "db")
     client.down(force=True)
     client.down()
-    who = f"asked for by process {os.getpid()}"
+    who = f"asked for by {pwd.getpwuid(os.getuid()).pw_name}"
     assert stage.supervisor.wishes == [
         ("restart", ["web-1", "web-2"], who), ("stop", ["db"], who), ("force", [], who),
         ("down", [], who),
@@ -133,7 +134,9 @@ def test_an_answer_is_held_back_until_there_is_something_new(stage: Stage) -> No
 
 def test_what_is_refused_says_why(stage: Stage) -> None:
     client = stage.client()
-    with pytest.raises(RefusedError, match=r"no task is called 'wen'; there are db, web"):
+    with pytest.raises(
+        RefusedError, match=r"'wen': no task or replica .* is called so; there are db, web"
+    ):
         client.wish("stop", "wen")
     with pytest.raises(RefusedError, match="no task is called 'a/b"):
         client.wish("stop", "a/b")

@@ -226,6 +226,13 @@ def test_grown_running__what_comes_to_light_late_is_waited_for() -> None:
     assert web.state.why == "Ann starts it, once its tree is empty"
 
 
+def test_grown_running__that_it_waits_is_told_once() -> None:
+    web = Story(leftover="wait").runs().exits(0, left=1)
+    told = "leader exited with 0, waits for 1 process it left"
+    assert web.said == f"running -> running: {told}"
+    assert (web.grows().said, web.state.why) == ("", told)
+
+
 def test_grown_running__what_comes_to_light_late_is_left() -> None:
     web = Story(leftover="leave").runs().exits(0).grows()
     assert web.did == [Release("web", 1, survivors=False)]

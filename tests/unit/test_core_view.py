@@ -136,3 +136,11 @@ def test_a_stop_before_the_start_was_answered() -> None:
     phase = Stopping(pid=None, since=0.0, climb=None, asked=True)
     early = ReplicaState("web", Task("web", "x"), phase)
     assert waiting([early], 0.0) == "waiting for web (not started yet)"
+
+
+def test_a_run_that_is_over_says_nothing_of_itself_any_more() -> None:
+    web = Story(policy="always").runs()
+    serving = web.state.replace(status_text="serving")
+    assert row(serving, 0.0).status_text == "serving"
+    over = web.exits(1).is_empty().state.replace(status_text="serving")
+    assert (row(over, 0.0).state, row(over, 0.0).status_text) == ("backoff", "")

@@ -12,7 +12,7 @@ import threading
 
 from procession.api._waiting import Coming, Goals, Moment, Waiting, block, block_async
 from procession.control import goals
-from procession.control.protocol import ENDS, chosen
+from procession.control.protocol import ENDS, chosen, nobody
 from procession.core.view import Row
 from procession.errors import (
     HostError,
@@ -74,8 +74,10 @@ class Running:
     wish back. In a forked child it is not to be used: ProcessionError.
     """
 
-    def __init__(self, project: spec.Project, loop: Loop, door: Door) -> None:
+    def __init__(self, project: spec.Project, loop: Loop, door: Door, whole: spec.Project) -> None:
+        """`whole`: what the project was chosen from."""
         self._project = project
+        self._whole = whole
         self._loop = loop
         self._door = door
         self._pid = os.getpid()
@@ -251,7 +253,19 @@ class Running:
 
     def _rows(self, names: Iterable[str]) -> list[dict[str, Any]]:
         rows = self._steer().rows()[2]
-        return _chosen(rows, names)
+        return self._chosen(rows, names)
+
+    def _chosen(self, rows: Iterable[dict[str, Any]], names: Iterable[str]) -> list[dict[str, Any]]:
+        rows = list(rows)
+        try:
+            return [dict(row) for row in chosen(rows, names)]
+        except KeyError as e:
+            from procession.core.selection import left_out
+
+            tasks = ", ".join(sorted({str(row["task"]) for row in rows}))
+            name = str(e.args[0])
+            why = nobody(left_out(self._whole, self._project), name)
+            raise UsageError(name, why, tasks) from None
 
     def _steer(self) -> Steering:
         if os.getpid() != self._pid:
@@ -382,7 +396,7 @@ class Running:
     def _look(self, names: Sequence[str]) -> Plan[list[dict[str, Any]]]:
         look = Goals(self._steer(), {})
         yield look
-        return _chosen(look.rows, names)
+        return self._chosen(look.rows, names)
 
     def _until(
         self, what: str, wanted: dict[str, goals.Goal], timeout: float | None
@@ -452,13 +466,3 @@ def _why_left(kind: type[BaseException] | None) -> str:
 
 def _rows_of(rows: Iterable[dict[str, Any]]) -> list[Row]:
     return [Row(**row) for row in rows]
-
-
-def _chosen(rows: Iterable[dict[str, Any]], names: Iterable[str]) -> list[dict[str, Any]]:
-    rows = list(rows)
-    try:
-        return [dict(row) for row in chosen(rows, names)]
-    except KeyError as e:
-        tasks = ", ".join(sorted({str(row["task"]) for row in rows}))
-        name = str(e.args[0])
-        raise UsageError(name, "no task or replica of this project is called so", tasks) from None

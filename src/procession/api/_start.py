@@ -147,11 +147,11 @@ def up_project(
     if steerable:
         said_in = loaded.file if project.files else sys.argv[0] or sys.executable
         try:
-            door = door_of(model, said_in)
+            door = door_of(model, said_in, loaded)
         except BaseException:
             guest.abandon()
             raise
-    running = Running(model, guest, door)
+    running = Running(model, guest, door, loaded.project)
     running.begin()
     return running
 

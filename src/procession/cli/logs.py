@@ -7,9 +7,16 @@ import sys
 import time
 
 from procession.app import wants_color
-from procession.cli.running import EXIT, connect, none_of, parser_for, told_failure
+from procession.cli.running import (
+    EXIT,
+    NotRunningHereError,
+    connect,
+    none_of,
+    parser_for,
+    told_failure,
+)
 from procession.control.protocol import chosen
-from procession.errors import HostError, ProcessionError
+from procession.errors import HostError, ProcessionError, UsageError, one_line
 from procession.logs.files import LogFolder
 from procession.logs.follow import Follower
 from procession.logs.palette import RESET, paint
@@ -17,8 +24,11 @@ from procession.logs.prefix import Prefixer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    import argparse
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import Any
 
+    from procession.control.address import About
     from procession.control.client import Client
 
 LINES = 100
@@ -47,24 +57,27 @@ def main(words: Sequence[str]) -> int:
         default=LINES,
         help=f"begin with the last N lines of each stream, or `all` (default: {LINES})",
     )
+    parser.add_argument(
+        "--log-dir",
+        metavar="DIR",
+        help="of a project that has ended: where `up --log-dir` put its logs",
+    )
     parser.add_argument("--raw", action="store_true", help="let control sequences pass")
     parser.add_argument("--no-prefix", action="store_true", help="the lines alone")
     parser.add_argument("--no-color", action="store_true", help="no colour, also on a terminal")
     given = parser.parse_args(list(words))
     try:
-        client = connect(given.file, given.project)
+        _refuse_files(given.names)
+        try:
+            client = connect(given.file, given.project)
+        except NotRunningHereError as e:
+            return _last(given, e)
         try:
             folder = client.about.logs
             if folder is None:
                 raise HostError(client.about.project, "it writes no log files")
             rows = client.replicas()["replicas"]
-            try:
-                names = [str(row["name"]) for row in chosen(rows, given.names)]
-            except KeyError as e:
-                raise none_of(e.args[0], rows) from None
-            tame = not given.raw and os.isatty(1)
-            color = wants_color(False if given.no_color else None, 1)
-            streams = _streams(folder, names, given.no_prefix, tame=tame, color=color)
+            streams = _chosen_streams(given, folder, rows, client.about)
             return _show(client, streams, given.lines, follow=given.follow)
         finally:
             client.close()
@@ -72,6 +85,44 @@ def main(words: Sequence[str]) -> int:
         return told_failure(e)
     except KeyboardInterrupt:
         return 130
+
+
+def _refuse_files(names: Sequence[str]) -> None:
+    """Elsewhere -f names a file, and no task is called like this."""
+    for name in names:
+        if "/" in name or name.lower().endswith((".yaml", ".yml")):
+            do = f"-f means follow here; the file is given by `--file {one_line(name)}`"
+            raise UsageError(one_line(name), "this is no name of a task", "", do)
+
+
+def _last(given: argparse.Namespace, why: NotRunningHereError) -> int:
+    """Of one that does not run: what its last run left."""
+    from procession.cli.last_logs import last_run, told
+
+    kept, place = last_run(given.log_dir, given.file, given.project)
+    if kept is None:
+        raise NotRunningHereError(
+            f"{why}; and no logs of it are kept in {one_line(place)} "
+            "(--log-dir: where `up --log-dir` put them)"
+        )
+    streams = _chosen_streams(given, kept.folder, kept.rows(), None)
+    sys.stderr.write(f"procession: {told(kept, time.time())}\n")
+    return _show(None, streams, given.lines, follow=False)
+
+
+def _chosen_streams(
+    given: argparse.Namespace,
+    folder: str,
+    rows: Sequence[Mapping[str, Any]],
+    about: About | None,
+) -> list[_Stream]:
+    try:
+        names = [str(row["name"]) for row in chosen(rows, given.names)]
+    except KeyError as e:
+        raise none_of(e.args[0], rows, about) from None
+    tame = not given.raw and os.isatty(1)
+    color = wants_color(False if given.no_color else None, 1)
+    return _streams(folder, names, given.no_prefix, tame=tame, color=color)
 
 
 def _count(text: str) -> int | None:
@@ -115,7 +166,9 @@ def _streams(
     return found
 
 
-def _show(client: Client, streams: Sequence[_Stream], lines: int | None, *, follow: bool) -> int:
+def _show(
+    client: Client | None, streams: Sequence[_Stream], lines: int | None, *, follow: bool
+) -> int:
     out = sys.stdout.buffer
     try:
         for stream in streams:
@@ -130,7 +183,7 @@ def _show(client: Client, streams: Sequence[_Stream], lines: int | None, *, foll
                 out.flush()
                 quiet_since = now
             elif now - quiet_since > END_AFTER:
-                if not client.is_alive:
+                if client is None or not client.is_alive:
                     break
                 quiet_since = now
             else:

@@ -13,6 +13,14 @@ def counted(number: int, thing: str) -> str:
     return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
 
 
+def terminal_width(fd: int) -> int | None:
+    """Columns of the terminal that this descriptor is; None: it is none."""
+    try:
+        return os.get_terminal_size(fd).columns or None
+    except OSError:
+        return None
+
+
 def print_out(text: str) -> None:
     """Write all of `text`. A reader that has gone (`| head`) is no mistake of ours.
 

@@ -6,7 +6,7 @@ import os
 import sys
 
 from procession.app import wants_color
-from procession.cli.printing import print_out
+from procession.cli.printing import print_out, terminal_width
 from procession.cli.running import connect, none_of, not_here, parser_for, told_failure
 from procession.control.protocol import chosen
 from procession.control.words import readiness
@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from typing import Any
 
 COLUMNS = ("NAME", "STATE", "READY", "PID", "RUN", "SINCE", "REASON")
-COLORS = {"running": "32", "failed": "31", "backoff": "33", "skipped": "33"}
+GOOD, BAD, DOUBTFUL = "32", "31", "33"
+COLORS = {"running": GOOD, "failed": BAD, "backoff": DOUBTFUL, "skipped": DOUBTFUL}
+LEAST = 20  # columns for the reason, also on a narrow terminal
 
 
 def main(words: Sequence[str]) -> int:
@@ -40,7 +42,7 @@ def main(words: Sequence[str]) -> int:
         try:
             rows = chosen(rows, given.names)
         except KeyError as e:
-            raise none_of(e.args[0], rows) from None
+            raise none_of(e.args[0], rows, client.about) from None
     except ProcessionError as e:
         return told_failure(e)
     if given.json:
@@ -48,22 +50,33 @@ def main(words: Sequence[str]) -> int:
 
         print_out(json.dumps(rows, indent=2) + "\n")
     else:
-        print_out(table(rows, color=wants_color(False if given.no_color else None, 1)))
+        color = wants_color(False if given.no_color else None, 1)
+        print_out(table(rows, color=color, width=terminal_width(1)))
     return 0
 
 
-def table(rows: Iterable[Mapping[str, Any]], *, color: bool) -> str:
-    """Columns as wide as what stands in them; the reason last, as long as it is."""
+def table(rows: Iterable[Mapping[str, Any]], *, color: bool, width: int | None = None) -> str:
+    """Columns as wide as what stands in them; the reason last, as long as it is, or as `width`
+    columns have room for: `why` has all of it."""
+    rows = list(rows)
     cells = [[*_cells(row)] for row in rows]
     widths = [
         max(map(len, column)) for column in zip(COLUMNS[:-1], *(c[:-1] for c in cells), strict=True)
     ]
     lines = [_line(COLUMNS, widths)]
-    for one in cells:
+    room = None if width is None else max(LEAST, width - sum(widths) - 2 * len(widths))
+    for row, one in zip(rows, cells, strict=True):
+        if room is not None and len(one[-1]) > room:
+            one[-1] = one[-1][: room - 1] + "…"
         line = _line(one, widths)
-        paint = COLORS.get(one[1]) if color else None
+        paint = _color(row) if color else None
         lines.append(f"\x1b[{paint}m{line}\x1b[0m" if paint else line)
     return "".join(f"{line.rstrip()}\n" for line in lines)
+
+
+def _color(row: Mapping[str, Any]) -> str | None:
+    color = COLORS.get(str(row["state"]))
+    return DOUBTFUL if color == GOOD and readiness(row) != "yes" else color
 
 
 def _line(cells: Sequence[str], widths: Sequence[int]) -> str:

@@ -125,9 +125,9 @@ else:
                 one_line(f"{about.project} (supervisor {about.pid}, {about.file})")
                 for _, about in wanted
             )
-            raise UsageError(
-                "which project?", f"several are meant: {names}", "", "Name one by -p and -f"
-            )
+            several = len({about.project for _, about in wanted}) < len(wanted)
+            by = "`-p NAME`, and `-f FILE` where two have one name" if several else "`-p NAME`"
+            raise UsageError("this project", f"several are meant: {names}", "", f"Name one by {by}")
         return Client(*wanted[0])
 
     def _not_running(
@@ -167,9 +167,25 @@ def told_failure(e: ProcessionError) -> int:
     return NOT_RUNNING if isinstance(e, NotRunningError) else 1
 
 
-def none_of(name: str, rows: Sequence[object]) -> UsageError:
-    """Nothing of this project has that name."""
+def tell_changes(about: About) -> None:
+    """Its files are read once: who has changed one since would wait for what does not come."""
+    for path, at in about.read:
+        try:
+            changed = os.stat(path).st_mtime_ns != at
+        except OSError:
+            changed = True  # it was taken away, or put elsewhere
+        if changed:
+            name = one_line(os.path.basename(path))
+            sys.stderr.write(
+                f"procession: {name} has changed since `up`; `down` and `up` take the change\n"
+            )
+
+
+def none_of(name: str, rows: Sequence[object], about: About | None) -> UsageError:
+    """Nothing of this project has that name; no `about`: it does not run."""
+    from procession.control.protocol import nobody
+
     names = sorted({str(row["task"]) for row in rows if isinstance(row, dict)})
     return UsageError(
-        one_line(name), "no task or replica of this project is called so", ", ".join(names)
+        one_line(name), nobody(about.left_out if about else (), name), ", ".join(names)
     )

@@ -26,7 +26,7 @@ def main(words: Sequence[str]) -> int:
         try:
             rows = chosen(rows, given.names)
         except KeyError as e:
-            raise none_of(e.args[0], rows) from None
+            raise none_of(e.args[0], rows, client.about) from None
     except ProcessionError as e:
         return told_failure(e)
     print_out(

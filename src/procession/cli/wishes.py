@@ -14,6 +14,7 @@ from procession.cli.running import (
     none_of,
     parser_for,
     seconds,
+    tell_changes,
     told_failure,
 )
 from procession.control import goals
@@ -66,7 +67,9 @@ def _wish(verb: str, words: Sequence[str]) -> int:
             try:
                 chosen(rows, given.names)  # a name that is wrong moves nothing
             except KeyError as e:
-                raise none_of(e.args[0], rows) from None
+                raise none_of(e.args[0], rows, client.about) from None
+            if verb != "stop":
+                tell_changes(client.about)
             wanted: dict[str, Goal] = {}
             for name in given.names:
                 for row in client.wish(verb, name)["replicas"]:
@@ -138,7 +141,7 @@ def wait(words: Sequence[str]) -> int:
             try:
                 asked = chosen(rows, given.names)
             except KeyError as e:
-                raise none_of(e.args[0], rows) from None
+                raise none_of(e.args[0], rows, client.about) from None
             if goal is goals.ready and not given.names:
                 asked = goals.meant(asked)
             wanted: dict[str, Goal] = {str(row["name"]): goal for row in asked}

@@ -35,6 +35,7 @@ class Loaded(Record):
     launches: dict[str, Launch | None]  # by replica; None: to be looked up again at its start
     file: str  # the first, as the user knows it: as given, or as found in the folder
     notes: tuple[str, ...] = ()  # what was forgiven (`spec.Defaults.forgiving`), in words
+    files: tuple[str, ...] = ()  # all that were read, included ones too
 
 
 class Examined(Record):
@@ -87,7 +88,7 @@ def load(
     )
     if seen.problems or seen.decoded is None:
         raise ConfigError(seen.file, seen.problems)
-    return Loaded(seen.decoded.project, seen.launches, seen.file, seen.notes)
+    return Loaded(seen.decoded.project, seen.launches, seen.file, seen.notes, seen.files)
 
 
 def examine(

@@ -26,6 +26,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+OF_FILE = "its file is "  # in the event log: for who looks for its logs when it has ended
 _OVERRIDE = "PROCESSION_RUNTIME_DIR"
 
 
@@ -37,6 +38,8 @@ class About(Record):
     pid: int
     since: float
     logs: str | None = None
+    left_out: tuple[str, ...] = ()  # tasks and replicas that it was started without
+    read: tuple[tuple[str, int], ...] = ()  # its files, and when each was changed last (ns)
 
 
 def key_of(file: str, project: str) -> str:
@@ -260,8 +263,11 @@ else:
 
         try:
             with open(os.path.join(folder, ABOUT)) as file:
-                return About(**json.load(file))
-        except (OSError, ValueError, TypeError):
+                told = json.load(file)
+            told["left_out"] = tuple(told.get("left_out", ()))
+            told["read"] = tuple((path, at) for path, at in told.get("read", ()))
+            return About(**told)
+        except (OSError, ValueError, TypeError, AttributeError):
             return None  # not one of ours, or one that begins or ends in this moment
 
     def _sorted(found: Iterable[tuple[str, About]]) -> list[tuple[str, About]]:

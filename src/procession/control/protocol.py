@@ -145,6 +145,13 @@ def is_state(told: object) -> bool:
     )
 
 
+def nobody(left_out: Iterable[str], name: str) -> str:
+    """Why no row has this name, in words; `left_out`: as the project says it."""
+    if name in left_out:
+        return "it was left out (--only, --except) when the project was started"
+    return "no task or replica of this project is called so"
+
+
 def chosen(rows: Iterable[Mapping[str, Any]], names: Iterable[str]) -> list[Mapping[str, Any]]:
     """The rows of replicas or tasks with these names, each once; all of them for no names.
 

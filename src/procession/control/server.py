@@ -18,7 +18,7 @@ import time
 from http.server import BaseHTTPRequestHandler
 
 from procession.control import protocol
-from procession.control.peers import pid_of, uid_of
+from procession.control.peers import uid_of
 from procession.control.protocol import BadRequestError
 
 assert sys.platform != "win32", "unix sockets"
@@ -296,9 +296,8 @@ class _Handler(BaseHTTPRequestHandler):
             rows = protocol.chosen(before[2], [wish.name])
         except KeyError:
             names = ", ".join(sorted({str(row["task"]) for row in before[2]}))
-            raise BadRequestError(
-                404, f"no task is called {wish.name!r}; there are {names}"
-            ) from None
+            why = protocol.nobody(self.server.about.left_out, wish.name)
+            raise BadRequestError(404, f"{wish.name!r}: {why}; there are {names}") from None
         if before[1]:
             raise BadRequestError(409, "the whole project stops")
         supervisor.wish(wish.verb, [str(row["name"]) for row in rows], self._who())
@@ -309,8 +308,16 @@ class _Handler(BaseHTTPRequestHandler):
         return {"version": version, "stopping": stopping, "replicas": rows}
 
     def _who(self) -> str:
-        pid = pid_of(self.connection)
-        return "asked for" if pid is None else f"asked for by process {pid}"
+        """By its name: the process that asks is gone when somebody reads of it."""
+        uid = uid_of(self.connection)
+        if uid is None:
+            return "asked for"
+        import pwd
+
+        try:
+            return f"asked for by {pwd.getpwuid(uid).pw_name}"
+        except KeyError:
+            return f"asked for by user {uid}"
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name is http.server's
         """Nothing: what a request changes is told with its reason."""

@@ -34,9 +34,7 @@ def told(row: Mapping[str, Any], logs: str | None) -> Iterator[str]:
     health = {None: "", True: ", healthy", False: ", unhealthy"}[row["healthy"]]
     ready = "ready" if readiness(row) != "no" and row["ready"] else "not ready"
     yield f"  is:       {ready}{health}; wanted {wanted}"
-    yield f"  runs:     {row['run']}, {row['restarts']} of them restarts" + (
-        f"; the last {row['exit']}" if row["exit"] else ""
-    )
+    yield f"  runs:     {_runs(row)}"
     if row["status_text"]:
         yield f"  says:     {one_line(row['status_text'])}"
     if logs is None:
@@ -45,7 +43,18 @@ def told(row: Mapping[str, Any], logs: str | None) -> Iterator[str]:
     if lines:
         yield "  before:"
         yield from (f"    {one_line(line)}" for line in lines[-EVENTS:])
-    yield f"  output:   {one_line(os.path.join(logs, row['name']))}.log"
+    if row["run"]:  # else there is no such file
+        yield f"  output:   {one_line(os.path.join(logs, row['name']))}.log"
+
+
+def _runs(row: Mapping[str, Any]) -> str:
+    """How many there were: `none yet`, `1`, `3, 2 of them restarts; the last exited with 1`."""
+    if not row["run"]:
+        return "none yet"
+    again = row["restarts"]
+    restarts = f", {again} of them {'a restart' if again == 1 else 'restarts'}" if again else ""
+    last = f"; the last {row['exit']}" if row["exit"] else ""
+    return f"{row['run']}{restarts}{last}"
 
 
 def events(logs: str, replica: str) -> Iterator[str]:

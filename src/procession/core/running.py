@@ -88,9 +88,10 @@ def _left_behind(s: ReplicaState, what: str, now: float) -> Outcome:
         after, actions = follow_run(s, running, now)
         return after, [Release(s.replica, s.run, False), *actions]
     if s.task.leftover == "wait":
-        if running.again is not None:
+        waits = f"leader {running.exit}, waits for "
+        if running.again is not None or s.why.startswith(waits):  # it was told
             return s, []
-        s = s.replace(why=f"leader {running.exit}, waits for {what}")
+        s = s.replace(why=waits + what)
         return s, [Changed(s.replica, s.run, "running", "running", s.why)]
     return bring_down(s.replace(why=f"leader {running.exit}, stops {what}"), now, asked=False)
 

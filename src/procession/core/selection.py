@@ -49,6 +49,13 @@ def select(
     return project.replace(tasks=tuple(tasks), exit_code_from=status_of)
 
 
+def left_out(whole: Project, chosen: Project) -> tuple[str, ...]:
+    """The names of tasks and replicas of the `whole` that are not among the `chosen`."""
+    there = {t.name for t in chosen.tasks} | {r.name for r in chosen.replicas()}
+    names = dict.fromkeys([t.name for t in whole.tasks] + [r.name for r in whole.replicas()])
+    return tuple(name for name in names if name not in there)
+
+
 def task_called(project: Project, name: str, option: str) -> str:
     """The name of the task that an option names. Raises UsageError if there is none."""
     for task in project.tasks:

@@ -33,7 +33,7 @@ class Row(Record):
     since: float | None  # how long it has been in this state; None: from the beginning
     exit: str | None  # how the leader of its latest run ended
     reason: str
-    status_text: str  # what it says of itself (STATUS= of sd_notify(3))
+    status_text: str  # what it says of itself (STATUS= of sd_notify(3)), while it lives
 
 
 def row(state: ReplicaState, now: float) -> Row:
@@ -56,7 +56,7 @@ def row(state: ReplicaState, now: float) -> Row:
         since=None if state.since is None else max(0.0, now - state.since),
         exit=None if state.exit is None else str(state.exit),
         reason=_reason(state),
-        status_text=state.status_text,
+        status_text=state.status_text if isinstance(phase, Running | Stopping) else "",
     )
 
 

@@ -24,7 +24,7 @@ def clean(folder: str, project: str, bounds: Bounds) -> None:
     does; what cannot be read or removed stays.
     """
     parent, own = os.path.split(folder)
-    earlier = [name for name in _runs(parent, project) if name != own]
+    earlier = [name for name in runs(parent, project) if name != own]
     keep = max(0, bounds.limits.runs - 1)
     kept: list[tuple[str, int]] = []
     for at, name in enumerate(earlier):
@@ -43,7 +43,7 @@ def clean(folder: str, project: str, bounds: Bounds) -> None:
     bounds.older(kept)
 
 
-def _runs(parent: str, project: str) -> list[str]:
+def runs(parent: str, project: str) -> list[str]:
     """Names of the folders of the project's runs, the oldest first."""
     stamp = re.compile(re.escape(project) + _STAMP)
     found: list[tuple[str, int, str]] = []

@@ -64,10 +64,7 @@ class LogFolder:
         not be made, and where.
         """
         if base is None:
-            # imported here: it costs 16 ms
-            from platformdirs import user_log_dir
-
-            base = user_log_dir("procession", appauthor=False)
+            base = default_base()
         if project in (".", "..") or os.path.basename(project) != project or not project:
             raise HostError("log folder", f"{project!r} cannot be the name of a folder")
         parent = os.path.join(os.path.abspath(base), project)
@@ -155,6 +152,14 @@ class LogFolder:
         if self._lock is not None:
             release(self._lock)
             self._lock = None
+
+
+def default_base() -> str:
+    """The user's log place, by the rules of the platform."""
+    # imported here: it costs 16 ms
+    from platformdirs import user_log_dir
+
+    return user_log_dir("procession", appauthor=False)
 
 
 def open_stream(folder: str, replica: str, stream: str) -> int:

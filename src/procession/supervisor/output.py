@@ -182,7 +182,9 @@ class Output:
 
     def changed(self, change: Changed) -> None:
         """A replica's state changed."""
-        self.event(f"{change.replica} run {change.run}: {change.old} -> {change.new}: {change.why}")
+        run = f" run {change.run}" if change.run else ""  # 0: none has begun
+        moved = change.new if change.old == change.new else f"{change.old} -> {change.new}"
+        self.event(f"{change.replica}{run}: {moved}: {change.why}")
         if worth_telling(change, quiet=self._quiet, project_stops=self._project_stops):
             self._tell(tell(change), log=False)
         if self._quiet and change.new in ("failed", "backoff") and change.old != "starting":
