@@ -163,7 +163,9 @@ def test_nobody_starts_where_anything_is_wrong(inside: Inside) -> None:
 def test_a_file_runs_and_code_is_laid_over_it(project: Project, inside: Inside) -> None:
     file = project.tasks(
         {
-            "one": sh("echo $WORD; exec sleep 600", environment={"WORD": "file"}),
+            "one": sh(
+                "echo $WORD; exec sleep 600", environment={"WORD": "file"}, ready={"log": "."}
+            ),
             "two": actor("obedient", "two"),
         }
     )

@@ -106,3 +106,16 @@ def test_a_file_that_was_changed_meanwhile_is_told_of_where_a_task_starts(
     said = hand.run("start", "-p", "demo", "web").stderr
     assert sorted(said.splitlines()) == [line.strip(), line.strip().replace("more", "procession")]
     assert up.stop() == 0
+
+
+def test_why_of_a_task_that_waits_names_no_run_and_no_file(project: Project, hand: Hand) -> None:
+    slow = actor("obedient", "slow", ready={"file": "never"})
+    project.tasks({"slow": slow, "web": actor("obedient", "web", depends_on=["slow"])})
+    up = project.up()
+    project.until_logged("web: pending: waits for slow to be ready")
+    said = hand.run("why", "web").stdout
+    assert "runs:     none yet" in said
+    assert "web: pending: waits for slow to be ready" in said.partition("before:")[2]
+    assert "run 0" not in said
+    assert "output:" not in said
+    assert up.stop() == 0

@@ -116,6 +116,13 @@ def test_a_socket_that_is_gone_is_no_end(stage: Stage) -> None:
         stage.client.replicas()
 
 
+def test_whose_place_another_has_taken_has_ended(stage: Stage) -> None:
+    """What a killed supervisor had left is there until its successor has cleared it away."""
+    stage.client.about = About("shop", "/srv/shop.yaml", 1, 0.0)
+    with pytest.raises(NotRunningError, match="shop: it has ended"):
+        stage.client.replicas()
+
+
 def test_who_hangs_up_is_asked_once_more_and_not_said_to_have_ended(stage: Stage) -> None:
     stage.answers([http(GOOD)], [], [http(GOOD)], [])
     assert stage.client.replicas()["version"] == 3

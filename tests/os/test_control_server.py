@@ -138,7 +138,7 @@ def test_what_is_refused_says_why(stage: Stage) -> None:
         RefusedError, match=r"'wen': no task or replica .* is called so; there are db, web"
     ):
         client.wish("stop", "wen")
-    with pytest.raises(RefusedError, match="no task is called 'a/b"):
+    with pytest.raises(RefusedError, match="'a/b': no task"):
         client.wish("stop", "a/b")
     stage.supervisor.stopping = True
     with pytest.raises(RefusedError, match="the whole project stops"):

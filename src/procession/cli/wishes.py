@@ -154,11 +154,19 @@ def wait(words: Sequence[str]) -> int:
 
 def _connect_in_time(given: argparse.Namespace) -> Client:
     """`procession up &` in a script has not begun yet when the next line asks."""
+    from procession.control.client import NotRunningError
+
     until = time.monotonic() + (given.timeout or 0.0)
     while True:
         try:
-            return _connected(given, until)
-        except NotRunningHereError:
+            client = _connected(given, until)
+            try:
+                client.replicas()
+            except BaseException:
+                client.close()
+                raise
+            return client
+        except (NotRunningHereError, NotRunningError):  # the latter: what a killed one had left
             if time.monotonic() >= until:
                 raise
         time.sleep(PAUSE)

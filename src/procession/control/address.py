@@ -56,6 +56,10 @@ if sys.platform == "win32":
         """Nothing can be claimed here yet."""
         return False
 
+    def held_by(folder: str) -> int | None:
+        """Nobody."""
+        return None
+
 else:
     import fcntl
 
@@ -218,6 +222,11 @@ else:
     def is_alive(folder: str) -> bool:
         """Does a supervisor hold the lock of this folder, or listen at its socket?"""
         return _locked_by(folder)[0] or _listener(folder)[0]
+
+    def held_by(folder: str) -> int | None:
+        """The pid of the supervisor that holds its lock, as far as that is said."""
+        said = _locked_by(folder)[1]
+        return None if said is None else said.pid
 
     def _locked_by(folder: str) -> tuple[bool, About | None]:
         """(is its lock held, who says to hold it)."""

@@ -10,7 +10,7 @@ import sys
 import time
 from urllib.parse import quote
 
-from procession.control.address import SOCKET, About, is_alive
+from procession.control.address import SOCKET, About, held_by, is_alive
 from procession.control.protocol import LONGEST_WAIT, is_state
 from procession.errors import HostError, ProcessionError, one_line, quoted
 
@@ -173,7 +173,8 @@ class Client:
     def _lost(self, e: Exception) -> ProcessionError:
         """There is no connection, or it broke: the project has ended, or else what this means."""
         until = time.monotonic() + ENDS_WITHIN
-        while self.is_alive:
+        # of one that was killed another may have taken the place meanwhile: that is not this one
+        while self.is_alive and held_by(self._folder) in (None, self.about.pid):
             if time.monotonic() >= until:
                 return self._refused(self._deaf(e))
             time.sleep(PAUSE)

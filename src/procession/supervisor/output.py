@@ -182,8 +182,9 @@ class Output:
 
     def changed(self, change: Changed) -> None:
         """A replica's state changed."""
-        run = f" run {change.run}" if change.run else ""  # 0: none has begun
-        moved = change.new if change.old == change.new else f"{change.old} -> {change.new}"
+        run, moved = f" run {change.run}", f"{change.old} -> {change.new}"
+        if not change.run:  # none has begun
+            run, moved = "", change.new if change.old == change.new else moved
         self.event(f"{change.replica}{run}: {moved}: {change.why}")
         if worth_telling(change, quiet=self._quiet, project_stops=self._project_stops):
             self._tell(tell(change), log=False)
