@@ -1,11 +1,12 @@
 # One-word tasks. Each sets up what it needs in a virtual environment of its own:
 # nothing but Python >= 3.11, make and the package index is asked for.
 #
-#   make test PYTHON=python3.12 VENV=.venv-3.12 PYTEST_ARGS="-m quick -x"
+#   make test PYTHON=python3.12 VENV=.venv-3.12 PYTEST_ARGS="-m quick -x" JOBS=1
 
 PYTHON ?= python3
 VENV ?= .venv
 PYTEST_ARGS ?=
+JOBS ?= 2
 BENCH ?= $(basename $(notdir $(wildcard bench/[a-z]*.py)))
 BENCH_ARGS ?=
 
@@ -29,7 +30,7 @@ demo: ## two HTTP servers and a client: up in order, asked, and gracefully down
 
 test: ## the whole suite; choose with PYTEST_ARGS="-m quick"
 	$(SETUP) test
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) $(PYTEST_ARGS)
 
 test-windows: ## what a Windows CPython says, under Wine: the unit suite, tests/windows, the face of Popen
 	$(SETUP) test

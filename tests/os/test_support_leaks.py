@@ -94,12 +94,12 @@ os.set_blocking(GIVEN_WRITE, False)
 """
 
 
-def _run(folder: Path, text: str) -> tuple[int, dict[str, str], str]:
+def _run(folder: Path, text: str, *options: str) -> tuple[int, dict[str, str], str]:
     """Run pytest on a file of tests; its exit status, and what it says of each failing test."""
     (folder / "test_inner.py").write_text(text)
     (folder / "pytest.ini").write_text("[pytest]\n")
     command = [sys.executable, "-m", "pytest", "-p", "tests.support.leaks", "-p"]
-    command += ["tests.support.session", "-p", "no:cacheprovider", "-v", str(folder)]
+    command += ["tests.support.session", "-p", "no:cacheprovider", "-v", *options, str(folder)]
     ended = subprocess.run(
         command,
         cwd=folder,
@@ -168,6 +168,20 @@ def test_the_folder_of_a_green_session_goes_and_of_a_red_one_stays(tmp_path: Pat
     (kept,) = set(os.listdir(os.environ["TMPDIR"])) - before
     assert f"files of this session: {os.environ['TMPDIR']}/{kept}\n" in output
     subprocess.run(["rm", "-r", os.path.join(os.environ["TMPDIR"], kept)], check=True)
+
+
+def test_who_share_the_tests_have_folders_of_their_own_in_one(tmp_path: Path) -> None:
+    where = "import os, pathlib, pytest\n@pytest.mark.parametrize('one', range(40))\n"
+    where += "def test_one(one):\n    home = os.environ['HOME']\n"
+    where += "    with pathlib.Path('..', 'seen').open('a') as file: print(home, file=file)\n"
+    before = set(os.listdir(os.environ["TMPDIR"]))
+    (tmp_path / "run").mkdir()
+    status, _, output = _run(tmp_path / "run", where, "-p", "xdist", "-n", "2")
+    assert status == 0, output
+    assert set(os.listdir(os.environ["TMPDIR"])) == before
+    homes = {Path(line) for line in (tmp_path / "seen").read_text().split("\n") if line}
+    assert {home.parent.name for home in homes} == {"gw0", "gw1"}
+    assert len({home.parent.parent for home in homes}) == 1
 
 
 def test_of_the_folders_that_stay_the_newest_are_kept(

@@ -24,6 +24,7 @@ _WARNS = "import warnings\ndef test_it():\n    warnings.warn('old thing: gone', 
 _WARNS_EARLY = "class TestIt:\n    def __init__(self): pass\n"
 _ROOTS = "import pytest\n@pytest.mark.root\ndef test_it():\n    pass\n"
 
+_SHARED = ("-p", "xdist", "-n", "2")
 _ALLOW_SKIP = '[[skip]]\ntest = "*::test_it"\nmessage = "*no such*"\nreason = "the host is far"\n'
 _ALLOW_WARNING = (
     '[[warning]]\ncategory = "UserWarning"\nmessage = "old thing: *"\nreason = "theirs to mend"\n'
@@ -39,7 +40,7 @@ def _run(folder: Path, test: str, *options: str, allowed: str = "") -> tuple[int
     (folder / "tests" / "allowed.toml").write_text(allowed)
     command = [sys.executable, "-m", "pytest", "-p", "tests.support.strict", *options]
     ended = subprocess.run(
-        [*command, "-p", "no:cacheprovider", "."],
+        [*command, "-p", "no:cacheprovider", "--basetemp", f"{folder}/t", "."],
         cwd=folder,
         env={**os.environ, **_SETTINGS},
         capture_output=True,
@@ -111,4 +112,23 @@ def test_the_whole_run_of_root_needs_roots_tests(tmp_path: Path) -> None:
     status, output = _run(with_them, _ROOTS, "--whole")
     assert (status, "root's tests: 1 of 1 ran and passed" in output) == (0, True)
     status, output = _run(without, _GREEN, "--whole")
+    assert (status, "root's tests: 0 of 0 ran and passed" in output) == (1, True)
+
+
+def test_of_processes_that_share_the_tests_one_hears_of_all(tmp_path: Path) -> None:
+    tally = tmp_path / "tally"
+    status, output = _run(tmp_path, _SKIP, *_SHARED, "--whole", "--tally", str(tally))
+    assert status == 1
+    assert output.count("skip tests/test_inner.py::test_it: Skipped: no such host") == 1
+    assert tally.read_text().startswith("1 ")
+
+
+@pytest.mark.root
+def test_roots_tests_are_counted_where_several_share_them(tmp_path: Path) -> None:
+    with_them, without = tmp_path / "with", tmp_path / "without"
+    with_them.mkdir()
+    without.mkdir()
+    status, output = _run(with_them, _ROOTS, *_SHARED, "--whole")
+    assert (status, "root's tests: 1 of 1 ran and passed" in output) == (0, True), output
+    status, output = _run(without, _GREEN, *_SHARED, "--whole")
     assert (status, "root's tests: 0 of 0 ran and passed" in output) == (1, True)

@@ -2,7 +2,8 @@
 
 A plugin: `tests/conftest.py` loads it. Temporary files, `HOME` and pytest's own folders lie in
 one folder that goes when all is green and stays, by name, when not; of those that stay, the
-newest few. So no test writes into the home of who runs it, and none sees their settings.
+newest few. Where several processes share the tests, each has a folder of its own in it. So no test
+writes into the home of who runs it, and none sees their settings.
 """
 
 from __future__ import annotations
@@ -60,9 +61,17 @@ class _Session:
 
     def __init__(self, config: pytest.Config) -> None:
         self._environment = dict(os.environ)
-        if sys.platform == "linux":
-            _forget_old_sessions()
-        self.folder = tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-")
+        worker = getattr(config, "workerinput", {}).get("workerid")  # of pytest-xdist
+        if worker is not None:
+            self.folder = os.path.join(os.path.dirname(os.environ["TMPDIR"]), worker)
+            os.mkdir(self.folder)
+            mark = f"{os.environ[MARK]}-{worker}"
+            config.option.basetemp = None
+        else:
+            if sys.platform == "linux":
+                _forget_old_sessions()
+            self.folder = tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-")
+            mark = os.path.basename(self.folder)
         os.chmod(self.folder, 0o711)  # ordinary users get through to what is opened for them
         temporary = os.path.join(self.folder, "tmp")
         home = os.path.join(self.folder, "home")
@@ -77,7 +86,7 @@ class _Session:
         runtime = os.path.join(self.folder, "r")  # short: a socket's path ends at 107 bytes
         os.mkdir(runtime, 0o700)
         os.environ.update({"TMPDIR": temporary, "HOME": home, "XDG_RUNTIME_DIR": runtime})
-        os.environ[MARK] = os.path.basename(self.folder)
+        os.environ[MARK] = mark
         tempfile.tempdir = None  # computed once: now from TMPDIR
 
     def close(self, keep: bool) -> None:

@@ -5,7 +5,8 @@ unless `tests/allowed.toml` lists it with a reason. Tests marked `root` are left
 users. `--whole` is what CI adds: the run claims to be the whole suite, so it also fails if root's
 tests did not run although root runs it, and if an entry of the list no longer occurs.
 `--tally=FILE` (with the `=`: pytest takes a word of its own for a test file, before it has read
-this) appends a line "PASSED FAILED" for a script that adds up several runs.
+this) appends a line "PASSED FAILED" for a script that adds up several runs. Where several
+processes share the tests (pytest-xdist), the one that has none of them hears of all and judges.
 """
 
 from __future__ import annotations
@@ -73,6 +74,7 @@ class Strict:
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
+        self._shares = hasattr(config, "workerinput")
         self._whole: bool = config.getoption("--whole")
         self._allowed = Allowed(config.rootpath / "tests" / "allowed.toml")
         self._told: list[str] = []
@@ -90,6 +92,14 @@ class Strict:
             items[:] = [item for item in items if item not in for_root]
             config.hook.pytest_deselected(items=for_root)
         self._root_tests = len(for_root)
+        if self._shares:
+            config.workeroutput["root_tests"] = self._root_tests  # type: ignore[attr-defined]
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any, error: object) -> None:
+        """Of pytest-xdist: a process that had a share has ended; each knew of all tests."""
+        told = getattr(node, "workeroutput", {})  # none of one that crashed
+        self._root_tests = max(self._root_tests, told.get("root_tests", 0))
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         if report.skipped:
@@ -118,6 +128,8 @@ class Strict:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        if self._shares:
+            return
         if self._whole:
             self._told += self._allowed.unused()
             if _is_root() and (not self._root_tests or self._root_passed < self._root_tests):
