@@ -9,11 +9,13 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
 from procession.process import _linux, host
 from procession.process._orphan_linux import Orphan
+from tests.support.lone import in_one_thread
 from tests.support.processes import Lines, Started, await_exit, command
 
 
@@ -31,7 +33,7 @@ def lines() -> Iterator[Lines]:
     found.close()
 
 
-@pytest.fixture
+@contextmanager
 def blocked() -> Iterator[list[signal.Signals]]:
     numbers = [signal.SIGUSR1, signal.SIGUSR2, signal.SIGRTMAX]
     before = signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
@@ -68,10 +70,9 @@ def test_a_failed_prctl_is_an_os_error(monkeypatch: pytest.MonkeyPatch) -> None:
 # --- signalfd
 
 
-@pytest.mark.quick
-def test_signals_are_read_with_their_senders(blocked: list[signal.Signals]) -> None:
-    fd = _linux.signalfd(blocked)
-    try:
+def signals_with_senders() -> None:
+    with blocked() as numbers:
+        fd = _linux.signalfd(numbers)
         assert _linux.read_signalfd(fd) == []
         os.kill(os.getpid(), signal.SIGUSR1)
         done = subprocess.run(
@@ -85,18 +86,23 @@ def test_signals_are_read_with_their_senders(blocked: list[signal.Signals]) -> N
         assert (two.signo, two.code) == (signal.SIGUSR2, _linux.SI_USER)
         assert two.pid not in (0, os.getpid())
         assert not os.get_inheritable(fd)
-    finally:
-        os.close(fd)
 
 
-def test_a_burst_longer_than_one_reading_is_read_whole(blocked: list[signal.Signals]) -> None:
-    fd = _linux.signalfd(blocked)
-    try:
+@pytest.mark.quick
+def test_signals_are_read_with_their_senders() -> None:
+    in_one_thread(signals_with_senders)
+
+
+def a_long_burst() -> None:
+    with blocked() as numbers:
+        fd = _linux.signalfd(numbers)
         for _ in range(100):  # a real-time signal is queued as often as it is sent
             os.kill(os.getpid(), signal.SIGRTMAX)
         assert [info.signo for info in _linux.read_signalfd(fd)] == [signal.SIGRTMAX] * 100
-    finally:
-        os.close(fd)
+
+
+def test_a_burst_longer_than_one_reading_is_read_whole() -> None:
+    in_one_thread(a_long_burst)
 
 
 def test_what_is_no_signal_is_refused() -> None:

@@ -17,6 +17,7 @@ from procession.process._sweep_posix import Rescue, sweep
 from procession.process._tree_posix import PosixTrees, processes
 from procession.process.link import Known, Posts
 from tests.support.forest import Forest
+from tests.support.lone import in_one_thread
 from tests.support.processes import BOUND
 
 
@@ -91,7 +92,7 @@ def test_a_forgotten_run_is_reaped(forest: Forest) -> None:
 # --- the guardian's part
 
 
-def test_ears_by_handlers_hear_what_was_sent_while_it_was_blocked() -> None:
+def ears_for_what_was_sent() -> None:
     numbers = [signal.SIGUSR1, signal.SIGUSR2]
     before = signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
     handler = signal.getsignal(signal.SIGUSR1)
@@ -107,6 +108,10 @@ def test_ears_by_handlers_hear_what_was_sent_while_it_was_blocked() -> None:
     assert signal.getsignal(signal.SIGUSR1) == handler
     assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) >= set(numbers)
     signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def test_ears_by_handlers_hear_what_was_sent_while_it_was_blocked() -> None:
+    in_one_thread(ears_for_what_was_sent)
 
 
 class Deaf:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -86,9 +87,20 @@ def test_a_tree_holds_its_members_and_nobody_else(forest: Forest) -> None:
         assert not tree.holds(stranger)
 
 
+# A shell in its place asks for its children as it likes, also just before it becomes another.
+_KEEPS_A_ZOMBIE = """
+import os, time
+pid = os.fork()
+if pid == 0:
+    os._exit(0)
+print("zombie", pid, flush=True)
+time.sleep(1000)
+"""
+
+
 def test_a_tree_holds_who_has_ended_and_was_not_reaped(forest: Forest) -> None:
     """Who says a word and ends is told by its parent, which has not asked for it yet."""
-    tree = forest.plant("run", "/bin/sh", "-c", "true & echo zombie $!; exec sleep 1000")
+    tree = forest.plant("run", sys.executable, "-S", "-c", _KEEPS_A_ZOMBIE)
     pid = forest.lines.expect("zombie")["zombie"]
     while not _linux.stat(pid).dead:
         os.sched_yield()

@@ -140,6 +140,8 @@ class Strict:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        if self._shares:
+            return
         if self._told:
             terminalreporter.section("not a green run", red=True)
             for line in self._told:
