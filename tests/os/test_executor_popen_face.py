@@ -397,9 +397,9 @@ def test_wrong_options(start: Start, options: dict[str, Any], error: type[Except
     with pytest.raises(error):
         start(TRUE, **options)
     until = time.monotonic() + BOUND
-    while not open_descriptors() <= before:  # in place the helper is given back a moment later
+    while more := open_descriptors() - before:  # in place the helper is given back a moment later
         gc.collect()  # Popen on Windows: its handles are closed with the error's frames
-        assert time.monotonic() < until
+        assert time.monotonic() < until, more
         time.sleep(0.01)
 
 

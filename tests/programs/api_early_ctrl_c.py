@@ -8,19 +8,19 @@ import sys
 import threading
 
 from procession import Project, Task, up
-from procession.api import _running
+from procession.api import _life
 
 when, logs = sys.argv[1:]
 
 if when == "begun":  # the thread is there, and says nothing yet
-    block = _running.block
+    block = _life.block
 
-    def interrupted(waiting: _running.Coming) -> None:
-        _running.block = block
+    def interrupted(waiting: _life.Coming) -> None:
+        _life.block = block
         signal.raise_signal(signal.SIGINT)
         block(waiting)
 
-    _running.block = interrupted
+    _life.block = interrupted
 else:  # within Thread.start()
     wait = threading.Event.wait
 

@@ -55,7 +55,7 @@ def test_a_task_that_never_ran_has_no_runs_and_no_output(tmp_path: Path) -> None
     assert "  runs:     none yet" in said
     assert "    2026-11-28T09:00:00 web: pending: waits for db" in said
     assert not any("output" in line for line in said)
-    assert f"  output:   {tmp_path}/web.log" in list(told(row(), str(tmp_path)))
+    assert f"  output:   {tmp_path / 'web.log'}" in list(told(row(), str(tmp_path)))
 
 
 @pytest.mark.parametrize(

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Mapping
 
     from procession import spec
+    from procession.api._life import Door
     from procession.api._project import Path, Project, Task
-    from procession.api._running import Door
     from procession.supervisor.output import Output
 
 __tracebackhide__ = worded
