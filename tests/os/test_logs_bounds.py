@@ -111,6 +111,18 @@ def test_a_file_that_cannot_be_turned_goes_on_and_says_so(tmp_path: Path) -> Non
     assert (tmp_path / "web.log.1").exists()
 
 
+def test_a_line_longer_than_a_file_that_cannot_be_turned_is_written_all_the_same(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "web.log"
+    (tmp_path / "web.log.next").mkdir()
+    sink = Sink("web.log", path=str(path), bounds=limited(100))
+    assert sink.write(b"first\n", 0.0) is None
+    assert "cannot be turned" in (sink.write(b"x" * 1000 + b"\nlast\n", 0.0) or "")
+    sink.close()
+    assert path.read_bytes() == b"first\n" + b"x" * 1000 + b"\nlast\n"
+
+
 def test_a_piece_never_overwrites_what_is_there(tmp_path: Path) -> None:
     (tmp_path / "web.log.1").write_text("the user's own")
     sink = Sink("web.log", path=str(tmp_path / "web.log"), bounds=limited(10))

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from procession.errors import HostError
-from procession.logs.bounds import Bounds, Limits
+from procession.logs.bounds import SMALLEST, Bounds, Limits
 from procession.logs.earlier import hold
 from procession.logs.files import LogFolder
 from procession.logs.sink import LOOK, RETRY, Sink
@@ -270,6 +270,20 @@ def test_a_file_that_is_removed_is_made_anew_and_told(tmp_path: Path, folder: Lo
     path.rename(tmp_path / "elsewhere")  # by whoever turns logs: that file goes on
     assert wrote(web, b"moved\n", 20.0) == ""
     assert (tmp_path / "elsewhere").read_bytes() == b"after\nagain\nmoved\n"
+
+
+def test_what_is_removed_just_before_a_turn_is_made_anew_by_the_next_write(tmp_path: Path) -> None:
+    limits = Limits(file=10)
+    folder = LogFolder.create(str(tmp_path), "shop", NOW, limits=limits, files=1)
+    web = folder.sink("web", "stdout")
+    assert wrote(web, b"before\n", 1.0) == ""
+    shutil.rmtree(folder.path)
+    assert wrote(web, b"x" * SMALLEST + b"\n", 1.1) == ""  # more than a file may have
+    assert wrote(web, b"after\n", 1.2) == (
+        f"logs: {folder.path} is gone, with what was written there, and is made anew"
+    )
+    folder.close()
+    assert (Path(folder.path) / "web.log").read_bytes() == b"after\n"
 
 
 def test_what_was_removed_takes_no_room(tmp_path: Path) -> None:

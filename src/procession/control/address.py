@@ -140,11 +140,12 @@ else:
                 return
             for name in (SOCKET, ABOUT, f"{ABOUT}.new", LOCK):  # the lock last: it is still held
                 _unlink(os.path.join(self.folder, name))
-            for folder in (self.folder, os.path.dirname(self.folder)):
-                try:
-                    os.rmdir(folder)
-                except OSError:
-                    break  # others live there
+            try:
+                os.rmdir(self.folder)
+            except OSError:
+                pass  # something of somebody else's is in it
+            # The runtime folder stays, empty: another may be about to begin in it, and it may be
+            # one that the user made.
             os.close(lock)
 
     def claim(runtime: str, file: str, project: str) -> Claim:
@@ -160,6 +161,9 @@ else:
                 os.mkdir(folder, 0o700)
             except FileExistsError:
                 pass  # stale, or alive: the lock tells
+            except FileNotFoundError:
+                os.mkdir(runtime, 0o700)  # somebody tidied up since it was looked at
+                continue
             path = os.path.join(folder, LOCK)
             try:
                 lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)

@@ -177,7 +177,7 @@ class Sink:
                 self._within_line = block[end - 1] != _NEWLINE
             full = self._size >= self._turn_at or end < len(block)
             if full and (not self._within_line or self._size >= self._turn_at + OVERRUN):
-                self._turn(bounds)
+                self._turn(bounds, len(block) - end)
             begin = end
 
     def _line_end(self, block: Block, begin: int, room: int) -> int:
@@ -192,9 +192,10 @@ class Sink:
         longer = data.find(b"\n", begin + max(0, room)) + 1
         return longer or len(data)
 
-    def _turn(self, bounds: Bounds) -> None:
+    def _turn(self, bounds: Bounds, coming: int) -> None:
         """Make a piece of what is in the file, and go on in an empty one. Where that fails the
-        file goes on as it is, and it is tried again when as much was added."""
+        file goes on as it is, and it is tried again when as much was added after the bytes that are
+        `coming` now (of which a line may be longer than a file)."""
         try:
             size = os.fstat(self._fd).st_size
             if size < self._size // 2:  # somebody truncated it under us: there is room
@@ -202,8 +203,12 @@ class Sink:
                 self._size = size
                 return
             piece = self._go_on_anew()
+        except FileNotFoundError:  # somebody removed it: the next write looks for it, and tells
+            self._turn_at = self._size + coming + bounds.file_limit
+            self._look_at = 0.0
+            return
         except OSError as e:
-            self._turn_at = self._size + bounds.file_limit
+            self._turn_at = self._size + coming + bounds.file_limit
             why = f"{e.filename or self.name}: {e.strerror or e}"
             self._news = f"{self.name}: grows beyond its size, it cannot be turned: {why}"
             return
