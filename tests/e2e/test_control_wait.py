@@ -70,3 +70,29 @@ def test_a_restart_that_fails_is_told_though_others_still_begin(
     said = hand.run("restart", "bad", "late", "--timeout", "40", status=1).stdout
     assert "bad failed: exited with 5" in said
     assert up.stop() == 0
+
+
+@pytest.mark.parametrize("status", [0, 3])
+@pytest.mark.parametrize("what", ["exit", "ready"])
+def test_the_last_two_that_end_close_together_are_both_told(
+    project: Project, what: str, status: int
+) -> None:
+    """The project ends with them, and the wait is between two questions then."""
+    gate = project.gate("gate")
+    project.tasks(
+        {
+            "first": sh("exit 0", completes=True),
+            "one": sh(': < "$0"', gate, completes=True),
+            "two": sh(f': < "$0"; sleep 0.02; exit {status}', gate, completes=True),
+        }
+    )
+    up = project.up()
+    with waiting(project, "--timeout", "40", "--for", what) as wait:
+        assert wait.stdout is not None
+        assert wait.stdout.readline().startswith("first completed: ")
+        project.open_gate("gate")
+        assert wait.wait(WITHIN) == (1 if status else 0)
+        said = wait.stdout.read()
+    assert "one completed: " in said
+    assert f"two {'failed' if status else 'completed'}: exited with {status}" in said
+    assert up.status() == status

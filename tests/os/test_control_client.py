@@ -121,6 +121,7 @@ def test_whose_place_another_has_taken_has_ended(stage: Stage) -> None:
     stage.client.about = About("shop", "/srv/shop.yaml", 1, 0.0)
     with pytest.raises(NotRunningError, match="shop: it has ended"):
         stage.client.replicas()
+    assert not stage.client.is_alive  # whoever waits for its end does not wait for the other's
 
 
 def test_who_hangs_up_is_asked_once_more_and_not_said_to_have_ended(stage: Stage) -> None:

@@ -297,6 +297,46 @@ def test_the_end_answers_who_waits_and_hangs_up(stage: Stage) -> None:
     assert not client.is_alive
 
 
+def test_the_end_is_told_to_who_asked_lately(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(servers, "LAST_QUESTIONS", WITHIN)
+    ends, really = threading.Event(), Server._is_behind
+
+    def seen(server: Server, now: float) -> bool:
+        ends.set()
+        return really(server, now)
+
+    monkeypatch.setattr(Server, "_is_behind", seen)
+    client, gone = stage.client(), stage.client()
+    client.replicas()
+    gone.replicas()
+    gone.close()
+    stage.supervisor.move()
+    thread = threading.Thread(target=stage.door.close)
+    began = time.monotonic()
+    thread.start()
+    assert ends.wait(WITHIN)
+    assert client.replicas(0, 30.0)["version"] == 1  # between two questions when it ended
+    thread.join(WITHIN)
+    assert time.monotonic() - began < WITHIN / 2  # the one that has hung up is not waited for
+    with pytest.raises(NotRunningError, match="shop: it has ended"):
+        client.replicas()
+
+
+def test_the_end_waits_for_nobody_who_knows_it_or_was_silent(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(servers, "LAST_QUESTIONS", WITHIN)
+    monkeypatch.setattr(servers, "LATELY", 0.0)
+    silent, knows = stage.client(), stage.client()
+    silent.replicas()
+    stage.supervisor.move()
+    knows.replicas()
+    with stage.raw():  # and who never asked
+        began = time.monotonic()
+        stage.door.close()
+        assert time.monotonic() - began < WITHIN / 2
+
+
 def test_nothing_is_loaded_before_somebody_comes(tmp_path: Path) -> None:
     import subprocess
     import sys

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from procession.control.goals import Goal
 
 TIMED_OUT = 124  # exit status, as timeout(1)
-PAUSE = 0.05  # seconds between two questions in a storm of changes
+PAUSE = 0.05  # seconds from one question to the next, in a storm of changes
 
 SAID = {
     "start": "Have tasks started, and what they depend on.",
@@ -186,7 +186,8 @@ def _await(
     judge = goals.Judge(wanted)
     version: int | None = None
     while True:
-        left = LONGEST_WAIT if until is None else max(0.0, until - time.monotonic())
+        asked = time.monotonic()
+        left = LONGEST_WAIT if until is None else max(0.0, until - asked)
         answer = client.replicas(version, left)
         version = answer["version"]
         for words in judge.look(answer["replicas"]):
@@ -199,7 +200,15 @@ def _await(
             words = goals.late(goals.DONE[wish], patience, open_)
             sys.stderr.write(f"procession: {words}\n")
             return TIMED_OUT
-        time.sleep(PAUSE)
+        _bound_the_rate(asked)
+
+
+def _bound_the_rate(asked: float) -> None:
+    """Of questions, the last of which was `asked` then (monotonic). One that was held back long
+    enough is followed by the next at once: what comes between the two is seen late."""
+    left = asked + PAUSE - time.monotonic()
+    if left > 0:
+        time.sleep(left)
 
 
 def down(words: Sequence[str]) -> int:
@@ -230,7 +239,8 @@ def _await_end(client: Client, patience: float | None) -> int:
     until = None if patience is None else time.monotonic() + patience
     version: int | None = None
     while client.is_alive:
-        left = 1.0 if until is None else min(1.0, until - time.monotonic())
+        asked = time.monotonic()
+        left = 1.0 if until is None else min(1.0, until - asked)
         if patience is not None and left <= 0:
             name, late = one_line(client.about.project), span(patience)
             sys.stderr.write(f"procession: {name} has not ended after {late}\n")
@@ -238,7 +248,7 @@ def _await_end(client: Client, patience: float | None) -> int:
         try:
             version = client.replicas(version, left)["version"]
         except NotRunningError:
-            pass  # it closes its door a moment before it ends
-        time.sleep(PAUSE)
+            break
+        _bound_the_rate(asked)
     print_out(f"{one_line(client.about.project)} has ended\n")
     return 0

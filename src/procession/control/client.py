@@ -95,8 +95,8 @@ class Client:
 
     @property
     def is_alive(self) -> bool:
-        """Does its supervisor live?"""
-        return is_alive(self._folder)
+        """Does its supervisor live? Another, that has taken its place meanwhile, is not it."""
+        return is_alive(self._folder) and held_by(self._folder) in (None, self.about.pid)
 
     def _ask(
         self,
@@ -173,8 +173,7 @@ class Client:
     def _lost(self, e: Exception) -> ProcessionError:
         """There is no connection, or it broke: the project has ended, or else what this means."""
         until = time.monotonic() + ENDS_WITHIN
-        # of one that was killed another may have taken the place meanwhile: that is not this one
-        while self.is_alive and held_by(self._folder) in (None, self.about.pid):
+        while self.is_alive:
             if time.monotonic() >= until:
                 return self._refused(self._deaf(e))
             time.sleep(PAUSE)

@@ -38,6 +38,10 @@ if TYPE_CHECKING:
             Raises TimeoutError where the loop does not answer, and LookupError when it has ended.
             """
 
+        @property
+        def version(self) -> int:
+            """The latest. Never blocks."""
+
         def newer(self, version: int, within: float) -> None:
             """Return once the state is newer than `version`, or after so many seconds."""
 
@@ -53,6 +57,8 @@ WHOLE_WITHIN = 10.0  # seconds for all of a request, from its first byte; as man
 SILENT = 0.5  # seconds without a whole request after which a connection makes room for another
 ROOM_WITHIN = 2.0  # seconds that a new one waits for room
 LAST_ANSWERS = 0.5  # seconds for the answers under way when the project has ended
+LATELY = 2.0  # seconds after an answer in which who got it is taken to ask again
+LAST_QUESTIONS = 0.3  # seconds in which such a one is still to learn how the project has ended
 # What accept(2) says of a lack that passes, or of one who hung up meanwhile.
 _PASSES = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS, errno.ECONNABORTED)
 RESPITE = 0.1  # seconds until it is tried again
@@ -73,6 +79,7 @@ class Server(socketserver.ThreadingMixIn, socketserver.BaseServer):
         self._room = threading.BoundedSemaphore(MOST_AT_ONCE)
         self._open: set[socket.socket] = set()
         self._silent: dict[socket.socket, float] = {}  # since when, the longest first
+        self._told: dict[socket.socket, int] = {}  # the version that it was told last
         self._lock = threading.Condition()
         self._answering = 0
         self._ended = threading.Event()
@@ -125,6 +132,8 @@ class Server(socketserver.ThreadingMixIn, socketserver.BaseServer):
         with self._lock:
             self._open.discard(request)
             self._silent.pop(request, None)
+            self._told.pop(request, None)
+            self._lock.notify_all()
         try:
             request.shutdown(socket.SHUT_WR)
         except OSError:
@@ -140,19 +149,36 @@ class Server(socketserver.ThreadingMixIn, socketserver.BaseServer):
             self._answering += 1
         return True
 
-    def ends_answer(self, connection: socket.socket) -> None:
+    def ends_answer(self, connection: socket.socket, version: object) -> None:
+        """`version`: of the state that was told, if that was one."""
         with self._lock:
             self._silent[connection] = time.monotonic()
+            if isinstance(version, int):
+                self._told[connection] = version
             self._answering -= 1
             self._lock.notify_all()
 
     def end(self) -> None:
-        """Hang up on everybody; who waits for an answer gets it first."""
+        """Hang up on everybody. Who waits for an answer gets it first; who is between two questions
+        may ask once more, so that it learns how what it waits for has ended. Nobody else costs
+        time."""
         self._ended.set()
+        began = time.monotonic()
         with self._lock:
+            self._lock.wait_for(
+                lambda: not self._answering and not self._is_behind(began), LAST_QUESTIONS
+            )
             self._lock.wait_for(lambda: not self._answering, LAST_ANSWERS)
             for connection in self._open:
                 _hang_up(connection)
+
+    def _is_behind(self, now: float) -> bool:
+        """Has anybody asked lately, and not been told the latest?"""
+        latest = self.supervisor.version
+        return any(
+            now - since < LATELY and self._told.get(connection, latest) < latest
+            for connection, since in self._silent.items()
+        )
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A connection that breaks is its owner's affair; a mistake of ours is to be seen."""
@@ -227,11 +253,13 @@ class _Handler(BaseHTTPRequestHandler):
         if not self.server.begins_answer(self.connection):
             self.close_connection = True
             return
+        told: dict[str, object] = {}
         try:
-            self._send(*self._answer_to(body, wrong))
+            status, told = self._answer_to(body, wrong)
+            self._send(status, told)
         finally:
             self._request.is_whole()
-            self.server.ends_answer(self.connection)
+            self.server.ends_answer(self.connection, told.get("version"))
 
     def _answer_to(
         self, body: bytes, wrong: BadRequestError | None

@@ -127,6 +127,11 @@ class Steering:
                 self._looks.remove(look)
 
     @property
+    def version(self) -> int:
+        """Of the state; the latest."""
+        return self._version
+
+    @property
     def stopping(self) -> bool:
         """Is the whole project on its way down?"""
         return self._course.fleet.stopping
