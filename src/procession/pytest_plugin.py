@@ -50,9 +50,13 @@ class Projects:
 
         from procession.api._project import as_project
         from procession.api._start import up_project
-        from procession.errors import worded
+        from procession.errors import UsageError, worded
 
         __tracebackhide__ = worded
+        known = [name for name in up_project.__annotations__ if name not in ("project", "return")]
+        for name in options:
+            if name not in known:
+                raise UsageError(f"procession.up: {name}", "no such option", ", ".join(known))
         options.setdefault("log_dir", self._folder)
         running = up_project(as_project(what, sys._getframe(1)), **options)
         self._running.append(running)

@@ -43,6 +43,20 @@ def test_a_project_runs_beside_its_caller_and_leaves_nothing(
     assert project.stage.all("heard", "one")[0].words[0] == "SIGTERM"
 
 
+def test_what_has_ended_is_not_ready(project: Project, inside: Inside) -> None:
+    job = task("job", sh("exit 0", completes=True))
+    for others in ((), (job,)):
+        with inside(task("one", actor("obedient", "one")), *others) as run:
+            run.ready(timeout=20)
+            assert run.down(timeout=20) == 0
+            with pytest.raises(TaskFailedError, match="the project has ended") as failed:
+                run.ready(timeout=20)
+            assert failed.value.rows[0].state == "stopped"
+    with inside(job) as run:  # by itself, and all of it well
+        assert run.wait(timeout=20) == 0
+        assert [row.state for row in run.ready(timeout=20)] == ["completed"]
+
+
 @pytest.mark.quick
 def test_tasks_are_steered(project: Project, inside: Inside) -> None:
     with inside(

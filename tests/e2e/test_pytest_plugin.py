@@ -96,6 +96,21 @@ def test_passes(procession):
 
 
 @pytest.mark.quick
+def test_an_option_that_there_is_not_is_said_in_words(project: Project) -> None:
+    status, output = run(
+        project,
+        """
+def test_it(procession):
+    procession.up(Task("web", "sleep", "600"), name="x")
+""",
+    )
+    assert status == 1, output
+    assert "UsageError: procession.up: name: no such option" in output
+    assert "log_dir" in output
+    assert "up_project" not in output
+
+
+@pytest.mark.quick
 def test_what_a_test_did_wrong_is_shown_at_its_own_line_and_a_mistake_of_ours_in_full(
     project: Project,
 ) -> None:

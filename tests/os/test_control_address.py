@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import socket
@@ -105,6 +106,29 @@ def test_a_lock_that_was_taken_away_in_between_is_no_claim(
     held = claim(str(tmp_path), "/f", "shop")
     assert len(calls) == 2
     assert is_alive(held.folder)
+    held.release()
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        *({"project": 1}, {"file": None}, {"logs": 7}, {"left_out": [3]}, {"left_out": 3}),
+        *({"pid": "12"}, {"pid": True}, {"pid": -1}, {"pid": 1 << 70}),
+        *({"since": "z"}, {"since": float("nan")}, {"since": float("inf")}, {"since": None}),
+        *({"read": [["a", "b"]]}, {"read": [[1, 2]]}, {"read": [1]}, {"more": 1}),
+    ],
+)
+def test_what_is_none_of_ours_is_no_project(tmp_path: Path, wrong: dict[str, object]) -> None:
+    runtime = tmp_path / "run"
+    runtime.mkdir(0o700)
+    held = claim(str(runtime), "/srv/shop.yaml", "shop")
+    held.tell(ABOUT)
+    assert running(str(runtime)) == [(held.folder, ABOUT)]
+    path = os.path.join(held.folder, "about.json")
+    with open(path, "w") as file:
+        json.dump({**ABOUT.__dict__, **wrong}, file)
+    assert running(str(runtime)) == []
     held.release()
 
 

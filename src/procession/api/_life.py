@@ -191,7 +191,13 @@ class Life:
 
     def _ready(self, names: Sequence[str], timeout: float | None) -> Plan[list[Row]]:
         rows = yield from self._look(names)
-        rows = rows if names else goals.meant(rows)
+        if not names:
+            everybody, rows = rows, goals.meant(rows)
+            stopped = any(row["state"] == "stopped" for row in everybody)
+            if self._end.over and (not rows or (stopped and self._steer().stopping)):
+                raise TaskFailedError(
+                    f"{self._project.name}: the project has ended", _rows_of(everybody)
+                )
         wanted: dict[str, goals.Goal] = {row["name"]: goals.ready for row in rows}
         return (yield from self._until(goals.DONE["ready"], wanted, timeout))
 

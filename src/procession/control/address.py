@@ -279,9 +279,23 @@ else:
                 told = json.load(file)
             told["left_out"] = tuple(told.get("left_out", ()))
             told["read"] = tuple((path, at) for path, at in told.get("read", ()))
-            return About(**told)
+            about = About(**told)
         except (OSError, ValueError, TypeError, AttributeError):
             return None  # not one of ours, or one that begins or ends in this moment
+        return about if _is_sound(about) else None
+
+    def _is_sound(about: About) -> bool:
+        """Is everything in it of its type?"""
+        words = (about.project, about.file, *about.left_out, *(path for path, _ in about.read))
+        return (
+            all(isinstance(word, str) for word in words)
+            and all(type(at) is int for _, at in about.read)
+            and (about.logs is None or isinstance(about.logs, str))
+            and type(about.pid) is int
+            and 0 < about.pid < 1 << 31
+            and type(about.since) in (int, float)
+            and 0 <= about.since < 1 << 40
+        )
 
     def _sorted(found: Iterable[tuple[str, About]]) -> list[tuple[str, About]]:
         return sorted(found, key=lambda one: (one[1].project, one[1].file))
