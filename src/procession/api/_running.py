@@ -119,8 +119,8 @@ class Running(Life):
     def ready(self, *names: str, timeout: float | None = TIMEOUT) -> list[Row]:
         """Wait until these (without names: all that are wanted) are ready, all at the same time;
         their rows. Raises TaskFailedError as soon as one of them is at rest and will not be ready,
-        though it was before, or where the project was stopped. A task without `ready` is ready once it was started, also when it
-        ended well since."""
+        though it was before, or where the whole project was stopped. A task without `ready` is
+        ready once it was started, also when it ended well since."""
         return self._drive(self._ready(names, timeout))
 
     async def ready_async(self, *names: str, timeout: float | None = TIMEOUT) -> list[Row]:
