@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from re import _parser  # type: ignore[attr-defined]
 
 import pytest
@@ -184,6 +186,28 @@ def test_a_graph_is_bounded() -> None:
             automaton(pattern)
     assert not automaton("(?:){65000}b").search("aaa")
     assert automaton(f"a{{{PLACES - 5}}}").search("a" * PLACES)
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("empty", ["((((){1000}){1000}){1000})", "((((){1000}){1000}){0,9}){1000}"])
+def test_what_takes_no_place_is_not_repeated(empty: str) -> None:
+    assert automaton(f"{empty}*x*x*y").search("xy")
+    assert not Pattern(f"{empty}x*x*x*y").search("x" * LONG)
+
+
+@pytest.mark.timeout(60)
+def test_many_threads_may_learn_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forgetting goes through all that is known, while others learn."""
+    monkeypatch.setattr("procession.patterns.automaton.REMEMBERED", 2_000)
+    built = automaton("[ab]*a[ab]{40}c")
+    texts = ["".join("ab"[bin(n * k).count("1") % 2] for n in range(8_000)) for k in (1, 3, 5, 7)]
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            assert list(pool.map(built.search, texts)) == [False] * 4
+    finally:
+        sys.setswitchinterval(before)
 
 
 @pytest.mark.parametrize(

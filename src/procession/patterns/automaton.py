@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import re
 from re import _compiler, _parser  # type: ignore[attr-defined] # they have no public door
+from threading import Lock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -54,12 +55,14 @@ class Automaton:
         self._shared: dict[tuple[str, int, int], Matches] = {}
         self._states: dict[tuple[frozenset[int], str], _State] = {}
         self._remembered = 0
+        self._lock = Lock()  # held by who learns; what is known is read without it
         self._begin = self._items(parsed, 0, parsed.state.flags)  # 0: a match is complete
         self._shared.clear()
 
     def search(self, text: str, begin: int = 0, *, cut: bool = False) -> bool:
         """Is there a match in `text` from `begin` on? `cut`: one that ends before the text does."""
-        state = self._state(frozenset(), _kind(text[begin - 1]) if begin else "")
+        with self._lock:
+            state = self._state(frozenset(), _kind(text[begin - 1]) if begin else "")
         last = not cut and text.endswith("\n") and len(text) > begin
         try:
             for character in text[begin : len(text) - last]:
@@ -117,9 +120,14 @@ class Automaton:
         else:
             end = then
             for _ in range(most - least):
-                then = self._place((self._items(items, then, flags), end))
-        for _ in range(min(least, PLACES)):  # (what takes no place at all may be repeated for ever)
-            then = self._items(items, then, flags)
+                once = self._items(items, then, flags)
+                if once == then:
+                    break
+                then = self._place((once, end))
+        for _ in range(least):
+            before, then = then, self._items(items, then, flags)
+            if then == before:  # it takes no place, however often: nested, that would never end
+                break
         return then
 
     def _matcher(self, op: Any, value: Any, flags: int) -> Matches:
@@ -144,6 +152,10 @@ class Automaton:
 
     def _after(self, state: _State, character: str) -> _State:
         """Where `character` leads to. Raises _Found."""
+        with self._lock:
+            return self._learned(state, character)
+
+    def _learned(self, state: _State, character: str) -> _State:
         reached: set[int] = set()
         told: dict[Matches, object] = {}
         seen: set[int] = set()
