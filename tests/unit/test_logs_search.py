@@ -102,6 +102,33 @@ def test_what_lies_on_the_border_of_two_parts_is_found(at: int) -> None:
     assert found("^x+needle" if at < LONGEST - 6 else "needley", line)
 
 
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "^server.*",
+        "server.*",
+        "^.+$",
+        "^.*started.*$",
+        "started.*$",
+        "(?i)^SERVER .*?$",
+        r"^server(?s:.)*",
+        r"^(?:server )?started .*\Z",
+        "^(?P<first>s).*",
+    ],
+)
+def test_what_takes_the_rest_of_a_line_is_found_however_long_that_is(pattern: str) -> None:
+    line = b"server started " + b"z" * (2 * LONGEST)
+    assert found(pattern, line)
+    assert found(pattern, line.replace(b"s", b"q")) == (pattern == "^.+$")
+
+
+@pytest.mark.parametrize(
+    "pattern", ["^server.*y$", "^[a-z ]+$", r"^server.*z\b", "^server.*z(?=y)"]
+)
+def test_what_depends_on_the_end_of_a_line_waits_for_it(pattern: str) -> None:
+    assert not found(pattern, b"server started " + b"z" * (2 * LONGEST))
+
+
 def test_a_pattern_that_is_none_is_refused() -> None:
     with pytest.raises(ValueError, match="no regular expression"):
         Sought("(")

@@ -112,6 +112,23 @@ def test_a_pattern_finds_what_re_finds_whoever_is_asked(pattern: str, text: str)
         assert Pattern(pattern).search(long) == (re.search(pattern, long) is not None)
 
 
+@settings(max_examples=300)
+@given(REGULAR, TEXTS, TEXTS.map(lambda text: text + "x"))
+def test_what_is_found_in_a_line_that_goes_on_is_found_in_all_of_it(
+    pattern: str, part: str, more: str
+) -> None:
+    part, more = part.replace("\n", ""), more.replace("\n", "")
+    looked = Pattern(pattern)
+    found = looked.search(part, cut=True)
+    if found:
+        assert re.search(pattern, part + more) is not None
+    else:
+        match = re.search(pattern, part + "x")
+        assert match is None or match.end() >= len(part)
+    looked._reach = -1  # and the same by the automaton, where there is one
+    assert looked.search(part, cut=True) == found
+
+
 def test_what_it_remembers_is_bounded() -> None:
     built = automaton("(?:a|b)*a(?:a|b){40}c")
     text = "".join("ab"[bin(n).count("1") % 2] for n in range(30_000))
@@ -169,6 +186,9 @@ PLAIN = [
     r"(?<=port )\d{1,5}\b",
     r"^(?P<sign>[>#]) .{0,20} (?P=sign)",
     r"^(?:a++b)?c",
+    r"(?<!not )ready in \d+ ms",
+    r"(?<=port )\d+",
+    "x" * 1001,
 ]
 
 
@@ -187,6 +207,8 @@ def test_ordinary_patterns_are_taken(pattern: str) -> None:
         (r"(.*)++c", "possessive"),
         (r"(?:(?:a|b)*x){2000}", "too long"),
         (r"[ab]*a(?:[ab]?){80}c", "too many repeats"),
+        (r"(?<=1)\d+", "looks ahead or behind"),
+        (r"(?<!a)b\w+", "looks ahead or behind"),
         (r"(a)?(?:b*)*(?(1)c|d)", "asks for a group"),
     ],
 )
@@ -241,6 +263,12 @@ def test_many_threads_may_learn_at_once(monkeypatch: pytest.MonkeyPatch) -> None
         ("(?:a*){3}b", 4),
         ("^(?!.*error).*ready", 1),
         (r"(a)\1", 2),
+        (r"port \d+ is", 1),
+        (r"(?i)port \d+ is", 2),
+        (r"(?<=port )\d+", 1),
+        (r"(?<!port )\d+", 2),
+        (r"\d1\d+", 2),
+        (r"a=\d+.*b", 3),
     ],
 )
 def test_steps_are_counted_by_how_repeats_lie_in_each_other(pattern: str, degree: float) -> None:

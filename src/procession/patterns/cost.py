@@ -7,6 +7,8 @@ apart only by looking at characters (`(a|b)+` has one way for each text) counts 
 
 from __future__ import annotations
 
+from re import _compiler, _parser  # type: ignore[attr-defined] # they have no public door
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
@@ -15,7 +17,8 @@ INFINITE = float("inf")
 _MANY = 1e30  # beyond all budgets
 _LONG = 1000  # what may be repeated more often than that is as good as unbounded
 _BEGINNINGS = ("AT_BEGINNING", "AT_BEGINNING_STRING")
-MULTILINE = 8  # re.M, which is no plain number
+IGNORECASE, MULTILINE = 2, 8  # re.I and re.M, which are no plain numbers
+_ONE_CHARACTER = ("LITERAL", "NOT_LITERAL", "IN", "ANY", "CATEGORY")
 
 
 class Steps:
@@ -46,12 +49,50 @@ _EACH = Steps(1, 1)  # once for each character
 
 def of_search(parsed: Any) -> Steps:
     """Of a search for what `re._parser` gave."""
+    if not parsed.state.flags & IGNORECASE:
+        if all(op.name == "LITERAL" for op, _ in parsed):
+            return Steps(2, 1)  # however long: `re` never goes back in it
+        if guarded := _of_guarded(parsed):
+            return guarded
     _, cost = _of_items(parsed)
     first = parsed[0] if len(parsed) else None
     anchored = first is not None and first[0].name == "AT" and first[1].name in _BEGINNINGS
     if anchored and not parsed.state.flags & MULTILINE:
         return cost + _EACH  # all other beginnings are over at once
     return cost * _EACH
+
+
+def _of_guarded(parsed: Any) -> Steps | None:
+    """Of `port \\d+` and the like; None: it is none of them.
+
+    Where a character stands before the first repeat that cannot be in that, no two repeats that
+    begin at different places go through the same text: all of them together are as long as it is.
+    """
+    guards: list[tuple[int, int]] = []  # where they are, and who
+    width = 0
+    for index, (op, value) in enumerate(parsed):
+        if op.name == "LITERAL":
+            guards.append((width, value))
+        elif op.name == "ASSERT" and value[0] < 0:
+            behind = list(value[1])
+            if all(each.name == "LITERAL" for each, _ in behind):
+                guards += [(width - len(behind) + at, c) for at, (_, c) in enumerate(behind)]
+        elif op.name in ("MAX_REPEAT", "MIN_REPEAT") and int(value[1]) > _LONG:
+            repeated = list(value[2])
+            if len(repeated) != 1 or repeated[0][0].name not in _ONE_CHARACTER:
+                return None
+            alone = _parser.SubPattern(parsed.state, repeated)
+            matches = _compiler.compile(alone, parsed.state.flags).match
+            near = max((at for at, guard in guards if not matches(chr(guard))), default=None)
+            before, after = _of_items(parsed[:index])[1], _of_items(parsed[index + 1 :])[1]
+            if near is None or before.degree or after.degree:
+                return None
+            # (the repeats of so many beginnings may overlap)
+            return Steps(before.factor + (width - near) * (1 + after.factor), 1)
+        elif op.name not in ("ASSERT", "ASSERT_NOT", "AT", *_ONE_CHARACTER):
+            return None
+        width += op.name in _ONE_CHARACTER
+    return None
 
 
 def _of_items(items: Any) -> tuple[Steps, Steps]:

@@ -9,7 +9,7 @@ that is neither is refused when the file is read.
 from __future__ import annotations
 
 import re
-from re import _parser  # type: ignore[attr-defined] # it has no public door
+from re import _compiler, _parser  # type: ignore[attr-defined] # they have no public door
 
 from procession.patterns import cost
 
@@ -36,13 +36,14 @@ class Pattern:
     OverflowError, RecursionError.
     """
 
-    __slots__ = ("_automaton", "_needed", "_reach", "_regex")
+    __slots__ = ("_automaton", "_needed", "_open", "_parsed", "_reach", "_regex")
 
     def __init__(self, pattern: str) -> None:
         self._regex = re.compile(pattern)
+        self._parsed = parsed = _parser.parse(pattern)
         self._automaton: Automaton | None = None
+        self._open: tuple[re.Pattern[str], Automaton | None] | None = None
         self._needed = ""
-        parsed = _parser.parse(pattern)
         steps = cost.of_search(parsed)
         self._reach = steps.within(BUDGET)  # `re` may be asked of so many characters
         if steps.degree <= 1 and steps.factor <= PLAIN:
@@ -55,14 +56,39 @@ class Pattern:
         self._needed = _needed(parsed)
 
     def search(self, text: str, begin: int = 0, *, cut: bool = False) -> bool:
-        """Is it in `text`, from `begin` on? `^` stands for the true beginning. `cut`: the text
-        goes on, so that a match counts only if it ends before this does."""
-        if self._automaton is None or len(text) - begin <= self._reach:
-            match = self._regex.search(text, begin)
-            return match is not None and not (cut and match.end() == len(text))
+        """Is it in `text`, from `begin` on? `^` stands for the true beginning. `cut`: the text is
+        of one line, which goes on: there is a match whatever follows. (But `re`, where it looks
+        ahead, sees no further than the text.)"""
+        regex, automaton = self._regex, self._automaton
+        if cut:
+            self._open = self._open or self._opened()
+            regex, automaton = self._open
+        if automaton is None or len(text) - begin <= self._reach:
+            return regex.search(text, begin) is not None
         if self._needed and text.find(self._needed, begin) < 0:
             return False
-        return self._automaton.search(text, begin, cut=cut)
+        return automaton.search(text, begin, cut=cut)
+
+    def _opened(self) -> tuple[re.Pattern[str], Automaton | None]:
+        """What is looked for in a line that goes on: a match with a character after it."""
+        items = list(self._parsed)
+        automaton = self._automaton
+        if _takes_the_rest(items):
+            del items[-1]
+            if automaton is not None:
+                automaton = _automaton(_parser.SubPattern(self._parsed.state, items))
+        followed = _parser.SubPattern(self._parsed.state, [*items, *_parser.parse("(?s:.)")])
+        return _compiler.compile(followed), automaton
+
+
+def _takes_the_rest(items: list[Any]) -> bool:
+    """Does it end in `.*$` or the like, which in a line is true wherever `.*` is?"""
+    if len(items) < 2 or items[-1][0].name != "AT" or not items[-1][1].name.startswith("AT_END"):
+        return False
+    op, value = items[-2]
+    if op.name not in ("MAX_REPEAT", "MIN_REPEAT") or value[1] is not _parser.MAXREPEAT:
+        return False
+    return [each.name for each, _ in value[2]] == ["ANY"]
 
 
 def _automaton(parsed: Any) -> Automaton:

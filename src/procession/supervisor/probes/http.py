@@ -225,7 +225,7 @@ def judged(probe: HttpProbe, answer: Answer) -> str:
 
 @lru_cache(maxsize=64)
 def _pattern(text: str) -> Pattern:
-    """What an automaton has learned is of use in the next try."""
+    """What an automaton has learned is of use in the next try, whoever makes it, in any thread."""
     return Pattern(text)
 
 
