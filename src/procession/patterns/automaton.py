@@ -20,7 +20,7 @@ from threading import Lock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from typing import Any
 
     Matches = Callable[[str], object]
@@ -32,7 +32,7 @@ TURNS = 64  # shifts and masks for one character: more would make it slow
 REMEMBERED = 10_000  # transitions, some 6 MB at the most; then it begins anew
 _TYPES = int(re.ASCII | re.LOCALE | re.UNICODE)
 _CHARACTERS = ("LITERAL", "NOT_LITERAL", "IN", "ANY", "CATEGORY", "RANGE")
-_SHIFTS = (0, 1, 2, 4, 8, 16)
+_SHIFTS, _FEW = (1, 0, 2, 4, 8, 16), 8  # what is tried, until the turns are so few
 _TOO_LONG = f"with its repeats written out it is too long (over {PLACES} characters)"
 _END = ""
 _LAST_NEWLINE = "\n$"  # as a character of its own: `$` is true before it
@@ -280,10 +280,14 @@ def _best_shifts(nexts: _Nexts) -> list[int]:
         for target in _bits(to):
             counts[place - target] = counts.get(place - target, 0) + 1
     order = sorted(counts, key=lambda shift: -counts[shift])
-    return min(
-        (order[:many] for many in _SHIFTS),
-        key=lambda shifts: len(shifts) + len(_split(nexts, shifts)[1]),
-    )
+    best, fewest = order[:0], len(nexts) + 1
+    for many in _SHIFTS:
+        turns = many + len(_split(nexts, order[:many])[1])
+        if turns < fewest:
+            best, fewest = order[:many], turns
+        if turns <= _FEW:
+            break
+    return best
 
 
 def _split(nexts: _Nexts, shifts: list[int]) -> tuple[list[tuple[int, int]], dict[int, list[int]]]:
@@ -301,8 +305,11 @@ def _split(nexts: _Nexts, shifts: list[int]) -> tuple[list[tuple[int, int]], dic
     return [(shift, mask) for shift, mask in masks.items() if mask], groups
 
 
-def _bits(number: int) -> list[int]:
-    return [at for at, bit in enumerate(reversed(bin(number))) if bit == "1"]
+def _bits(number: int) -> Iterator[int]:
+    while number:
+        highest = number.bit_length() - 1
+        yield highest
+        number ^= 1 << highest
 
 
 class _State(dict[str, "_State"]):
