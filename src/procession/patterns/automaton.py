@@ -179,7 +179,9 @@ class Automaton:
             return self._learned(state, character)
 
     def _learned(self, state: _State, character: str) -> _State:
-        looks = tuple(_true(look, state.before, character) for look in self._kinds)
+        looks: tuple[bool, ...] = ()
+        if self._kinds:
+            looks = tuple([_true(look, state.before, character) for look in self._kinds])
         table = self._tables.get(looks)
         if table is None:
             table = self._tables[looks] = _Table(self._follow(looks), self._shifts)
@@ -193,7 +195,8 @@ class Automaton:
             for old in self._states.values():
                 old.clear()
             self._states.clear()
-        following = state[character] = self._state(reached & self._mask(plain), _kind(plain))
+        kind = _kind(plain) if self._kinds else " "
+        following = state[character] = self._state(reached & self._mask(plain), kind)
         return following
 
     def _mask(self, character: str) -> int:
