@@ -6,6 +6,7 @@ import errno
 import os
 import signal
 import sys
+import time
 from _thread import allocate_lock
 
 if sys.platform != "linux":
@@ -22,6 +23,10 @@ from procession.process.handle import UNKNOWN, ExitStatus, Handle, Usage
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from procession.process._starter_linux import Starter
+
+# Seconds until who waits asks by poll(2) anew. A poll that the starter's end has woken looks at the
+# number again; where a pidfd has taken that by then, it sleeps on, and is not in its queue.
+_ANEW = 0.25
 
 
 class StarterHandle(Handle):
@@ -137,8 +142,11 @@ class StarterHandle(Handle):
 
     def await_exit(self, pidfd: int, deadline: float | None = None) -> ExitStatus | None:
         while self._exit is None:
-            if not readable(pidfd, deadline):
+            now = time.monotonic()
+            if deadline is not None and now >= deadline:
                 return self.poll_exit()
+            until = now + _ANEW if deadline is None else min(deadline, now + _ANEW)
+            readable(pidfd, until)
             self.poll_exit()
         return self._exit
 
