@@ -11,6 +11,7 @@ import pytest
 
 from procession.core.status import ExitStatus
 from procession.errors import HostError
+from procession.process import _tree_windows
 from procession.process import _win32 as win
 from procession.process._tree_windows import own_job
 from tests.support.windows import BOUND, Program, until
@@ -105,6 +106,26 @@ def test_two_runs_have_nothing_to_do_with_each_other(forest: Forest) -> None:
     one.empty()
     assert all(ended(pid) for pid in mine)
     assert {member.pid for member in two.tree.members()} == set(others)
+
+
+def test_a_console_host_that_was_only_just_begun_does_not_keep_its_tree(
+    forest: Forest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it is cannot be seen yet when its leader ends, and nothing ends after that."""
+    run = forest.start("windows_family", "2", "leaves")
+    run.pids(2)
+    names = ["?"]
+    monkeypatch.setattr(_tree_windows, "_name_of", lambda process: names[-1])
+    run.give(b"\n")
+    assert win.wait(run.handle.process, int(BOUND * 1000))
+    assert run.handle.poll_exit() == ExitStatus(7)
+    until(lambda: run in forest.told, "report of the leader's end")
+    assert not run.tree.is_empty()
+    names.append("conhost.exe")
+    forest.told.clear()
+    until(lambda: run in forest.told, "another look")
+    assert run.tree.is_empty()
+    monkeypatch.undo()
 
 
 def test_jobs_nest(forest: Forest) -> None:

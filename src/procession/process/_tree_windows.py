@@ -19,6 +19,7 @@ from procession.errors import HostError
 from procession.process import _messages_windows as messages
 from procession.process import _win32 as win
 from procession.process._handle_windows import KILLED, SIGKILL, WindowsHandle
+from procession.process._reports_windows import Reports
 from procession.process._spawn_windows import NESTING
 from procession.process._tree import TARGETS, Member, Sent, Tree, Trees
 from procession.process._typists_windows import CTRL_BREAK, CTRL_C, Typists, interpreter
@@ -26,7 +27,6 @@ from procession.process._typists_windows import CTRL_BREAK, CTRL_C, Typists, int
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable
-    from threading import Thread
 
     from procession.process._messages_windows import Window
     from procession.process._typists_windows import Typed
@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 SIGINT, SIGTERM, SIG_CLOSE, CLOSE_STDIN, SIGBREAK = 2, 15, 16, 17, 21
 _HEARD = (SIGINT, SIGTERM, SIG_CLOSE, CLOSE_STDIN, SIGBREAK, SIGKILL)
 _MOMENT = 0.1  # seconds until a process that is about to end can be seen to have ended
-_STOP = 0  # no run's key: the port's thread ends
 _CONSOLE_HOST = "conhost.exe"
+_UNNAMED = "?"
 
 
 class Wave:
@@ -68,8 +68,15 @@ class WindowsTree(Tree):
             return True
         if self.handle.poll_exit() is None:
             return False
+        if not win.active(self.handle.job):
+            return True
         # the console's own host is no work of the leader's, and goes with its last process
-        return not win.active(self.handle.job) or not self.members()
+        left = self.members()
+        if any(member.name == _UNNAMED for member in left):
+            # It may be that host, which was only just begun: then nothing would tell that the tree
+            # is empty, for the host of a console that nobody came to goes when it likes.
+            self._trees.reports.tell_later(self.key)
+        return not left
 
     def members(self) -> list[Member]:
         if self.finished or not self.handle.job:
@@ -226,13 +233,12 @@ class WindowsTrees(Trees):
     ) -> None:
         self._changed = changed
         self._leave = leave  # what lives does not end with us
-        self._port = 0  # while there are trees to hear of
-        self._thread: Thread | None = None
+        self.reports = Reports(self._ended)
         self._trees: dict[int, WindowsTree] = {}
         self._by_run: dict[Hashable, WindowsTree] = {}
         self._left: dict[Hashable, WindowsTree] = {}
         self.typists = Typists()
-        self._next = _STOP + 1
+        self._next = 1  # 0 is no key
         self._lock = allocate_lock()
 
     @property
@@ -249,11 +255,11 @@ class WindowsTrees(Trees):
         with self._lock:
             if run in self._by_run:
                 raise ValueError(f"the run {run!r} has been planted")
-            self._listen()
+            self.reports.listen()
             key, self._next = self._next, self._next + 1
             tree = self._trees[key] = self._by_run[run] = WindowsTree(self, run, key, handle)
             try:
-                win.report_to(handle.job, self._port, key)
+                self.reports.follow(handle.job, key)
             except BaseException:
                 del self._trees[key], self._by_run[run]
                 raise
@@ -312,22 +318,16 @@ class WindowsTrees(Trees):
 
     def pause(self) -> None:
         with self._lock:
-            thread, self._thread = self._thread, None
-            port, idle = self._port, not self._trees
-            if idle:
-                self._port = 0
-        if thread is not None:
-            win.post(port, 0, _STOP)
-            thread.join()
+            idle = not self._trees
+            end = self.reports.pause(close=idle)
+        end()
         if idle:
             self.typists.end()
-            if port:
-                win.close(port)
 
     def resume(self) -> None:
         with self._lock:
             if self._trees:
-                self._listen()
+                self.reports.listen()
 
     def close(self) -> None:
         """What is left on purpose lives on; every other job ends with its last handle."""
@@ -346,37 +346,18 @@ class WindowsTrees(Trees):
             self._trees.pop(tree.key, None)
             self._by_run.pop(tree.run, None)
 
-    # ---- the port
+    # ---- in the thread that listens to the jobs
 
-    def _listen(self) -> None:
-        if not self._port:
-            self._port = win.create_port()
-        if self._thread is None:
-            import threading
-
-            self._thread = threading.Thread(
-                target=self._hear, args=(self._port,), name="procession-jobs", daemon=True
-            )
-            self._thread.start()
-
-    def _hear(self, port: int) -> None:
-        while (report := win.next_report(port)) is not None:
-            message, key, pid = report
-            if key == _STOP:
-                return
-            if message in (
-                win.MSG_ACTIVE_PROCESS_ZERO,
-                win.MSG_EXIT_PROCESS,
-                win.MSG_ABNORMAL_EXIT,
-            ):
-                with self._lock:
-                    tree = self._trees.get(key)
-                if tree is None or self._changed is None:
-                    continue
-                if pid in (0, tree.handle.pid) and not _seen(tree.handle):
-                    win.post(port, message, key, pid)  # nobody else would tell of it again
-                else:
-                    self._changed(tree.run)
+    def _ended(self, key: int, pid: int) -> bool:
+        """See `Reports`."""
+        with self._lock:
+            tree = self._trees.get(key)
+        if tree is None or self._changed is None:
+            return False
+        if pid in (0, tree.handle.pid) and not _seen(tree.handle):
+            return True
+        self._changed(tree.run)
+        return False
 
 
 def _seen(leader: WindowsHandle) -> bool:
@@ -390,7 +371,7 @@ def _member(pid: int, job: int) -> Member | None:
     try:
         process = win.open_process(pid)
     except PermissionError:
-        return Member(pid, 0, "?")  # of the job, and not ours to look at
+        return Member(pid, 0, _UNNAMED)  # of the job, and not ours to look at
     except OSError:
         return None
     try:
@@ -406,7 +387,7 @@ def _name_of(process: int) -> str:
     try:
         return os.path.basename(win.image_name(process))
     except OSError:
-        return "?"  # it has only just been made, or is about to end
+        return _UNNAMED  # it has only just been made, or is about to end
 
 
 def own_job() -> int:
