@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 # What passes: it is worth another try a little later.
 NO_ROOM = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
+NO_ROOM_PAUSE = 0.25  # seconds until then
 
 _lock = allocate_lock()
 _keepers = 0

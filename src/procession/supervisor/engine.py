@@ -24,7 +24,7 @@ from procession.core.stop import KILL_WAIT
 from procession.process import spare
 from procession.process.exits import ExitWatcher
 from procession.process.link import GuardianGone
-from procession.process.spare import NO_ROOM
+from procession.process.spare import NO_ROOM, NO_ROOM_PAUSE
 from procession.process.spawn import clean_signals
 from procession.spec import FdProbe
 from procession.supervisor.course import Course
@@ -48,7 +48,6 @@ if TYPE_CHECKING:
 STOP_SIGNALS = ("SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT")
 SWEEP_GRACE = 1.0  # seconds for what belongs to no run to end after its SIGTERM
 HELD_PAUSE = 0.05  # seconds between two questions for a leader whose end a tracer holds back
-NO_ROOM_PAUSE = 0.25  # seconds until it is tried again
 HELD = "?"  # a timer's key; no replica is called so
 FORCE_GAP = 1.0  # seconds between two Ctrl-C where the host cannot tell a typed one
 

@@ -42,7 +42,6 @@ FORWARDED = ("SIGUSR1", "SIGUSR2", "SIGWINCH", "SIGCONT")
 # By ourselves. SIGCONT is not among them: the guardian sends it along with each word, to be heard
 # by a supervisor that was stopped, and that one does not mean the command.
 _HEARD = ("SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGWINCH", "SIGCHLD")
-NO_ROOM_PAUSE = 0.25  # seconds until what wants a descriptor is tried again
 _ENDING = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT})
 _FROM_BEHIND = (signal.SIGTTIN, signal.SIGTTOU)
 
@@ -145,7 +144,7 @@ class Single(SingleCourse):
 
     def _listen(self, seconds: float) -> None:
         if self._owed:
-            seconds = min(seconds, NO_ROOM_PAUSE)
+            seconds = min(seconds, spare.NO_ROOM_PAUSE)
         elif self._trees.again:
             seconds = 0.0
         for fd, _ in self._poll.poll(seconds * 1000):
