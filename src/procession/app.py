@@ -139,11 +139,12 @@ else:
 
         def supervised(link: Link) -> int:
             def make(project: Project, launches: Mapping[str, Launch | None]) -> Engine:
-                from procession.process.limits import make_room
+                from procession.process.limits import demand_room, make_room
                 from procession.process.tree import Trees
                 from procession.supervisor.engine import Engine
 
                 make_room(sum(map(_descriptors, project.replicas())))
+                demand_room()
                 trees = Trees(link.groups)
                 trees.prepare()
                 return Engine(
@@ -213,9 +214,13 @@ def supervise(
         counted = f"{count} problem{'' if count == 1 else 's'}; nothing was started\n"
         sys.stderr.write(told(e.problems, color=wants_color(options.color, 2)) + counted)
         return USAGE
-    except ProcessionError as e:
-        print(f"procession: {e}", file=sys.stderr)  # noqa: T201 - worded, and no traceback
-        return FAILED if isinstance(e, HostError) else USAGE
+    except (ProcessionError, OSError) as e:
+        words = _lacks_room(e)
+        if isinstance(e, OSError) and not words:
+            raise
+        words = words or str(e)
+        print(f"procession: {words}", file=sys.stderr)  # noqa: T201 - worded, and no traceback
+        return USAGE if isinstance(e, ProcessionError) and not isinstance(e, HostError) else FAILED
     engine.on_started = door.open
     try:
         return engine.run()
@@ -224,6 +229,17 @@ def supervise(
         return FAILED
     finally:
         door.close()
+
+
+def _lacks_room(error: Exception) -> str:
+    """Descriptors ran out before anything was started: in words, with what to do; else nothing."""
+    from procession.process.spare import MORE_ROOM, NO_ROOM
+
+    lack = error if isinstance(error, OSError) else error.__cause__
+    if not isinstance(lack, OSError) or lack.errno not in NO_ROOM:
+        return ""
+    said = str(error) if error is not lack else f"the supervisor cannot be set up: {lack.strerror}"
+    return f"{said}; {MORE_ROOM}"
 
 
 class Closed:
@@ -260,9 +276,17 @@ else:
             self._read = tuple(changed for name in loaded.files for changed in _changed(name))
             self._door: Door | None = None
 
-        def open(self, course: Course) -> Steering:
+        def open(self, course: Course) -> Steering | None:
             import time
 
+            from procession.process import spare
+
+            try:
+                for module in ("control.address", "control.door", "supervisor.steering"):
+                    spare.load(f"procession.{module}")
+            except OSError as e:
+                course.say(f"it cannot be steered from outside: {e.strerror or e}")
+                return None
             from procession.control.address import OF_FILE, About
             from procession.control.door import Door
             from procession.supervisor.steering import Steering

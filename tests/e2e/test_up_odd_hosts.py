@@ -135,12 +135,20 @@ def test_too_few_descriptors_cost_tasks_and_never_the_supervisor(project: Projec
     assert up.out.count("| here") == 30 - refused
 
 
-def test_next_to_no_descriptors_is_one_clear_line(project: Project) -> None:
+@pytest.mark.parametrize("limit", range(6, 34))
+def test_next_to_no_descriptors_is_one_clear_line(project: Project, limit: int) -> None:
     project.tasks({"a": sh("echo here")})
-    up = project.up(wrap=["/bin/sh", "-c", 'ulimit -n 12; exec "$@"', "sh"])
-    assert up.status() == 1
+    up = project.up(wrap=["/bin/sh", "-c", f'ulimit -n {limit}; exec "$@"', "sh"])
+    status = up.status()
     assert "Traceback" not in up.err
-    assert "too many open files" in up.err.lower()
+    assert "lost" not in up.err
+    if limit < 32:
+        assert (status, up.out) == (1, ""), up.said()
+        assert up.err.count("\n") == 1, up.said()
+        assert "open files" in up.err, up.said()
+        assert limit < 8 or "(ulimit -n)" in up.err, up.said()
+    else:
+        assert status in (0, 126), up.said()
 
 
 @pytest.mark.parametrize("how", ["env -i", "setsid env -i"])

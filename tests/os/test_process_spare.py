@@ -8,6 +8,7 @@ import resource
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -44,6 +45,26 @@ def kept() -> Iterator[None]:
     spare.keep()
     yield
     spare.give_back()
+
+
+def test_what_is_needed_late_is_loaded_with_it(
+    kept: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With what that imports in its turn: each file is closed before the next is opened."""
+    (tmp_path / "late_outer.py").write_text("import late_inner\nfound = late_inner.found\n")
+    (tmp_path / "late_inner.py").write_text("found = 7\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with no_descriptor_left():
+        spare.load("late_outer")
+        with pytest.raises(OSError, match="Too many open files"):
+            os.dup(0)
+    assert sys.modules.pop("late_outer").found == 7
+    assert sys.modules.pop("late_inner")
+
+
+def test_what_is_not_there_cannot_be_loaded(kept: None) -> None:
+    with pytest.raises(ModuleNotFoundError):
+        spare.load("procession.no_such_module")
 
 
 @pytest.mark.quick

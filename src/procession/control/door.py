@@ -10,6 +10,8 @@ import os
 import sys
 import threading
 
+from procession.process import spare
+
 assert sys.platform != "win32", "unix sockets"
 
 TYPE_CHECKING = False
@@ -69,11 +71,26 @@ class Door:
         waiting.poll()
         if self._closing:
             return
-        from procession.control.server import Server
+        server = self._make_server(supervisor, about)
+        if server is not None:
+            self._server = server
+            server.serve(lambda: self._closing)
 
-        server = Server(self._socket, supervisor, about)
-        self._server = server
-        server.serve(lambda: self._closing)
+    def _make_server(self, supervisor: Supervisor, about: About) -> Server | None:
+        """None: it is closed. Who asks where there is no descriptor for it waits until there is."""
+        import time
+
+        while self._socket is not None and not self._closing:
+            try:
+                spare.load("procession.control.server")
+                from procession.control.server import Server
+
+                return Server(self._socket, supervisor, about)
+            except OSError as e:
+                if e.errno not in spare.NO_ROOM:
+                    raise
+                time.sleep(spare.NO_ROOM_PAUSE)
+        return None
 
     def close(self, timeout: float = 1.0) -> None:
         """Answer no more, and take all away. Whoever waits for an answer sees the end."""

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     Limits = tuple[int, int]
 
 SPARE = 64  # descriptors for everything that is not a task's
+FEWEST = 32  # with which anything can be started, seen, and stopped again
 
 _found: Limits | None = None  # what we began with, once it was raised
 
@@ -36,6 +37,20 @@ def make_room(descriptors: int) -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
     if _found is None:
         _found = found
+
+
+def demand_room() -> None:
+    """Raises HostError where the limit is so low that nothing would come of a start."""
+    from procession.errors import HostError
+
+    most = descriptors()
+    if most < FEWEST:
+        raise HostError(
+            "the limit of open files",
+            f"{most} are too few",
+            f"{FEWEST} and more",
+            "Raise it (ulimit -n)",
+        )
 
 
 def as_found(pid: int) -> None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 # What passes: it is worth another try a little later.
 NO_ROOM = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
 NO_ROOM_PAUSE = 0.25  # seconds until then
+MORE_ROOM = "raise the limit of open files (ulimit -n), or run fewer tasks"
 
 _lock = allocate_lock()
 _keepers = 0
@@ -54,7 +55,8 @@ def give_back() -> None:
 
 def lend(call: Callable[[str], T], path: str) -> T:
     """`call` it again, which failed for want of a descriptor, with ours to be had. It must close
-    what it opens. Raises what it raises: another thread may have been quicker. Any thread."""
+    what it opens, and open one at a time. Raises what it raises: another thread may have been
+    quicker. Any thread."""
     global _fd
     with _lock:
         if _fd >= 0:
@@ -64,6 +66,16 @@ def lend(call: Callable[[str], T], path: str) -> T:
             return call(path)
         finally:
             _refill()
+
+
+def load(module: str) -> None:
+    """Import it, which is needed only now, though there may be no descriptor left. Any thread."""
+    try:
+        __import__(module)
+    except OSError as e:
+        if e.errno not in NO_ROOM:
+            raise
+        lend(__import__, module)
 
 
 def _refill() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from procession import spec
 from procession.core import actions as act
 from procession.core import events as ev
+from procession.process import spare
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -114,6 +115,7 @@ class Beside:
 
     def _get_errands(self) -> Errands:
         if self._errands is None:
+            spare.load("procession.supervisor.errands")
             from procession.supervisor.errands import Errands
 
             self._errands = Errands(self._performer, self._loop)
@@ -121,6 +123,7 @@ class Beside:
 
     def _get_probes(self) -> Probes:
         if self._probes is None:
+            spare.load("procession.supervisor.probes.checks")
             from procession.supervisor.probes.checks import Probes
 
             self._probes = Probes(self._loop, self._get_errands(), self._makes)

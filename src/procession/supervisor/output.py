@@ -16,7 +16,7 @@ import time
 from procession.core.actions import Changed, HealthChanged, ReadyChanged
 from procession.core.view import tell, tell_check, worth_telling
 from procession.errors import HostError, UsageError, one_line
-from procession.process import limits
+from procession.process import limits, spare
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -302,6 +302,7 @@ class Output:
         self._capture.call(lambda: self._show_last(replica, list(zip(paths, begins, strict=True))))
 
     def _show_last(self, replica: str, files: list[tuple[str, int]]) -> None:
+        spare.load("procession.logs.tail")
         from procession.logs.tail import last_lines
 
         lines = last_lines(files)

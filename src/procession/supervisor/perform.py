@@ -13,6 +13,7 @@ from procession.core import events as ev
 from procession.core.stop import ladder_of, outline
 from procession.process.command import Command
 from procession.process.limits import as_found
+from procession.process.spare import MORE_ROOM
 from procession.process.spawn import encoded
 from procession.process.tree import COOKIE, OWNER
 from procession.spec import CLOSE_STDIN
@@ -395,7 +396,7 @@ def _ended_by_input(task: Task) -> bool:
 
 _HINTS = {
     errno.ENOEXEC: "it is no program of this system, and has no #! line",
-    errno.EMFILE: "raise the limit of open files (ulimit -n), or run fewer tasks",
+    errno.EMFILE: MORE_ROOM,
     errno.ENFILE: "the whole system has too many files open",
     errno.EAGAIN: "raise the limit of processes (ulimit -u), or run fewer tasks",
     errno.ENOMEM: "there is no memory left for another process",
