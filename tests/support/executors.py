@@ -7,6 +7,8 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from procession.executor import Executor
+from procession.executor._loop import Timer
 from procession.process import _linux
 from tests.support.processes import BOUND, PROGRAMS
 
@@ -46,3 +48,8 @@ def lives(pid: int) -> bool:
         return not _linux.stat(pid).dead
     except ProcessLookupError:
         return False
+
+
+def armed(ex: Executor) -> list[Timer]:
+    """What its loop is to do at some time to come."""
+    return [timer for timer in list(ex._keeper.loop._timers) if timer.call is not None]

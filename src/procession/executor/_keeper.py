@@ -207,6 +207,7 @@ class Keeper(Ends):
 
     def _resume(self, handle: ExecHandle) -> None:
         self._begin(handle)
+        self.bound_output(handle)
         self.ladder_at = time.monotonic()
         if handle._status is not None:
             self.has_ended.append(handle)
