@@ -29,7 +29,7 @@ from procession.executor import (
 )
 from procession.process import _crowd_linux, _linux
 from procession.process.handle import Handle
-from tests.support.executors import armed
+from tests.support.executors import armed, parked
 from tests.support.processes import BOUND
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only there the kernel tells")
@@ -64,23 +64,6 @@ def served() -> Iterator[Executor]:
         ex.stop()
         thread.join(BOUND)
         assert not thread.is_alive()
-
-
-@contextlib.contextmanager
-def parked(ex: Executor) -> Iterator[None]:
-    """Its loop does nothing meanwhile."""
-    there, away = threading.Event(), threading.Event()
-
-    def park() -> None:
-        there.set()
-        away.wait(BOUND)
-
-    ex._keeper.call_soon(park)
-    assert there.wait(BOUND)
-    try:
-        yield
-    finally:
-        away.set()
 
 
 @pytest.fixture
