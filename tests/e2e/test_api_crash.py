@@ -123,9 +123,7 @@ def test_ctrl_c_stops_it_and_a_second_one_kills(project: Project, begin: Begin) 
     app.signal(signal.SIGINT)
     project.until_logged("which was left by KeyboardInterrupt")
     app.signal(signal.SIGINT)
-    began = time.monotonic()
-    assert app.wait(20) == -signal.SIGINT, app.errors
-    assert time.monotonic() - began < 4  # its own patience is 5 s
+    assert app.wait(20) == -signal.SIGINT, app.errors  # its own patience is 40 s
     project.stage.gone(0.0)
 
 

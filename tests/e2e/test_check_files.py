@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from procession.cli.check import main
-from tests.os.test_config_load_bounds import HOSTILE, SECONDS
+from tests.os.test_config_load_bounds import HOSTILE, SECONDS, slowness
 from tests.support.configs import Broken, one_task
 from tests.support.configs_model import BROKEN_SHAPE, BROKEN_VALUES
 from tests.support.configs_yaml import BROKEN_YAML
@@ -116,18 +116,19 @@ MUCH_TO_TELL = (
 )  # fmt: skip
 
 
-@pytest.mark.timeout(30)
+@pytest.mark.timeout(120)  # of a host that does much else
 @pytest.mark.parametrize("name", MUCH_TO_TELL)
 def test_a_hostile_file_is_answered_in_time(
     name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "p.yaml"
     path.write_text(HOSTILE[name], newline="")
+    slow = slowness()
     began = time.process_time()
     status, out = check(capsys, path)
     took = time.process_time() - began
     assert status == 2, out[:500]
-    assert took < SECONDS
+    assert took < SECONDS * max(slow, slowness())
     assert len(out) < 500_000  # a line of a megabyte is not repeated
 
 

@@ -283,9 +283,12 @@ def test_a_loop_that_fails_leaves_nobody(
         tend()
 
     monkeypatch.setattr(ex._keeper, "_tend", once)
+    thread = ex._thread
+    assert thread is not None
     ex._keeper.loop.post(int)
     assert handle.result(BOUND).reason == "stopped"
     assert ex.join(BOUND)
+    thread.join(BOUND)  # it tells when nothing is served any more
     assert "RuntimeError: a bug" in caplog.text
     with pytest.raises(ExecutorStopped):
         ex.create_process(["true"])

@@ -29,6 +29,7 @@ from procession.executor import (
 )
 from procession.process import _crowd_linux, _linux
 from procession.process.handle import Handle
+from tests.support.executors import armed, parked
 from tests.support.processes import BOUND
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only there the kernel tells")
@@ -63,23 +64,6 @@ def served() -> Iterator[Executor]:
         ex.stop()
         thread.join(BOUND)
         assert not thread.is_alive()
-
-
-@contextlib.contextmanager
-def parked(ex: Executor) -> Iterator[None]:
-    """Its loop does nothing meanwhile."""
-    there, away = threading.Event(), threading.Event()
-
-    def park() -> None:
-        there.set()
-        away.wait(BOUND)
-
-    ex._keeper.call_soon(park)
-    assert there.wait(BOUND)
-    try:
-        yield
-    finally:
-        away.set()
 
 
 @pytest.fixture
@@ -178,14 +162,24 @@ def test_who_left_somebody_is_not_let_go_of(ex: Executor) -> None:
 
 def test_what_the_loop_holds_it_gives_back_itself(ex: Executor) -> None:
     """Output that it reads, and a time that it watches."""
-    for options in ({"stdout": Capture()}, {"timeout": 3600.0}, {"timeout": 0.05}):
+    for options in ({"stdout": Capture()}, {"timeout": 3600.0}):
         handles = [ex.create_process(["echo", "a"], **options) for _ in range(5)]  # type: ignore[arg-type]
         for handle in handles:
             assert handle.wait(BOUND) == 0
         for handle in handles:
             assert handle.result(BOUND).reason == "exited"
     assert ex.processes == ()
-    assert not [timer for timer in ex._keeper.loop._timers if timer.call is not None]
+    assert armed(ex) == []
+
+
+def test_a_time_that_is_over_after_the_end_stops_nothing(ex: Executor) -> None:
+    with parked(ex):
+        handles = [ex.create_process(["echo", "a"], timeout=1e-6) for _ in range(5)]
+        for handle in handles:
+            assert handle.wait(BOUND) == 0
+    for handle in handles:
+        assert handle.result(BOUND).reason == "exited"
+    assert armed(ex) == []
 
 
 def test_two_threads_wait_for_one(ex: Executor) -> None:

@@ -233,10 +233,8 @@ def test_a_loop_that_waits_is_asleep(ex: Executor) -> None:
         if switches() == before:
             break
         assert time.monotonic() < until, "it wakes again and again"
-    began = time.monotonic()
     handle.send_signal(signal.SIGKILL)
     assert ended.wait(BOUND)
-    assert time.monotonic() - began < 5.0
 
 
 # --- whose they are

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import threading
@@ -15,13 +16,14 @@ from procession.executor import (
     PIPE,
     STDOUT,
     Capture,
+    ExecHandle,
     Executor,
     Lines,
     Output,
     TimeoutExpired,
     _finish,
 )
-from tests.support.executors import PY
+from tests.support.executors import PY, armed
 from tests.support.processes import BOUND
 
 LONG = [*PY, "-c", "import os; os.write(1, b'a' * 500 + b'b' * 500); os.write(2, b'e' * 30)"]
@@ -326,3 +328,47 @@ def test_it_is_read_until_it_is_idle_and_no_longer_than_the_cap(
         assert bytes(result.stdout) == b"all\n" + b"more\n" * 4
     else:
         assert 4 < bytes(result.stdout).count(b"more\n") <= stranger.written
+
+
+@contextlib.contextmanager
+def held(ex: Executor, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[ExecHandle, int]]:
+    """A process whose tree is over, and the write end of its stdout. It is given up much later."""
+    monkeypatch.setattr(_finish, "_IDLE", 3600.0)
+    monkeypatch.setattr(_finish, "_CAP", 3600.0)
+    handle = ex.create_process(["sh", "-c", "echo all; read x"], stdin=PIPE, stdout=Capture())
+    fd = os.open(f"/proc/{handle.pid}/fd/1", os.O_WRONLY)
+    try:
+        assert handle.stdin is not None
+        handle.stdin.close()
+        handle.wait(BOUND)
+        ex._keeper.want(handle)
+        deadline = time.monotonic() + BOUND
+        while not handle._over or len(armed(ex)) != 1:
+            assert time.monotonic() < deadline
+            os.sched_yield()
+        yield handle, fd
+    finally:
+        os.close(fd)
+
+
+def test_one_that_is_let_go_of_in_time_is_not_waited_for_any_more(
+    ex: Executor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with held(ex, monkeypatch) as (handle, fd):
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, fd, inheritable=False)
+        os.close(null)
+        result = handle.result(BOUND)
+    assert result.stdout is not None
+    assert (bytes(result.stdout), result.incomplete) == (b"all\n", False)
+    assert armed(ex) == []
+
+
+def test_who_takes_the_loop_over_gives_it_up_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The loop that waited for it had that time in mind alone."""
+    ex = Executor()
+    with held(ex, monkeypatch) as (handle, _):
+        monkeypatch.setattr(_finish, "_IDLE", 0.01)
+        with ex:
+            assert handle.result(BOUND).incomplete
+            assert armed(ex) == []

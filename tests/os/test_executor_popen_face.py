@@ -172,7 +172,7 @@ def test_wait_that_takes_too_long(start: Start, timeout: float) -> None:
     with pytest.raises(TimeoutExpired) as late:
         process.wait(timeout)
     tick = time.get_clock_info("monotonic").resolution  # 16 ms on Windows
-    assert max(0, timeout) - tick <= time.monotonic() - began < 5
+    assert max(0, timeout) - tick <= time.monotonic() - began < 30
     assert (late.value.cmd, late.value.timeout) == (CAT, timeout)
     os.close(gate)
     assert process.wait(timeout=BOUND) == 0

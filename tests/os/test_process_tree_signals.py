@@ -66,7 +66,7 @@ def test_leader_group_or_tree(forest: Forest, to: str, who: set[str]) -> None:
 def test_the_group_hears_when_its_leader_is_a_zombie(forest: Forest) -> None:
     tree = forest.plant("run", "tree_family", "leader=leaves", "child=obeys")
     forest.lines.expect("leader", "child")
-    forest.until(lambda: forest.handles["run"].poll_exit() is not None)
+    forest.until_ended("run")
     assert tree.signal(signal.SIGTERM, to="group").pids == ()
     assert tree.signal(signal.SIGTERM, to="leader").pids == ()
     forest.until(tree.is_empty)
@@ -150,7 +150,7 @@ def test_a_pid_is_pinned_before_it_is_signalled(forest: Forest) -> None:
     assert not _linux.signal_pinned(handle.pid, handle.start_time - 1, signal.SIGKILL)
     assert handle.poll_exit() is None
     assert _linux.signal_pinned(handle.pid, handle.start_time, signal.SIGKILL)
-    forest.until(lambda: handle.poll_exit() is not None)
+    forest.until_ended("run")
     handle.reap()
     assert not _linux.signal_pinned(handle.pid, handle.start_time, signal.SIGKILL)
 
@@ -166,7 +166,7 @@ def test_pinning_without_pidfd(forest: Forest, monkeypatch: pytest.MonkeyPatch) 
     assert not _linux.signal_pinned(handle.pid, handle.start_time + 1, signal.SIGKILL)
     assert handle.poll_exit() is None
     assert _linux.signal_pinned(handle.pid, handle.start_time, signal.SIGKILL)
-    forest.until(lambda: handle.poll_exit() is not None)
+    forest.until_ended("run")
 
 
 # --- SIGKILL
@@ -227,7 +227,7 @@ def test_kill_beats_a_storm_of_forks(forest: Forest, storm: list[str]) -> None:
 def test_kill_after_the_leaders_end_reaches_moved_groups_at_once(forest: Forest) -> None:
     tree = forest.plant("run", "tree_family", "leader=leaves", "daemon=deaf")
     daemon = forest.lines.expect("leader", "daemon")["daemon"]
-    forest.until(lambda: forest.handles["run"].poll_exit() is not None)
+    forest.until_ended("run")
     assert tree.kill().pids == (daemon,)
     forest.until(tree.is_empty)
 

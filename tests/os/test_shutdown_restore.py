@@ -54,7 +54,7 @@ def test_the_block_hears_and_its_end_gives_back(previous: list[int]) -> None:
         request = stop.request
         assert isinstance(request, Request)
         assert (request.source, request.signal, request.count) == ("signal", signal.SIGTERM, 1)
-        assert 0 <= time.monotonic() - request.time < 5
+        assert 0 <= time.monotonic() - request.time < 60
         assert _wakeup() != -1
     assert [signal.getsignal(number) for number in STOPS] == handlers
     assert _wakeup() == -1
@@ -253,8 +253,8 @@ def test_the_main_thread_hears_a_signal_that_did_not_interrupt_it(wakeup_fd: boo
             watcher = threading.Thread(target=_set_when_main_blocks, args=(in_wait,))
             watcher.start()
             began = time.monotonic()
-            assert stop.wait(5)
-            assert time.monotonic() - began < 4
+            assert stop.wait(40)
+            assert time.monotonic() - began < 30
             watcher.join()
     finally:
         in_wait.set()

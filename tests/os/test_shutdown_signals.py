@@ -56,11 +56,9 @@ def test_a_burst_hangs_nothing_and_calls_once(mode: str) -> None:
 def test_a_callback_runs_while_the_main_thread_is_in_a_c_call(number: signal.Signals) -> None:
     with hosted("c_call") as program:
         program.expect(b"ready\n")
-        sent = time.monotonic()
         program.signal(number)
         program.expect(b"callback\n")
-        assert time.monotonic() - sent < 0.2
-        program.end_input()
+        program.end_input()  # which that call waits for
         assert program.wait() == 0
         assert program.output == b"ready\ncallback\nreturned\n"
 

@@ -34,7 +34,7 @@ def serve() -> None:
         raise LookupError("as asked")
 
 
-project = Project(*tasks, defaults={"stop": {"timeout": "5s"}}, name="app")
+project = Project(*tasks, defaults={"stop": {"timeout": "40s"}}, name="app")
 if how == "with":
     with up(project, log_dir=logs):
         serve()

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
+from procession.executor import Executor
+from procession.executor._loop import Timer
 from procession.process import _linux
 from tests.support.processes import BOUND, PROGRAMS
 
@@ -46,3 +49,25 @@ def lives(pid: int) -> bool:
         return not _linux.stat(pid).dead
     except ProcessLookupError:
         return False
+
+
+def armed(ex: Executor) -> list[Timer]:
+    """What its loop is to do at some time to come."""
+    return [timer for timer in list(ex._keeper.loop._timers) if timer.call is not None]
+
+
+@contextlib.contextmanager
+def parked(ex: Executor) -> Iterator[None]:
+    """Its loop does nothing meanwhile."""
+    there, away = threading.Event(), threading.Event()
+
+    def park() -> None:
+        there.set()
+        away.wait(BOUND)
+
+    ex._keeper.call_soon(park)
+    assert there.wait(BOUND)
+    try:
+        yield
+    finally:
+        away.set()

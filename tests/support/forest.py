@@ -72,6 +72,12 @@ class Forest:
             if select.select([self._wake], [], [], left)[0]:
                 os.read(self._wake, 4096)
 
+    def until_ended(self, run: str) -> None:
+        """Until the leader has, and we have looked for those who came to us with its end: it may
+        have come after the look that `until` began with."""
+        self.until(lambda: self.handles[run].poll_exit() is not None)
+        self.scan()
+
     def until_adopted(self, pid: int) -> None:
         """Until the process is our child. Nothing tells of an adoption: asked again and again."""
         deadline = time.monotonic() + BOUND

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 import time
 
 from procession.control.goals import Judge
+from procession.process.latch import Latch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,9 +17,6 @@ if TYPE_CHECKING:
     from procession.supervisor.steering import Steering
 
     Told = Callable[[], object]
-
-# Ctrl-C does not end the wait for a lock on Windows.
-_SLICE = 0.2 if sys.platform == "win32" else None
 
 
 class Waiting:
@@ -127,16 +124,10 @@ class Goals(Waiting):
 
 def block(waiting: Waiting) -> None:
     """Until it has come, or its time is over."""
-    come = threading.Event()
-    waiting.begin(come.set)
+    come = Latch()
     try:
-        while not come.is_set():
-            left = waiting.left
-            if left == 0:
-                return
-            if _SLICE is not None:
-                left = _SLICE if left is None else min(left, _SLICE)
-            come.wait(left)
+        waiting.begin(come.fall)
+        come.wait(waiting.left)
     finally:
         waiting.cancel()
 

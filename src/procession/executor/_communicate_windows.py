@@ -10,7 +10,7 @@ import io
 import threading
 
 from procession.executor import _communicate
-from procession.executor._latch import Latch
+from procession.process.latch import Latch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

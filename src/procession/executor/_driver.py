@@ -21,9 +21,9 @@ from procession.executor._births import Births
 from procession.executor._events import log
 from procession.executor._finish import ASK_AGAIN
 from procession.executor._keeper import Keeper
-from procession.executor._latch import Latch
 from procession.executor._launching import OPEN, STOPPED, STOPPING
 from procession.executor._queue import SERVING, Queue
+from procession.process.latch import Latch
 
 _LINGER = 0.2  # seconds the housekeeping thread stays when there is nothing to do
 _FORCED = 3  # times that a loop which fails is tried again, to see the end of what was killed

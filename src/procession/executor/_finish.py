@@ -84,9 +84,7 @@ class Finisher:
             self._watcher.forget(handle._process)
         handle._handed = True
         self.unwatch_member(handle)
-        for timer in handle._timers:
-            self.loop.call_off(timer)
-        handle._timers = ()
+        self._call_off_timers(handle)
         if left or gave_up:
             self.trees.forget(handle)
         else:
@@ -151,23 +149,25 @@ class Finisher:
             then()
             return
         handle._read_out = then
-        began = time.monotonic()
-        handle._idle_since = began
         for drain in list(handle._drains.values()):
             if drain.fd >= 0:
                 self._readable(handle, drain)
         self.drained(handle)
+        self.bound_output(handle)
 
+    def bound_output(self, handle: ExecHandle) -> None:
+        """Its tree is over: what is still open of its output is not waited for for ever. To be
+        said again to a loop that was closed meanwhile, which forgot."""
         if handle._read_out is not None:
-            self.loop.at(began + _IDLE, lambda: self._give_up(handle, began))
+            handle._idle_since = began = time.monotonic()
+            self._give_up(handle, began)
 
     def _give_up(self, handle: ExecHandle, began: float) -> None:
         """Somebody else holds its pipes: for how long is that to keep it?"""
-        if handle._read_out is None:
-            return
         until = min(handle._idle_since + _IDLE, began + _CAP)
         if time.monotonic() < until:
-            self.loop.at(until, lambda: self._give_up(handle, began))
+            # the only one: the others are called off once the tree is over
+            handle._timers = (self.loop.at(until, lambda: self._give_up(handle, began)),)
             return
         for drain in handle._drains.values():
             self.close_drain(handle, drain, incomplete=True)
@@ -181,7 +181,13 @@ class Finisher:
         then = handle._read_out
         if then is not None and all(drain.fd < 0 for drain in handle._drains.values()):
             handle._read_out = None
+            self._call_off_timers(handle)
             then()
+
+    def _call_off_timers(self, handle: ExecHandle) -> None:
+        timers, handle._timers = handle._timers, ()
+        for timer in timers:
+            self.loop.call_off(timer)
 
     # --- the end ---------------------------------------------------------------------------------
 

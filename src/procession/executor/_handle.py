@@ -12,8 +12,8 @@ from types import MappingProxyType
 from procession.core.status import ExitStatus
 from procession.executor import _values as words
 from procession.executor._async import Awaited
-from procession.executor._latch import Latch
 from procession.executor._stopping import GRACE, Stopping, as_ladder, default_ladder
+from procession.process.latch import Latch
 
 if sys.platform == "win32":
     from procession.executor._communicate_windows import Exchange

@@ -32,9 +32,9 @@ if TYPE_CHECKING:
     from procession.core.stop import Ladder
     from procession.executor._births import Births
     from procession.executor._handle import ExecHandle
-    from procession.executor._latch import Latch
     from procession.process._tree import Trees
     from procession.process.cursor import PidCursor
+    from procession.process.latch import Latch
 
 _YOUNG = 0.02  # seconds a caller has to come and wait, before the loop watches a process itself
 _WAITED = 0.1  # seconds more for one whose caller does wait
@@ -207,6 +207,7 @@ class Keeper(Ends):
 
     def _resume(self, handle: ExecHandle) -> None:
         self._begin(handle)
+        self.bound_output(handle)
         self.ladder_at = time.monotonic()
         if handle._status is not None:
             self.has_ended.append(handle)

@@ -7,9 +7,9 @@ import time
 
 from procession.executor._events import log
 from procession.executor._finish import SHORT
-from procession.executor._latch import Latch
 from procession.executor._launching import OPEN, Launching, patience_of, told
 from procession.executor._values import ExecutorStopped, NotServedError
+from procession.process.latch import Latch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

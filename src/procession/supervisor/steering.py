@@ -9,6 +9,7 @@ import threading
 
 from procession.core import events as ev
 from procession.core.view import row
+from procession.process.latch import Latch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ class Steering:
         self._waiters = 0
         self._news = threading.Condition()
         self._asking = threading.Lock()
-        self._asked: set[threading.Event] = set()  # questions that wait for the loop
+        self._asked: set[Latch] = set()  # questions that wait for the loop
         self._ended = False
         self._looks: list[Look] = []  # under the lock of `_asking`
         self._looking = False
@@ -57,7 +58,7 @@ class Steering:
             self._news.notify_all()
         with self._asking:
             for done in self._asked:
-                done.set()
+                done.fall()
         self._tell_looks()
 
     def _look_soon(self) -> None:
@@ -85,18 +86,18 @@ class Steering:
         After the end of the loop: as it was then. Raises TimeoutError when it does not answer.
         """
         told: list[tuple[int, bool, list[dict[str, object]]]] = []
-        done = threading.Event()
+        done = Latch()
 
         def look() -> None:
             told.append(self._look())
-            done.set()
+            done.fall()
 
         if not self._ended:
             self._course.ask(look)
             with self._asking:
                 self._asked.add(done)
             if self._ended:  # it may have ended before it saw the question
-                done.set()
+                done.fall()
             in_time = done.wait(ANSWER_WITHIN)
             with self._asking:
                 self._asked.discard(done)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 import time
 from _thread import allocate_lock
@@ -11,7 +10,11 @@ from procession.process.patience import slice_of
 
 
 class Latch:
-    """Falls once, for everybody who waits. Lighter than an Event: there is one in each handle."""
+    """Falls once, for everybody who waits. Lighter than an Event: there is one in each handle.
+
+    And one in which Ctrl-C is Ctrl-C: where it comes while an Event gives its lock back in order to
+    wait, that ends with `RuntimeError: release unlocked lock`.
+    """
 
     __slots__ = ("_fell", "_lock")
 
@@ -25,18 +28,17 @@ class Latch:
         return self._fell
 
     def fall(self) -> None:
+        """Idempotent, in any thread."""
         if not self._fell:
             self._fell = True
             self._pass_on()
 
     def wait(self, timeout: float | None = None) -> bool:
+        """Up to `timeout` seconds (None: no bound). Has it fallen?"""
         if self._fell:
             return True
         try:
-            if sys.platform == "win32":
-                self._wait_in_slices(timeout)
-            else:
-                self._lock.acquire(timeout=_limit(timeout))
+            self._wait_in_slices(timeout)
         finally:
             if self._fell:
                 self._pass_on()  # also where Ctrl-C came just when we had it

@@ -1,0 +1,103 @@
+"""Ctrl-C in a thread that waits for another: it is heard, wherever it comes, and as what it is."""
+
+from __future__ import annotations
+
+import _thread
+import functools
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from types import FrameType
+
+import pytest
+
+from procession.api._waiting import Coming, Moment, block
+from procession.process.latch import Latch
+from tests.support.processes import BOUND
+
+pytestmark = pytest.mark.quick
+
+
+@pytest.fixture(autouse=True)
+def ctrl_c() -> Iterator[None]:
+    """As in a program that leaves it to Python."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def in_latch() -> None:
+    Latch().wait(0.001)
+
+
+def in_block() -> None:
+    block(Coming(Moment(), 0.001))
+
+
+@pytest.mark.parametrize("wait", [in_latch, in_block])
+def test_wherever_it_comes_in_a_wait_it_is_raised(wait: Callable[[], None]) -> None:
+    place = 0
+    while came(wait, place):
+        place += 1
+    assert place > 5
+
+
+def came(wait: Callable[[], object], place: int) -> bool:
+    """Have it come at one of those places where Python looks: the beginning of a function, and the
+    end of one in C. False: the wait is over before that. Raises what it is made into."""
+    left = place
+
+    def look(frame: FrameType, event: str, arg: object) -> None:
+        nonlocal left
+        if event in ("call", "c_return"):
+            left -= 1
+            if left < 0:
+                raise KeyboardInterrupt
+
+    before = sys.getprofile()
+    try:
+        sys.setprofile(look)
+        wait()
+        sys.setprofile(before)
+    except KeyboardInterrupt:
+        return left < 0
+    finally:
+        sys.setprofile(before)
+    return False
+
+
+@pytest.mark.parametrize("timeout", [None, 2 * BOUND])
+def test_one_that_comes_just_before_the_wait_is_heard_in_it(timeout: float | None) -> None:
+    """Nothing ends the call then. So it is with `interrupt_main`: a signal is noted, no more."""
+    latch = Latch()
+    late = threading.Timer(BOUND, latch.fall)
+    main = threading.get_ident()
+
+    def interrupt() -> None:
+        while sys._current_frames()[main].f_code is not Latch._wait_in_slices.__code__:
+            os.sched_yield()
+        _thread.interrupt_main()
+
+    thread = threading.Thread(target=interrupt)
+    late.start()
+    thread.start()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            latch.wait(timeout)
+    finally:
+        late.cancel()
+        late.join()
+        thread.join()
+    assert not latch.fell
+
+
+def test_the_next_one_waits_and_hears_after_it() -> None:
+    for place in range(8):
+        latch = Latch()
+        came(functools.partial(latch.wait, 0.001), place)
+        thread = threading.Thread(target=latch.fall)
+        thread.start()
+        assert latch.wait(BOUND)
+        thread.join()
