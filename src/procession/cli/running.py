@@ -43,20 +43,6 @@ def parser_for(
     return parser
 
 
-def seconds(text: str) -> float:
-    """An argument that is a time."""
-    import argparse
-    import math
-
-    try:
-        value = float(text.removesuffix("s"))
-    except ValueError:
-        value = math.nan
-    if not 0 <= value < math.inf:
-        raise argparse.ArgumentTypeError(f"{text!r} is no time in seconds")
-    return value
-
-
 def not_here() -> HostError:
     """For systems where a running project has no door."""
     return HostError(
