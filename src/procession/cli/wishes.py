@@ -56,9 +56,7 @@ def _wish(verb: str, words: Sequence[str]) -> int:
     parser = parser_for(verb, SAID[verb])
     parser.add_argument("names", nargs="+", metavar="TASK", help="tasks, or replicas of them")
     parser.add_argument("--no-wait", action="store_true", help="do not wait for what comes of it")
-    parser.add_argument(
-        "--timeout", type=span, metavar="TIME", help="wait no longer (status 124)"
-    )
+    parser.add_argument("--timeout", type=span, metavar="TIME", help="wait no longer (status 124)")
     given = parser.parse_args(list(words))
     try:
         client = _connected(given)
@@ -216,9 +214,7 @@ def down(words: Sequence[str]) -> int:
     parser = parser_for("down", "Stop a running project gracefully, and wait until it has ended.")
     parser.add_argument("--force", action="store_true", help="kill what is there, without patience")
     parser.add_argument("--no-wait", action="store_true", help="do not wait for its end")
-    parser.add_argument(
-        "--timeout", type=span, metavar="TIME", help="wait no longer (status 124)"
-    )
+    parser.add_argument("--timeout", type=span, metavar="TIME", help="wait no longer (status 124)")
     given = parser.parse_args(list(words))
     try:
         client = _connected(given)
