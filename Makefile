@@ -57,6 +57,7 @@ format: ## put the code into the house's form
 docs: ## write the pages that come from the code
 	$(SETUP) run
 	$(BIN)/python tools/reference.py
+	$(BIN)/python tools/cli_reference.py
 	$(BIN)/python tools/python_reference.py
 	$(BIN)/python tools/state_diagram.py >docs/states.md
 	$(BIN)/python tools/schema.py

@@ -115,3 +115,16 @@ else:
         if os.geteuid() != 0 and ours != endless and (hard is None or hard > ours):
             what = f"a hard limit above {ours}, which is ours: only root may raise it"
             yield Refusal(key, what, f"at most {ours}, or {_ROOT}")
+            return
+        most = _most_files() if name == "nofile" else None
+        if most is not None and (hard is None or hard > most):
+            what = f"more descriptors than this kernel gives anybody (fs.nr_open is {most})"
+            yield Refusal(key, what, f"at most {most}")
+
+    def _most_files() -> int | None:
+        """What no limit of descriptors may exceed, not even root's; None: nobody knows."""
+        try:
+            with open("/proc/sys/fs/nr_open") as file:
+                return int(file.read())
+        except (OSError, ValueError):
+            return None

@@ -241,7 +241,7 @@ class Lookup:
             return full, _program_trouble(f"{quoted(name)} {wrong}", _EXECUTABLE)
         first, *rest = name.split() or [""]
         if rest:
-            return "", _program_trouble(f"{quoted(name)} does not exist", _ALONE, first)
+            return "", _program_trouble(f"{quoted(name)} does not exist", *_alone(name, first))
         what = f"{quoted(name)} does not exist" + (f" in {quoted(cwd)}" if full != name else "")
         beside = os.path.join(folder, name)
         meant = beside if beside != full and not _not_executable(beside) else ""
@@ -276,7 +276,7 @@ class Lookup:
         """What was expected of a bare name, and what was probably meant."""
         first, *rest = name.split() or [""]
         if rest:
-            return _ALONE, first
+            return _alone(name, first)
         expected = "a program of a folder of PATH, or a path to one"
         if not _not_executable(os.path.join(cwd, name)):
             return expected, os.path.join(os.curdir, name)
@@ -292,6 +292,14 @@ _SHELL = "/bin/sh"
 _MISSING = "does not exist"
 _EXECUTABLE = "a file that may be executed"
 _ALONE = "the program alone: arguments belong in `args`"
+_SHELL_SIGNS = frozenset("|&;<>$`*")
+
+
+def _alone(name: str, first: str) -> tuple[str, str]:
+    """What was expected of words that are no program, and what was probably meant."""
+    if _WINDOWS or _SHELL_SIGNS.isdisjoint(name):
+        return _ALONE, first
+    return f"{_ALONE}; a line for the shell says `shell: true` beside it", ""
 
 
 def is_path(name: str, windows: bool) -> bool:

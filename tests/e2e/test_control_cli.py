@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -276,6 +277,26 @@ def test_a_project_without_a_runtime_folder_runs_and_says_so(project: Project) -
     project.until_logged("it cannot be steered from outside: runtime folder")
     assert up.stop() == 0
     project.stage.gone()
+
+
+def test_a_runtime_folder_that_is_open_to_others_is_not_said_to_be_empty(
+    project: Project, hand: Hand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with tempfile.TemporaryDirectory() as place:  # a short path: a socket's is in it
+        monkeypatch.setenv("PROCESSION_RUNTIME_DIR", place)
+        project.tasks({"web": sh("echo at work; exec sleep 60", ready={"log": "at work"})})
+        up = up_and_ready(project, hand)
+        Path(place).chmod(0o755)
+        for words in (("ps",), ("ps", "--all"), ("wait", "--timeout", "5"), ("down",)):
+            said = hand.run(*words, status=1).stderr
+            assert f"{place} (open to others, mode 0755)" in said
+            assert "does not run" not in said
+        done = hand.run("logs", "web", "--log-dir", str(project.logs))
+        assert "at work" in done.stdout
+        assert "nobody can be asked" in done.stderr
+        Path(place).chmod(0o700)
+        hand.run("down")
+        assert up.status() == 0
 
 
 def test_down_by_force_has_no_patience(project: Project, hand: Hand) -> None:

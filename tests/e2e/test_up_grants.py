@@ -270,6 +270,19 @@ def test_a_task_runs_as_another_user(project: Project) -> None:
 
 
 @pytest.mark.root
+def test_a_program_in_a_folder_that_is_not_for_that_user_is_told(project: Project) -> None:
+    program = project.folder / "closed" / "program"
+    program.parent.mkdir(0o700)
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    task = {"program": str(program), "user": "nobody", "cwd": "/"}
+    project.tasks({"a": task})
+    up = project.up()
+    assert up.status() == 126, up.said()
+    assert f"{program}: Permission denied; the user whom it runs as may not: " in up.err
+
+
+@pytest.mark.root
 def test_a_group_without_a_user(project: Project) -> None:
     found = ran(
         project,

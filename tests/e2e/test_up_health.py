@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.hands import Hand
 from tests.support.listeners import Listener, says_the_last
 from tests.support.puppets import Puppets
 from tests.support.up import Project, actor
@@ -48,12 +49,19 @@ def test_without_a_restart_it_has_failed(project: Project) -> None:
 
 
 @pytest.mark.quick
-def test_it_may_be_marked_alone_and_become_healthy_again(project: Project) -> None:
+def test_it_may_be_marked_alone_and_become_healthy_again(project: Project, hand: Hand) -> None:
     project.tasks({"a": actor("obedient", "a", health={**well(), "then": "mark"}, **AGAIN)})
     up = project.up()
     project.until_logged("a not healthy")
+    row = hand.rows()["a"]
+    assert (row["state"], row["ready"], row["healthy"]) == ("running", True, False)
+    assert re.fullmatch(r"started with .*; unhealthy: exec .*: exited with 1", row["reason"])
+    assert re.search(r"\n  before:\n(.*\n)*.* a not healthy: exec ", hand.run("why", "a").stdout)
     (project.folder / "well").touch()
     project.until_logged("a healthy")
+    row = hand.rows()["a"]
+    assert row["healthy"] is True
+    assert "unhealthy" not in row["reason"]
     (first,) = project.stage.ready("a")
     assert up.stop() == 0, up.said()
     project.stage.gone()

@@ -115,6 +115,8 @@ def test_so_many_restarts_within_a_time_and_it_gives_up(project: Project) -> Non
     assert up.status() == 6, up.said()
     assert len((project.folder / "runs").read_text()) == 4
     assert re.search(r"a failed: exited with 6 .*; gave up: 3 restarts within 1 h", up.err)
+    told = re.findall(r"a running: restarted: .*; restart (\d) of 3 within 1 h", up.err)
+    assert told == ["1", "2", "3"], up.said()
 
 
 def test_the_window_of_the_limit_slides(project: Project) -> None:

@@ -7,6 +7,7 @@ import grp
 import os
 import pwd
 import resource
+import sys
 from pathlib import Path
 
 import pytest
@@ -111,6 +112,18 @@ def test_limits_above_ours(nobody: None, monkeypatch: pytest.MonkeyPatch) -> Non
     endless = resource.RLIM_INFINITY
     monkeypatch.setattr(resource, "getrlimit", lambda _: (endless, endless))
     assert resolve(SH.replace(limits=(("core", (None, None)),)))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="fs.nr_open is Linux's")
+def test_no_limit_of_descriptors_is_above_the_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
+    endless = resource.RLIM_INFINITY
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (endless, endless))
+    most = int(Path("/proc/sys/fs/nr_open").read_text())
+    assert resolve(SH.replace(limits=(("nofile", (most, most)),)))
+    for hard in (most + 1, None):
+        (line,) = told(SH.replace(limits=(("nofile", (1, hard)),)))
+        assert line.startswith("limits.nofile: more descriptors than this kernel gives anybody")
+        assert line.endswith(f"expected at most {most}")
 
 
 def test_a_limit_that_no_system_has() -> None:

@@ -196,7 +196,15 @@ def test_a_program_beside_the_file_instead_of_the_tasks_folder(folder: Path) -> 
 
 def test_arguments_in_program_are_told(folder: Path) -> None:
     wrong = trouble(task("sleep 5"), folder, PATH="/bin")
-    assert "arguments belong in `args`" in wrong.expected
+    assert wrong.expected.endswith("arguments belong in `args`")
+    assert wrong.suggestion == "sleep"
+
+
+@pytest.mark.parametrize("line", ["echo a | cat", "./x >log", "exec sleep $N"])
+def test_a_line_for_the_shell_is_known(folder: Path, line: str) -> None:
+    wrong = trouble(task(line), folder, PATH="/bin")
+    assert wrong.expected.endswith("a line for the shell says `shell: true` beside it")
+    assert wrong.suggestion == ""
 
 
 def test_what_is_wrong_with_a_folder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -221,6 +221,8 @@ BROKEN_ENDS = (
         told(4, 34, f"{WEB}.restart.rules", "a list", "a mapping from exit code or signal")),
     broken("completes and always again", one_task("completes: true", "restart: always"),
         told(4, 16, f"{WEB}.completes", "a task that completes, and one that is always restarted")),
+    broken("completes and a check of its own", one_task("completes: true", "ready: {log: up}"),
+        told(5, 12, f"{WEB}.ready", "for a task that completes", "no `ready`, or no `completes`")),
     broken("empty ladder", one_task("stop: []"),
         told(4, 11, f"{WEB}.stop", "no step at all")),
     broken("ladder of words", one_task("stop: [SIGTERM, SIGKILL]"),

@@ -170,6 +170,14 @@ def test_defaults_of_all_files_hold_for_the_tasks_of_all() -> None:
     assert [(t.start_delay, t.leftover) for t in found.tasks] == [(2.0, "stop"), (2.0, "wait")]
 
 
+def test_a_check_of_the_defaults_is_not_for_tasks_that_complete() -> None:
+    a, b = project(
+        "defaults: {ready: {tcp: 1}}\ntasks: {a: {program: x}, b: {program: x, completes: true}}\n"
+    ).tasks
+    assert a.ready is not None
+    assert b.ready is None
+
+
 def test_a_task_says_that_it_has_none_of_the_check_of_the_defaults() -> None:
     a, b = project(
         "defaults: {health: {tcp: 1}}\ntasks: {a: {program: x}, b: {program: x, health: }}\n"

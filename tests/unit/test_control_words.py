@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from procession.cli.ps import table
-from procession.control.words import told
+from procession.control.words import events, told
 
 pytestmark = pytest.mark.quick
 
@@ -69,3 +69,11 @@ def test_a_task_that_never_ran_has_no_runs_and_no_output(tmp_path: Path) -> None
 )
 def test_runs_are_counted_in_words(known: dict[str, object], words: str) -> None:
     assert f"  runs:     {words}" in list(told(row(**known), None))
+
+
+def test_what_its_checks_said_is_of_what_came_before(tmp_path: Path) -> None:
+    said = ["web run 1: starting -> running: x", "web ready after 0.1 s", "web not healthy: tcp"]
+    others = ["web2 ready after 0.1 s", "my web ready", "web readable"]
+    lines = [f"2026-11-28T09:00:00 {line}" for line in (*said, *others)]
+    (tmp_path / "procession.log").write_text("\n".join(lines) + "\n")
+    assert list(events(str(tmp_path), "web")) == lines[:3]

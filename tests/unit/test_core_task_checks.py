@@ -6,6 +6,7 @@ import pytest
 
 from procession.core.actions import BeginCheck, EndChecks, HealthChanged, ReadyChanged
 from procession.core.events import HEALTH, READY
+from procession.core.view import row
 from procession.spec import Check, FileProbe, Stop
 from tests.support.story import Story, signal, timer
 
@@ -204,7 +205,10 @@ def test_check_failed__or_it_is_only_marked() -> None:
     assert web.did == [HealthChanged("web", 1, False, "tcp 8000: refused")]
     assert (web.name, web.state.healthy) == ("running", False)
     assert web.fails_check(HEALTH, "again").did == [], "that is no news"
+    assert row(web.state, 0.0).reason.endswith("; unhealthy: tcp 8000: refused")
+    assert row(web.tells_of(HEALTH, "late").state, 0.0).reason.endswith("; unhealthy: late")
     assert web.passes_check(HEALTH).did == [HealthChanged("web", 1, True, "healthy again")]
+    assert "unhealthy" not in row(web.state, 0.0).reason
 
 
 def test_check_failed__a_watchdog_alone_restarts() -> None:

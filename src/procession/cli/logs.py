@@ -9,6 +9,7 @@ import time
 from procession.app import wants_color
 from procession.cli.running import (
     EXIT,
+    NobodyToAskError,
     NotRunningHereError,
     connect,
     none_of,
@@ -70,7 +71,7 @@ def main(words: Sequence[str]) -> int:
         _refuse_files(given.names)
         try:
             client = connect(given.file, given.project)
-        except NotRunningHereError as e:
+        except (NotRunningHereError, NobodyToAskError) as e:
             return _last(given, e)
         try:
             folder = client.about.logs
@@ -95,8 +96,8 @@ def _refuse_files(names: Sequence[str]) -> None:
             raise UsageError(one_line(name), "this is no name of a task", "", do)
 
 
-def _last(given: argparse.Namespace, why: NotRunningHereError) -> int:
-    """Of one that does not run: what its last run left."""
+def _last(given: argparse.Namespace, why: NotRunningHereError | NobodyToAskError) -> int:
+    """Of one that does not run, or cannot be asked: what its last run left."""
     from procession.cli.last_logs import last_run, told
 
     kept, place = last_run(given.log_dir, given.file, given.project)
@@ -106,7 +107,9 @@ def _last(given: argparse.Namespace, why: NotRunningHereError) -> int:
             "(--log-dir: where `up --log-dir` put them)"
         )
     streams = _chosen_streams(given, kept.folder, kept.rows(), None)
-    sys.stderr.write(f"procession: {told(kept, time.time())}\n")
+    asked = isinstance(why, NotRunningHereError)
+    words = told(kept, time.time()) if asked else f"{why}; its last logs: {one_line(kept.folder)}"
+    sys.stderr.write(f"procession: {words}\n")
     return _show(None, streams, given.lines, follow=False)
 
 

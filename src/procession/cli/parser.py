@@ -52,3 +52,14 @@ class Parser(argparse.ArgumentParser):
             print_out(self.format_help())
         else:
             super().print_help(file)
+
+
+def span(text: str) -> float:
+    """An argument that is a time, as files have it (`90`, `1m30s`, `250ms`), in seconds."""
+    from procession.config.scalars import BadDurationError, plain_kind, seconds
+
+    try:
+        return seconds(text, plain_kind(text))
+    except BadDurationError as e:
+        hint = f"; did you mean {e.suggestion!r}?" if e.suggestion else ""
+        raise argparse.ArgumentTypeError(f"{text!r} {e.what}{hint}") from None

@@ -11,7 +11,7 @@ from procession.cli.running import connect, none_of, not_here, parser_for, told_
 from procession.control.protocol import chosen
 from procession.control.words import readiness
 from procession.core.parts import duration
-from procession.errors import HostError, ProcessionError, one_line
+from procession.errors import ProcessionError, one_line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -103,11 +103,11 @@ if sys.platform == "win32":
 else:
 
     def _projects(as_json: bool) -> int:
-        from procession.control.address import running, runtime_folder
+        from procession.control.address import NoFolderError, running, runtime_folder
 
         try:
             found = [about for _, about in running(runtime_folder(os.environ, make=False))]
-        except HostError:
+        except NoFolderError:
             found = []
         if as_json:
             import json

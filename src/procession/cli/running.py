@@ -43,20 +43,6 @@ def parser_for(
     return parser
 
 
-def seconds(text: str) -> float:
-    """An argument that is a time."""
-    import argparse
-    import math
-
-    try:
-        value = float(text.removesuffix("s"))
-    except ValueError:
-        value = math.nan
-    if not 0 <= value < math.inf:
-        raise argparse.ArgumentTypeError(f"{text!r} is no time in seconds")
-    return value
-
-
 def not_here() -> HostError:
     """For systems where a running project has no door."""
     return HostError(
@@ -75,6 +61,10 @@ class NotYetError(HostError):
     """Somebody has claimed the project that is meant, and cannot be asked."""
 
 
+class NobodyToAskError(HostError):
+    """The folder that tells who runs may be somebody else's, so nothing there is believed."""
+
+
 if sys.platform == "win32":
 
     def connect(file: str | None, project: str | None, patience: float = BEGINS_WITHIN) -> Client:
@@ -86,9 +76,9 @@ else:
         """To the running project that is meant; waits so many seconds for one that begins.
 
         Raises NotRunningHereError where none is, UsageError where it cannot be told which,
-        NotYetError for one that still cannot be asked.
+        NotYetError for one that still cannot be asked, NobodyToAskError where nobody can be.
         """
-        from procession.control.address import claimed, running, runtime_folder
+        from procession.control.address import NoFolderError, claimed, running, runtime_folder
         from procession.control.client import Client
 
         path = None
@@ -106,8 +96,10 @@ else:
 
         try:
             runtime = runtime_folder(os.environ, make=False)
-        except HostError:
+        except NoFolderError:
             raise _not_running(path, project, []) from None  # nothing ever ran
+        except HostError as e:
+            raise NobodyToAskError("what runs here", f"nobody can be asked: {e}") from e
         until = time.monotonic() + patience
         while True:
             # in this order: what begins between the two looks is found by the next ones

@@ -7,7 +7,7 @@ import os
 import sys
 
 from procession.app import UpOptions, up
-from procession.cli.parser import Parser
+from procession.cli.parser import Parser, span
 from procession.cli.reading import (
     add_choice_options,
     add_file_options,
@@ -88,7 +88,7 @@ def _parser() -> argparse.ArgumentParser:
     add(
         "--stop-timeout",
         metavar="TIME",
-        type=_time,
+        type=span,
         help="the stop of everything takes so long at most (10s, 1m30s); what is left is killed",
     )
     add("-q", "--quiet", action="store_true", help="no task output here; logs and failures only")
@@ -125,19 +125,8 @@ def _formatter(prog: str) -> argparse.HelpFormatter:
     return argparse.RawDescriptionHelpFormatter(prog, width=max(columns, 40) - 2)
 
 
-def _time(text: str) -> float:
-    """A time as files have it."""
-    from procession.config.scalars import BadDurationError, plain_kind, seconds
-
-    try:
-        return seconds(text, plain_kind(text))
-    except BadDurationError as e:
-        hint = f"; did you mean {e.suggestion!r}?" if e.suggestion else ""
-        raise argparse.ArgumentTypeError(f"{text!r} {e.what}{hint}") from None
-
-
 def _grace(text: str) -> float:
-    value = _time(text)
+    value = span(text)
     if value > LONGEST_GRACE:
         raise argparse.ArgumentTypeError(f"{text!r} is no time from 0 to 1h")
     return value

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 
+from procession.cli.parser import span
 from procession.cli.printing import print_out
 from procession.cli.running import (
     BEGINS_WITHIN,
@@ -13,13 +14,12 @@ from procession.cli.running import (
     connect,
     none_of,
     parser_for,
-    seconds,
     tell_changes,
     told_failure,
 )
 from procession.control import goals
 from procession.control.protocol import LONGEST_WAIT, chosen
-from procession.core.parts import seconds as span
+from procession.core.parts import seconds
 from procession.errors import ProcessionError, one_line
 
 TYPE_CHECKING = False
@@ -56,9 +56,7 @@ def _wish(verb: str, words: Sequence[str]) -> int:
     parser = parser_for(verb, SAID[verb])
     parser.add_argument("names", nargs="+", metavar="TASK", help="tasks, or replicas of them")
     parser.add_argument("--no-wait", action="store_true", help="do not wait for what comes of it")
-    parser.add_argument(
-        "--timeout", type=seconds, metavar="SECONDS", help="wait no longer (status 124)"
-    )
+    parser.add_argument("--timeout", type=span, metavar="TIME", help="wait no longer (status 124)")
     given = parser.parse_args(list(words))
     try:
         client = _connected(given)
@@ -127,8 +125,8 @@ def wait(words: Sequence[str]) -> int:
     )
     parser.add_argument(
         "--timeout",
-        type=seconds,
-        metavar="SECONDS",
+        type=span,
+        metavar="TIME",
         help="wait no longer; with it, also for the project to begin",
     )
     given = parser.parse_args(list(words))
@@ -216,9 +214,7 @@ def down(words: Sequence[str]) -> int:
     parser = parser_for("down", "Stop a running project gracefully, and wait until it has ended.")
     parser.add_argument("--force", action="store_true", help="kill what is there, without patience")
     parser.add_argument("--no-wait", action="store_true", help="do not wait for its end")
-    parser.add_argument(
-        "--timeout", type=seconds, metavar="SECONDS", help="wait no longer (status 124)"
-    )
+    parser.add_argument("--timeout", type=span, metavar="TIME", help="wait no longer (status 124)")
     given = parser.parse_args(list(words))
     try:
         client = _connected(given)
@@ -242,7 +238,7 @@ def _await_end(client: Client, patience: float | None) -> int:
         asked = time.monotonic()
         left = 1.0 if until is None else min(1.0, until - asked)
         if patience is not None and left <= 0:
-            name, late = one_line(client.about.project), span(patience)
+            name, late = one_line(client.about.project), seconds(patience)
             sys.stderr.write(f"procession: {name} has not ended after {late}\n")
             return TIMED_OUT
         try:

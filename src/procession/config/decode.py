@@ -210,7 +210,7 @@ class _Together:
         self._between()
 
     def _has_program(self, entry: Entry) -> None:
-        own = entry.layers[: entry.own]
+        own = entry.own_layers
         if entry.said("program") or any("program" in layer.meant for layer in entry.layers):
             return
         first = entry.first

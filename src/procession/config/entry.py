@@ -62,6 +62,11 @@ class Entry:
         """The layer of the first file that has the task."""
         return self.layers[self.own - 1]
 
+    @property
+    def own_layers(self) -> list[Layer]:
+        """All but `defaults`."""
+        return self.layers[: self.own]
+
     def said(self, key: str) -> Layer | None:
         """The layer that wins for a key; None where nobody says it."""
         for layer in self.layers:

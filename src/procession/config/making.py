@@ -125,6 +125,8 @@ def _judge(entry: Entry, values: dict[str, Any]) -> None:
     if policy == "always" and values.get("completes"):
         what = "a task that completes, and one that is always restarted"
         entry.bad("completes", what, "`restart: on-failure`, or no `completes`")
+    if values.get("completes"):
+        _ready_when_done(entry, values)
     if values.get("port", 0) + values.get("replicas", 1) - 1 > keys.MAX_PORT:
         last = values["port"] + values["replicas"] - 1
         what = f"the last replica's port would be {last}"
@@ -137,6 +139,15 @@ def _judge(entry: Entry, values: dict[str, Any]) -> None:
             del values["stop"]
     if "ready" in values and "health" in values:
         _one_descriptor(entry, values)
+
+
+def _ready_when_done(entry: Entry, values: dict[str, Any]) -> None:
+    """A check of when a task that completes is ready would never be asked; what `defaults` say is
+    for the others."""
+    if values.pop("ready", NOTHING) is not NOTHING and entry.said("ready") in entry.own_layers:
+        what = "a check of when it is ready, for a task that completes: it is when it ended well"
+        entry.bad("ready", what, "no `ready`, or no `completes`")
+    values["ready"] = NOTHING
 
 
 def _one_descriptor(entry: Entry, values: dict[str, Any]) -> None:

@@ -42,6 +42,10 @@ class About(Record):
     read: tuple[tuple[str, int], ...] = ()  # its files, and when each was changed last (ns)
 
 
+class NoFolderError(HostError):
+    """There is no runtime folder yet."""
+
+
 def key_of(file: str, project: str) -> str:
     """16 hex digits that stand for a project: FNV-1a, since hashlib costs 2 ms of a start."""
     number = 0xCBF29CE484222325
@@ -66,7 +70,8 @@ else:
     def runtime_folder(environ: dict[str, str] | os._Environ[str], *, make: bool) -> str:
         """The first of the places that can be used; `make`: made where it is not there.
 
-        Raises HostError, with what was tried and why not, where there is none.
+        Raises HostError, with what was tried and why not, where there is none: a NoFolderError if
+        nothing is there that could be one, and nobody of ours has ever run.
         """
         uid = os.geteuid()
         if override := environ.get(_OVERRIDE):
@@ -76,15 +81,18 @@ else:
             if runtime := environ.get("XDG_RUNTIME_DIR"):
                 places.insert(0, os.path.join(runtime, "procession"))
         refused: list[str] = []
+        kind: type[HostError] = NoFolderError
         for place in places:
             try:
                 why = _use(place, uid, make)
             except OSError as e:
                 why = (e.strerror or str(e)).lower()
-            if why is None:
-                return place
+            else:
+                if why is None:
+                    return place
+                kind = HostError
             refused.append(f"{place} ({why})")
-        raise HostError(
+        raise kind(
             "runtime folder", f"none can be used: {', '.join(refused)}", f"one in {_OVERRIDE}"
         )
 

@@ -59,7 +59,8 @@ def _runs(row: Mapping[str, Any]) -> str:
 
 def events(logs: str, replica: str) -> Iterator[str]:
     """What the event log has of a replica, the oldest first."""
-    wanted = re.compile(rf"\S+ {re.escape(replica)}(?: run \d+)?: ")
+    told = r"(?:(?: run \d+)?: | (?:not )?(?:ready|healthy)\b)"  # of its state, of its checks
+    wanted = re.compile(rf"\S+ {re.escape(replica)}{told}")
     try:
         with open(os.path.join(logs, "procession.log"), "rb") as file:
             size = file.seek(0, os.SEEK_END)

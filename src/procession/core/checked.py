@@ -28,7 +28,8 @@ def check_passed(s: ReplicaState, e: ev.CheckPassed, now: float) -> Outcome:
         if s.healthy:
             return s, []
         why = "healthy" if s.healthy is None else "healthy again"
-        return s.replace(healthy=True), [HealthChanged(s.replica, s.run, True, why)]
+        s = with_phase(s.replace(healthy=True), told="")
+        return s, [HealthChanged(s.replica, s.run, True, why)]
     if running.ready_by is None:
         return s, []
     why = f"ready after {duration(now - running.since)}"
@@ -57,15 +58,14 @@ def check_failed(s: ReplicaState, e: ev.CheckFailed, now: float) -> Outcome:
     s = s.replace(healthy=False)
     told = HealthChanged(s.replica, s.run, False, e.why)
     if not s.wanted or (s.task.health is not None and not s.task.health.restarts):
-        return s, [told]
+        return with_phase(s, told=e.why), [told]
     s, actions = _fails(s, f"unhealthy: {e.why}", now)
     return s, [told, *actions]
 
 
 def check_told(s: ReplicaState, e: ev.CheckTold, now: float) -> Outcome:
-    if e.which != ev.READY or running_of(s).ready_by is None:
-        return s, []
-    return with_phase(s, told=e.why), []
+    bad = running_of(s).ready_by is not None if e.which == ev.READY else s.healthy is False
+    return (with_phase(s, told=e.why) if bad else s), []
 
 
 def running_over(s: ReplicaState, e: ev.TimerFired, now: float) -> Outcome:

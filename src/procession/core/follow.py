@@ -187,6 +187,7 @@ def run_ended(
             why = f"{why}; gave up: {count} within {seconds(restart.window)}"
             return s.replace(phase=Failed(status or 1), why=why), []
         s = s.replace(times=(*times, now))
+        why = f"{why}; restart {len(s.times)} of {restart.limit} within {seconds(restart.window)}"
     pause = policy.delay(restart, s.quick, ran=spawned, chance=s.chance)
     failed = 0 if good else status or 1
     if pause <= 0 and not s.leads:

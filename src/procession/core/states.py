@@ -49,7 +49,7 @@ class Running(Phase):
     again: str | None = None
     checked: bool = False  # a probe looks at it
     ready_by: float | None = None  # when it has to be ready
-    told: str = ""  # how the probe that failed last did so, while it is not ready
+    told: str = ""  # how the probe that failed last did so, while it is not ready or not healthy
     ends_by: float | None = None  # it said that it is ending, and has to have by then
     latest: float = 0.0  # how far either of the two can be put off
     planned: str | None = None  # why it will be restarted, once what has to go first is down

@@ -61,10 +61,13 @@ def row(state: ReplicaState, now: float) -> Row:
 
 
 def _reason(state: ReplicaState) -> str:
-    """Why it is in this state; while it is not ready, also what its check says of that."""
+    """Why it is in this state; while it is not ready, or not healthy, also what its check says."""
     phase = state.phase
-    if isinstance(phase, Running) and phase.told and not state.ready:
-        return f"{state.why}; not ready yet: {phase.told}"
+    if isinstance(phase, Running) and phase.told:
+        if state.healthy is False:
+            return f"{state.why}; unhealthy: {phase.told}"
+        if not state.ready:
+            return f"{state.why}; not ready yet: {phase.told}"
     return state.why
 
 

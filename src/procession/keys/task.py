@@ -88,7 +88,8 @@ TASK_FIELDS = (
     Field(
         "completes",
         "boolean",
-        "It is meant to end (a migration, a build), and ready when it did so well.",
+        "It is meant to end (a migration, a build), and ready when it did so well: it has no "
+        "`ready`.",
         default=False,
     ),
     Field(

@@ -401,7 +401,8 @@ _HINTS = {
     errno.EAGAIN: "raise the limit of processes (ulimit -u), or run fewer tasks",
     errno.ENOMEM: "there is no memory left for another process",
     errno.E2BIG: "its arguments and environment together are too long",
-    errno.EACCES: "it may not be executed by us: look at its mode, and at the mount (noexec)",
+    errno.EACCES: "the user whom it runs as may not: look at its mode and those of its folders, "
+    "and at the mount (noexec)",
     errno.ETXTBSY: "somebody is writing to it",
 }
 
