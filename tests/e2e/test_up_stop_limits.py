@@ -136,6 +136,9 @@ def test_more_time_is_given_up_to_a_cap(project: Project, puppets: Puppets, boun
     project.until_logged("a ready")
     assert 0.7 <= stopped(project, up) < 10
     assert "a stopped: the project stops, killed by SIGKILL" in up.err, up.said()
+    log = project.log("procession.log").decode()
+    most = "0.6 s" if bound == "extend" else "1 h"
+    assert log.count(f" more; it gets {most} in all (`stop: {{extend: …}}`)") == 1
 
 
 def test_no_more_time_where_none_is_allowed(project: Project, puppets: Puppets) -> None:

@@ -10,7 +10,7 @@ where there was a choice:
 - MAINPID is who commands of a stop are told of (PROCESSION_PID), while it is of the tree. The
   leader stays the leader: its end is the end of the run, but for what `leftover` says.
 - WATCHDOG_USEC changes the time of a `watchdog` that the file asks for, and makes none.
-- ERRNO is told with its name.
+- ERRNO is told with its name, EXTEND_TIMEOUT_USEC with how much of it there is: once a run.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import signal
 import sys
 
 from procession.core import events as ev
+from procession.core.parts import seconds
 from procession.supervisor.notify_message import Message, parsed
 from procession.supervisor.probes.sign import Sign
 
@@ -144,6 +145,9 @@ class Talk:
         if message.errno is not None:
             self._tell("errno", f"tells of error {message.errno} ({os.strerror(message.errno)})")
         if message.extend is not None:
+            most = self._live.task.stop.extend
+            more = f"asks for {seconds(message.extend)} more"
+            self._tell("extend", f"{more}; it gets {seconds(most)} in all (`stop: {{extend: …}}`)")
             self._loop.tell(ev.ExtendAsked(*run, message.extend))
         if message.main_pid is not None:
             self._take_main_pid(message.main_pid)
