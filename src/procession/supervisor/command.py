@@ -9,6 +9,7 @@ import sys
 from procession._record import Record
 from procession.core.single import OWN_FAILURE
 from procession.errors import HostError, ProcessionError, UsageError
+from procession.supervisor import unstarted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -253,17 +254,10 @@ _NO_ROOM = frozenset({errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE})
 
 
 def _failed(e: OSError | ValueError, command: Command) -> NotStarted:
-    """What a spawn raised, as shells tell it: 127 for what is not there, 126 for what cannot be
-    executed (POSIX, 2.8.2)."""
+    """What a spawn raised, apart from what is our own failure or this host's."""
     if not isinstance(e, OSError) or e.errno is None:
         return NotStarted(OWN_FAILURE, str(e))
-    words = f"{os.fsdecode(e.filename or command.executable)}: {os.strerror(e.errno)}"
+    words = unstarted.why(e, command.executable)
     if e.errno in _NO_ROOM or e.filename is None or e.filename == command.cwd:
         return NotStarted(OWN_FAILURE, words)
-    if e.errno in (errno.ENOENT, errno.ENOTDIR):
-        if os.path.exists(command.executable):
-            words += "; it is there, the interpreter that its #! line names is not"
-        return NotStarted(127, words)
-    if e.errno == errno.ENOEXEC:
-        words += "; it is no program of this system, and has no #! line"
-    return NotStarted(126, words)
+    return NotStarted(unstarted.status(e), words)

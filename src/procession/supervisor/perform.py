@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import signal
 import sys
@@ -13,11 +12,10 @@ from procession.core import events as ev
 from procession.core.stop import ladder_of, outline
 from procession.process.command import Command
 from procession.process.limits import as_found
-from procession.process.spare import MORE_ROOM
 from procession.process.spawn import encoded
 from procession.process.tree import COOKIE, OWNER
 from procession.spec import CLOSE_STDIN
-from procession.supervisor import identity
+from procession.supervisor import identity, unstarted
 from procession.supervisor.injected import MANAGERS, PID, injected
 from procession.supervisor.runs import LiveRun, cookie_of
 
@@ -153,9 +151,8 @@ class Performer:
             # ValueError: text of the file that the locale's encoding has no bytes for
             if outfit is not None:
                 outfit.close()
-            number = e.errno if isinstance(e, OSError) else None
-            status = 127 if number in (errno.ENOENT, errno.ENOTDIR) else 126
-            self._post(ev.SpawnFailed(a.replica, a.run, _why(e, launch.executable), status))
+            words = unstarted.why(e, launch.executable)
+            self._post(ev.SpawnFailed(a.replica, a.run, words, unstarted.status(e)))
             return
         live.task, live.launch = task, launch
         if outfit is not None:
@@ -392,27 +389,3 @@ class Performer:
 def _ended_by_input(task: Task) -> bool:
     said = [step.signal for step in task.stop.steps] or [task.stop.signal]
     return CLOSE_STDIN in said
-
-
-_HINTS = {
-    errno.ENOEXEC: "it is no program of this system, and has no #! line",
-    errno.EMFILE: MORE_ROOM,
-    errno.ENFILE: "the whole system has too many files open",
-    errno.EAGAIN: "raise the limit of processes (ulimit -u), or run fewer tasks",
-    errno.ENOMEM: "there is no memory left for another process",
-    errno.E2BIG: "its arguments and environment together are too long",
-    errno.EACCES: "the user whom it runs as may not: look at its mode and those of its folders, "
-    "and at the mount (noexec)",
-    errno.ETXTBSY: "somebody is writing to it",
-}
-
-
-def _why(e: OSError | ValueError, executable: str) -> str:
-    """What kept it from starting, and what to look at; no numbers."""
-    if not isinstance(e, OSError) or e.errno is None:
-        return str(e)
-    where = os.fsdecode(e.filename or executable)
-    hint = _HINTS.get(e.errno)
-    if e.errno == errno.ENOENT and where == executable and os.path.exists(executable):
-        hint = "it is there, the interpreter that its #! line names is not"
-    return f"{where}: {os.strerror(e.errno)}" + (f"; {hint}" if hint else "")
