@@ -1,6 +1,6 @@
 """What imports cost: milliseconds over a bare interpreter, for what the start path takes or avoids.
 
-Decisions that rest on it: docs/decisions/0001, 0002, 0003, 0004.
+Decisions that rest on it: docs/decisions/0001, 0002, 0003, 0004, 0024.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ line and the first task is paid by every start.
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 
@@ -189,6 +190,22 @@ def supervise(
     options: UpOptions, make: Callable[[Project, Mapping[str, Launch | None]], Loop]
 ) -> int:
     """The supervisor's whole life: read the file, start, keep, stop. Exit status as `up`'s."""
+    # Nearly all that a start builds lives on: the collector would only look at it, again and again.
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        return _supervise(options, make, gc.enable if collecting else gc.disable)
+    finally:
+        if collecting:
+            gc.enable()
+
+
+def _supervise(
+    options: UpOptions,
+    make: Callable[[Project, Mapping[str, Launch | None]], Loop],
+    collect: Callable[[], object],
+) -> int:
+    """`collect` is called when the first tasks were started."""
     from procession.config.load import load
 
     try:
@@ -221,7 +238,13 @@ def supervise(
         words = words or str(e)
         print(f"procession: {words}", file=sys.stderr)  # noqa: T201 - worded, and no traceback
         return USAGE if isinstance(e, ProcessionError) and not isinstance(e, HostError) else FAILED
-    engine.on_started = door.open
+
+    def started(course: Course) -> Steering | None:
+        gc.freeze()
+        collect()
+        return door.open(course)
+
+    engine.on_started = started
     try:
         return engine.run()
     except HostError as e:  # a limit of this host; the guardian ends what was started

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from procession.app import UpOptions, wanted
 from procession.cli.check import parse as parse_check
 from procession.cli.up import parse
+from procession.cli.usual import read
 from procession.errors import UsageError
 from procession.spec import Project, Task
 
@@ -97,3 +99,36 @@ def test_the_command_line_wins_over_the_files() -> None:
 def test_whose_status_is_asked_for_has_to_run() -> None:
     with pytest.raises(UsageError, match="--exit-code-from: no task that runs has the name `web`"):
         wanted(SHOP, UpOptions(only=("db",), exit_code_from="web"))
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        [],
+        ["-q"],
+        ["-f", "a", "--quiet", "--file", "b", "--config=c"],
+        ["--log-dir", "l", "--name", "n", "--cwd", "c", "--log-dir=-m"],
+        ["--file=", "--name=a=b", "--cwd", ""],
+    ],
+)
+def test_the_usual_needs_no_argparse(words: list[str]) -> None:
+    assert read(words) == parse(words)
+
+
+def test_what_is_read_without_argparse_means_the_same_by_it(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    pieces = [
+        "-f", "--file", "--log-dir=l", "-q", "--name", "a", "", "-", "--", "-1", "-fa", "-f=a",
+        "--name=", "--fil", "-qf", "--no-color", "--var=a=b", "--var-a=b",
+    ]  # fmt: skip
+    alike = 0
+    for words in itertools.chain.from_iterable(
+        itertools.product(pieces, repeat=length) for length in range(1, 4)
+    ):
+        quick = read(words)
+        if quick is not None:
+            alike += 1
+            assert quick == parse(words), words
+    assert alike > 80
+    assert not capsys.readouterr().err

@@ -133,7 +133,7 @@ def _main_of(verb: str) -> Callable[[Sequence[str]], int]:
     elif verb == "init":
         from procession.cli.init import main as begin
     else:
-        from procession.cli.up import main as begin
+        from procession.cli.usual import main as begin
     return begin
 
 

@@ -1,4 +1,4 @@
-"""YAML text to a tree of nodes that know their place. The only module that imports PyYAML.
+"""YAML text to a tree of nodes that know their place.
 
 Built from the parser's events, not from `yaml.load` or `yaml.compose`: events cost about 60 % of
 a load, a scalar's event *is* its node (nothing is built twice), aliases are met one by one, so
@@ -10,16 +10,7 @@ Bounds, so that no text takes the supervisor's time or memory: `source.MAX_BYTES
 
 from __future__ import annotations
 
-import yaml
-from yaml import (
-    AliasEvent,
-    CollectionEndEvent,
-    CollectionStartEvent,
-    MappingStartEvent,
-    ScalarEvent,
-    StreamEndEvent,
-)
-
+from procession.config.pyyaml import LOADER, yaml
 from procession.config.scalars import BOOLEAN, FLOAT, INTEGER, NULL, TEXT, plain_kind
 from procession.config.source import MAX_DEPTH, MAX_PROBLEMS, Mark, Problem
 from procession.config.suggest import closest
@@ -35,8 +26,12 @@ if TYPE_CHECKING:
 MAX_EVENTS = 250_000  # 1,000 rich tasks have 40,000
 MAX_EXPANDED = 250_000  # nodes; 1,000 tasks that share 50 variables put 100,000 in place
 
-# Without libyaml the same events come from PyYAML's own parser, 10 times slower.
-LOADER = yaml.CBaseLoader if yaml.__with_libyaml__ else yaml.BaseLoader
+AliasEvent = yaml.AliasEvent
+CollectionEndEvent = yaml.CollectionEndEvent
+CollectionStartEvent = yaml.CollectionStartEvent
+MappingStartEvent = yaml.MappingStartEvent
+ScalarEvent = yaml.ScalarEvent
+StreamEndEvent = yaml.StreamEndEvent
 
 Scalar = ScalarEvent
 _CORE = "tag:yaml.org,2002:"

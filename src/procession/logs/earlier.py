@@ -14,7 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from procession.logs.bounds import Bounds
 
-_OURS = re.compile(r".+\.log(\.[0-9]+)?", re.DOTALL)
+_OURS = r"(?s).+\.log(\.[0-9]+)?"
 _STAMP = r"-(\d{4}-\d\d-\d\d--\d\d-\d\d-\d\d)(?:-(\d+))?"
 
 
@@ -64,7 +64,7 @@ def _files(folder: str) -> list[tuple[str, int]]:
     try:
         with os.scandir(folder) as entries:
             for entry in entries:
-                if _OURS.fullmatch(entry.name) and entry.is_file(follow_symlinks=False):
+                if re.fullmatch(_OURS, entry.name) and entry.is_file(follow_symlinks=False):
                     status = entry.stat(follow_symlinks=False)
                     found.append((status.st_mtime_ns, entry.path, status.st_size))
     except OSError:
