@@ -7,7 +7,7 @@ import sys
 
 from procession.api._project import as_project
 from procession.api._running import Running
-from procession.app import Closed, door_of
+from procession.doorway import Closed, door_of
 from procession.errors import HostError, worded
 from procession.process.application import check_host
 
