@@ -31,7 +31,7 @@ from procession.executor import (
 )
 from procession.process import application
 from tests.support.executor_kinds import ex, inside, parent
-from tests.support.executors import PY, in_thread
+from tests.support.executors import PY, called, in_thread
 from tests.support.processes import BOUND
 
 __all__ = ["ex", "inside", "parent"]
@@ -82,7 +82,7 @@ def test_lines_by_callback_and_by_iterator(ex: Executor) -> None:
     handle.result(BOUND)
     with ex.create_process(speak, stdout=PIPE, stderr=STDOUT) as both:
         assert both.communicate()[0] == b"a\nb\ncx\n"
-    ex.run_command(["true"])  # callbacks come in order: all were called
+    called(ex)
     assert heard == ["a", "b", "c"]
     with pytest.raises(ValueError, match="another stream"):
         ex.create_process(speak, stdout=told)
