@@ -29,7 +29,6 @@ from procession.executor import (
     _queue,
 )
 from procession.process.handle import Usage
-from procession.process.latch import Latch
 from tests.support.executors import PY, in_thread, lives, program
 from tests.support.processes import BOUND, Lines
 
@@ -154,31 +153,6 @@ def test_callbacks(ex: Executor) -> None:
     handle.add_done_callback(lambda _: rung.set())  # late: soon
     assert rung.wait(BOUND)
     assert called == [handle, 0]
-
-
-def test_one_who_hears_of_the_end_is_called_after_those_who_were_to_be(ex: Executor) -> None:
-    told: list[str] = []
-    gate, last = threading.Event(), threading.Event()
-
-    class Held(Latch):
-        """Who lets it fall goes on when the gate is open."""
-
-        __slots__ = ()
-
-        def fall(self) -> None:
-            super().fall()
-            gate.wait(BOUND)
-
-    handle = ex.create_process(["cat"], stdin=PIPE)
-    assert handle.stdin is not None
-    handle._latch = Held()
-    handle.add_done_callback(lambda _: told.append("first"))
-    handle.stdin.close()
-    handle.result(BOUND)
-    handle.add_done_callback(lambda _: (told.append("late"), last.set()))
-    gate.set()
-    assert last.wait(BOUND)
-    assert told == ["first", "late"]
 
 
 # --- kill and stop
