@@ -181,17 +181,17 @@ def test_a_run_that_is_silent_for_too_long_is_a_failed_one(
     project: Project, puppets: Puppets
 ) -> None:
     a = puppets("a")
-    project.tasks({"a": a.task(watchdog="1s", **AGAIN)})
+    project.tasks({"a": a.task(watchdog="3s", **AGAIN)})
     up = project.up()
     project.stage.ready("a")
-    a.do("assert os.environ['WATCHDOG_USEC'] == '1000000' and notify.watchdog_interval() == 1")
+    a.do("assert os.environ['WATCHDOG_USEC'] == '3000000' and notify.watchdog_interval() == 3")
     a.do(FEEDS)
     a.do(FEED)
     project.until_logged("a healthy")
-    a.do("time.sleep(1.5)")  # longer than it may be silent
+    a.do("time.sleep(3.5)")  # longer than it may be silent
     assert "not healthy" not in project.log("procession.log").decode()
     a.do("stop.set()")
-    project.until_logged("a not healthy: watchdog: nothing heard for 1 s")
+    project.until_logged("a not healthy: watchdog: nothing heard for 3 s")
     project.stage.ready("a", count=2)
     assert up.stop() == 0, up.said()
     project.stage.gone()

@@ -176,8 +176,8 @@ def cpu(pid: int) -> float:
 
 def test_more_time_to_become_ready(project: Project, puppets: Puppets) -> None:
     a = puppets("a")
-    started(project, a, ready_timeout="2s")
-    a.do("notify.extend(30); time.sleep(2.5); notify.ready()")  # longer than it had
+    started(project, a, ready_timeout="4s")
+    a.do("notify.extend(30); time.sleep(4.5); notify.ready()")  # longer than it had
     project.until_logged("a ready after")
     ended(project)
 

@@ -172,13 +172,15 @@ def test_start_timeout_and_what_ends_the_waiting_before(monkeypatch: pytest.Monk
 
 
 def test_idle_is_about_any_stream_that_is_read(ex: Executor) -> None:
-    talks = "i=0; while [ $i -lt 8 ]; do echo >&2; sleep 0.05; i=$((i+1)); done; exec sleep 60"
-    for options in (
+    talks = "i=0; while [ $i -lt 8 ]; do echo >&2; sleep 0.2; i=$((i+1)); done; exec sleep 60"
+    targets: tuple[dict[str, Any], ...] = (
         {"stderr": Capture()},
         {"stderr": Lines()},
         {"stderr": lambda line: None},
         {"stdout": Capture(), "stderr": Capture()},
-    ):
-        result = ex.create_process(["sh", "-c", talks], idle_timeout=0.3, **options).result(BOUND)
+    )
+    talk = ["sh", "-c", talks]
+    for handle in [ex.create_process(talk, idle_timeout=2.0, **options) for options in targets]:
+        result = handle.result(BOUND)
         assert result.reason == "idle"
-        assert result.duration > 0.6, "as long as one of them speaks it is not"
+        assert result.duration > 3, "as long as one of them speaks it is not"

@@ -25,6 +25,7 @@ from procession.executor import (
     _queue,
     executor,
 )
+from procession.process.latch import Latch
 from tests.support.executor_kinds import ex, inside
 from tests.support.executors import PY, in_thread
 from tests.support.processes import BOUND
@@ -291,6 +292,31 @@ def test_a_callback_may_create_and_stop(ex: Executor) -> None:
     ex.create_process(["true"]).add_done_callback(more)
     assert done.wait(BOUND)
     assert made == ["stopped"]
+
+
+def test_one_who_hears_of_the_end_is_called_after_those_who_were_to_be(ex: Executor) -> None:
+    told: list[str] = []
+    gate, last = threading.Event(), threading.Event()
+
+    class Held(Latch):
+        """Who lets it fall goes on when the gate is open."""
+
+        __slots__ = ()
+
+        def fall(self) -> None:
+            super().fall()
+            gate.wait(BOUND)
+
+    handle = ex.create_process(["cat"], stdin=PIPE)
+    assert handle.stdin is not None
+    handle._latch = Held()
+    handle.add_done_callback(lambda _: told.append("first"))
+    handle.stdin.close()
+    handle.result(BOUND)
+    handle.add_done_callback(lambda _: (told.append("late"), last.set()))
+    gate.set()
+    assert last.wait(BOUND)
+    assert told == ["first", "late"]
 
 
 def test_what_a_callback_raises_is_logged(ex: Executor, caplog: pytest.LogCaptureFixture) -> None:

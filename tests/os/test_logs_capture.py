@@ -216,7 +216,7 @@ def test_it_is_told_once_for_both_streams_of_a_run(tmp_path: Path) -> None:
 
 
 def test_a_pipe_is_looked_into_once_more_before_it_is_given_up(tmp_path: Path) -> None:
-    capturing = Capturing(tmp_path, idle_grace=0.1)
+    capturing = Capturing(tmp_path, idle_grace=1.0)
     capturing.capture.start()
     slow_read, slow_write = os.pipe()  # a log on a disk that takes its time
     busy = capturing.pipe("busy", slow_write)
@@ -229,7 +229,7 @@ def test_a_pipe_is_looked_into_once_more_before_it_is_given_up(tmp_path: Path) -
     os.write(busy, b"x")  # so the thread waits for the disk
     os.write(held, b"late, but there")
     with pytest.raises(queue.Empty):
-        capturing.drained.get(timeout=0.3)
+        capturing.drained.get(timeout=1.5)
     left = 2 * PIPE + 1
     while left:
         left -= len(os.read(slow_read, left))

@@ -7,7 +7,10 @@ Says `up` and waits for a line, which is what it does then: HOW is `with` (a `wi
 
 from __future__ import annotations
 
+import os
 import pathlib
+import select
+import signal
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "src"))
@@ -29,7 +32,11 @@ tasks = [
 
 
 def serve() -> None:
+    heard, hears = os.pipe()  # a signal that comes just before the call does not end a read
+    os.set_blocking(hears, False)
+    signal.set_wakeup_fd(hears)
     print("up", flush=True)
+    select.select([sys.stdin, heard], [], [])
     if sys.stdin.readline().strip() == "raise":
         raise LookupError("as asked")
 

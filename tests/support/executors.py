@@ -71,3 +71,9 @@ def parked(ex: Executor) -> Iterator[None]:
         yield
     finally:
         away.set()
+
+
+def called(ex: Executor) -> None:
+    """Until all is called that its loop was to call by now."""
+    with parked(ex):
+        pass

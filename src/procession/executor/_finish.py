@@ -6,8 +6,9 @@ import errno
 import os
 import sys
 import time
+from functools import partial
 
-from procession.executor._events import log
+from procession.executor._events import guarded, log
 
 if sys.platform != "win32":
     import resource  # noqa: F401 - wait4 imports it at its first call, which a chroot may have come before
@@ -43,7 +44,7 @@ class Finisher:
     trees: Trees
     trace: dict[ExecHandle, None]
     _watcher: ExitWatcher[ExecHandle] | None
-    call_soon: Callable[..., None]
+    _ensure_driver: Callable[[], None]
     has_ended: deque[ExecHandle]
     urgent: bool
     _told_short = float("-inf")
@@ -197,11 +198,13 @@ class Finisher:
             handle._survivors = survivors
             callbacks, handle._callbacks = handle._callbacks, ()
             latch = handle._latch
+            for callback in callbacks:  # before any that is added by who hears of the end
+                self.loop.post(partial(guarded, callback, handle))
         self.trace.pop(handle, None)  # after that: when `run` returns, all are done
         if latch is not None:
             latch.fall()
-        for callback in callbacks:
-            self.call_soon(callback, handle)
+        if callbacks:
+            self._ensure_driver()
 
 
 def _pidfd(pid: int) -> int:
