@@ -150,5 +150,5 @@ def _text(doc: str | None) -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    KEYS.write_text(keys_text())
-    PAGE.write_text(page())
+    KEYS.write_text(keys_text(), encoding="utf-8")
+    PAGE.write_text(page(), encoding="utf-8")

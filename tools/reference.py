@@ -185,11 +185,11 @@ def limits() -> dict[str, str]:
 
 def main() -> int:
     if "--check" in sys.argv[1:]:
-        if PAGE.read_text() == page():
+        if PAGE.read_text(encoding="utf-8") == page():
             return 0
         sys.stderr.write(f"{PAGE} is not what the model says: run python tools/reference.py\n")
         return 1
-    PAGE.write_text(page())
+    PAGE.write_text(page(), encoding="utf-8")
     return 0
 
 

@@ -155,6 +155,44 @@ def test_a_pid_is_pinned_before_it_is_signalled(forest: Forest) -> None:
     assert not _linux.signal_pinned(handle.pid, handle.start_time, signal.SIGKILL)
 
 
+def test_what_belongs_to_a_signal_goes_to_the_very_same_process(
+    forest: Forest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Which the first one ends; a stranger that has its pid then may have its start time too."""
+    forest.plant("run", "/bin/sleep", "1000")
+    handle = forest.handles["run"]
+    assert handle.start_time is not None
+    opened: list[int] = []
+    sent: list[int] = []
+    pidfd_open, send = os.pidfd_open, signal.pidfd_send_signal
+
+    def opens(pid: int) -> int:
+        opened.append(pid)
+        return pidfd_open(pid)
+
+    def ends(fd: int, number: int) -> None:
+        send(fd, number)
+        sent.append(number)
+        forest.until_ended("run")
+        handle.reap()
+
+    monkeypatch.setattr(os, "pidfd_open", opens)
+    monkeypatch.setattr(signal, "pidfd_send_signal", ends)
+    both = signal.SIGTERM, signal.SIGCONT
+    assert _linux.signal_pinned(handle.pid, handle.start_time, *both)
+    assert (sent, opened) == ([signal.SIGTERM], [handle.pid])
+
+
+def test_a_group_whose_leader_somebody_else_reaped_is_told_nothing(forest: Forest) -> None:
+    """Though its end was seen before: its number may be another group's by now."""
+    forest.plant("run", "/bin/true")
+    handle = forest.handles["run"]
+    forest.until_ended("run")
+    assert handle.poll_exit() is not None
+    os.waitpid(handle.pid, 0)
+    assert not handle.kill_group(0)
+
+
 def test_pinning_without_pidfd(forest: Forest, monkeypatch: pytest.MonkeyPatch) -> None:
     def refused(pid: int) -> int:
         raise OSError(38, "Function not implemented")

@@ -84,9 +84,9 @@ def test_what_no_task_waits_for_is_loaded_later(start: tuple[Seen, Seen]) -> Non
 
 def test_the_collector_rests_until_the_first_tasks_were_started(start: tuple[Seen, Seen]) -> None:
     spawn, sleep = start
-    assert (spawn.collects, spawn.kept) == (False, 0)
+    assert not spawn.collects
     assert sleep.collects
-    assert sleep.kept > 1000
+    assert sleep.kept > spawn.kept + 1000  # some interpreters begin with a few hundred
 
 
 PATTERNS = r"""

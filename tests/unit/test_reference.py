@@ -19,7 +19,7 @@ def test_the_reference_page_is_what_the_model_says(tool: str) -> None:
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    assert module.PAGE.read_text() == module.page(), f"run python tools/{tool}.py"
+    assert module.PAGE.read_text(encoding="utf-8") == module.page(), f"run python tools/{tool}.py"
 
 
 def test_each_verb_has_its_section() -> None:

@@ -109,10 +109,8 @@ class CrowdTree(Tree):
     def _tell_leader(self, number: int) -> Sent:
         """It was started since the last look."""
         try:
-            if not self.handle.send(number):
+            if not self._send_leader(number):
                 return Sent()
-            if number not in _NO_CONT:
-                self.handle.send(signal.SIGCONT)
         except PermissionError:
             return Sent((), (Member(self.handle.pid, 0, "?"),))
         return Sent((self.handle.pid,))
@@ -136,16 +134,23 @@ class CrowdTree(Tree):
             try:
                 if self._send(seen, number):
                     pids.append(seen.pid)
-                    if number not in _NO_CONT:
-                        self._send(seen, signal.SIGCONT)
             except PermissionError:
                 refused.append(seen.member)
         return Sent(tuple(pids), tuple(refused))
 
     def _send(self, seen: Seen, number: int) -> bool:
+        """With SIGCONT, where that belongs to it."""
         if seen.pid == self.handle.pid:
-            return self.handle.send(number)
-        return _linux.signal_pinned(seen.pid, seen.start, number)
+            return self._send_leader(number)
+        after = None if number in _NO_CONT else signal.SIGCONT
+        return _linux.signal_pinned(seen.pid, seen.start, number, after)
+
+    def _send_leader(self, number: int) -> bool:
+        if not self.handle.send(number):
+            return False
+        if number not in _NO_CONT:
+            self.handle.send(signal.SIGCONT)
+        return True
 
     # --- the end ---------------------------------------------------------------------------------
 

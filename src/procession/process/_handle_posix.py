@@ -178,8 +178,8 @@ class PosixHandle(Handle):
         if not self.own_group:
             raise ValueError(f"process {self.pid} shares the group of its parent")
         with self._lock:
-            self._poll()
-            if self._reaped:
+            # where it has ended somebody else in this process may have reaped it meanwhile
+            if self._poll() is not None and not self.is_ours():
                 return False
             try:
                 os.killpg(self.pid, number)

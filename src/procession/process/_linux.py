@@ -168,8 +168,11 @@ def boot_ticks() -> int:
     return time.clock_gettime_ns(time.CLOCK_BOOTTIME) * _TICKS // 1_000_000_000
 
 
-def signal_pinned(pid: int, start_time: int, number: int) -> bool:
+def signal_pinned(pid: int, start_time: int, number: int, after: int | None = None) -> bool:
     """Signal the process that (pid, start_time) names, whoever's child it is; False: it is gone.
+
+    `after` follows to the very same process: the first may end it, its pid may be a stranger's at
+    once, and start times are told in ticks of 10 ms, so that both may have the same.
 
     Raises PermissionError when we may not. The process is held by a pidfd while its start time
     is compared. Where there is no pidfd (or no descriptor is left), the pid could change hands
@@ -184,16 +187,29 @@ def signal_pinned(pid: int, start_time: int, number: int) -> bool:
     try:
         if stat(pid).start_time != start_time:
             return False
-        if fd >= 0:
-            signal.pidfd_send_signal(fd, number)
-        else:
-            os.kill(pid, number)
+        _send(fd, pid, number)
+        if after is not None:
+            _send_if_there(fd, pid, after)
     except ProcessLookupError:
         return False
     finally:
         if fd >= 0:
             os.close(fd)
     return True
+
+
+def _send(fd: int, pid: int, number: int) -> None:
+    if fd >= 0:
+        signal.pidfd_send_signal(fd, number)
+    else:
+        os.kill(pid, number)
+
+
+def _send_if_there(fd: int, pid: int, number: int) -> None:
+    try:
+        _send(fd, pid, number)
+    except ProcessLookupError:
+        pass  # what was sent before has ended it
 
 
 # --- /proc -------------------------------------------------------------------------------------

@@ -40,6 +40,15 @@ _NO_CONT = frozenset(
 _ROUNDS = 32  # of one kill, while new processes come to light
 
 
+def _send(handle: Handle, number: int) -> bool:
+    """With SIGCONT, where that belongs to it."""
+    if not handle.send(number):
+        return False
+    if number not in _NO_CONT:
+        handle.send(signal.SIGCONT)
+    return True
+
+
 class LinuxTree(Tree):
     """See `Tree`."""
 
@@ -155,10 +164,8 @@ class LinuxTree(Tree):
         if only_new and key in self._heard:
             return Sent()
         try:
-            if not handle.send(number):
+            if not _send(handle, number):
                 return Sent()
-            if number not in _NO_CONT:
-                handle.send(signal.SIGCONT)
         except PermissionError:
             return Sent((), (self._trees.name_of(handle.pid),))
         self._heard.add(key)
@@ -202,8 +209,6 @@ class LinuxTree(Tree):
             try:
                 if self._signal_one(stat, number):
                     pids.append(stat.pid)
-                    if number not in _NO_CONT:
-                        self._signal_one(stat, signal.SIGCONT)
             except PermissionError:
                 refused.append(member_of(stat))
             self._heard.add((stat.pid, stat.start_time))
@@ -211,12 +216,16 @@ class LinuxTree(Tree):
         return Sent(tuple(pids), tuple(refused))
 
     def _signal_one(self, stat: ProcStat, number: int) -> bool:
+        """With SIGCONT, where that belongs to it."""
         if self.handle is not None and stat.pid == self.handle.pid:
-            return self.handle.send(number)
+            return _send(self.handle, number)
+        after = None if number in _NO_CONT else signal.SIGCONT
         if self._trees.is_orphan(stat):
             os.kill(stat.pid, number)  # our child: the pid is its own until we reap it
+            if after is not None:
+                os.kill(stat.pid, after)
             return True
-        return _linux.signal_pinned(stat.pid, stat.start_time, number)
+        return _linux.signal_pinned(stat.pid, stat.start_time, number, after)
 
     # --- the end ---------------------------------------------------------------------------------
 
