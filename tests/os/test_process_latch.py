@@ -9,12 +9,12 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from types import FrameType
 
 import pytest
 
 from procession.api._waiting import Coming, Moment, block
 from procession.process.latch import Latch
+from tests.support.interruptions import came
 from tests.support.processes import BOUND
 
 pytestmark = pytest.mark.quick
@@ -42,30 +42,6 @@ def test_wherever_it_comes_in_a_wait_it_is_raised(wait: Callable[[], None]) -> N
     while came(wait, place):
         place += 1
     assert place > 5
-
-
-def came(wait: Callable[[], object], place: int) -> bool:
-    """Have it come at one of those places where Python looks: the beginning of a function, and the
-    end of one in C. False: the wait is over before that. Raises what it is made into."""
-    left = place
-
-    def look(frame: FrameType, event: str, arg: object) -> None:
-        nonlocal left
-        if event in ("call", "c_return"):
-            left -= 1
-            if left < 0:
-                raise KeyboardInterrupt
-
-    before = sys.getprofile()
-    try:
-        sys.setprofile(look)
-        wait()
-        sys.setprofile(before)
-    except KeyboardInterrupt:
-        return left < 0
-    finally:
-        sys.setprofile(before)
-    return False
 
 
 @pytest.mark.parametrize("timeout", [None, 2 * BOUND])
