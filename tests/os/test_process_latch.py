@@ -9,10 +9,13 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from procession.api._waiting import Coming, Moment, block
+from procession.executor._keeper import Keeper
 from procession.process.latch import Latch
 from tests.support.interruptions import came
 from tests.support.processes import BOUND
@@ -36,7 +39,12 @@ def in_block() -> None:
     block(Coming(Moment(), 0.001))
 
 
-@pytest.mark.parametrize("wait", [in_latch, in_block])
+def for_a_leader() -> None:
+    keeper: Any = SimpleNamespace(want=int, loop=SimpleNamespace(post=id))
+    Keeper.await_end(keeper, 0, 0.001)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("wait", [in_latch, in_block, for_a_leader])
 def test_wherever_it_comes_in_a_wait_it_is_raised(wait: Callable[[], None]) -> None:
     place = 0
     while came(wait, place):
