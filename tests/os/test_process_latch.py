@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from procession.api._waiting import Coming, Moment, block
+from procession.executor._births import Births
 from procession.executor._keeper import Keeper
 from procession.process.latch import Latch
 from tests.support.interruptions import came
@@ -85,3 +86,30 @@ def test_the_next_one_waits_and_hears_after_it() -> None:
         thread.start()
         assert latch.wait(BOUND)
         thread.join()
+
+
+def test_it_keeps_nobody_who_waits_for_a_launch_from_the_end_of_one() -> None:
+    place, there = 0, True
+    while there:
+        births = Births()
+        under_way(births, "one")
+        ends = threading.Timer(0.001, births.end, ["one"])
+        ends.start()
+        there = came(births.await_others, place)
+        ends.join()
+        under_way(births, "two")
+        waits = threading.Thread(target=births.await_others, daemon=True)
+        waits.start()
+        thread = threading.Thread(target=births.end, args=("two",), daemon=True)
+        thread.start()
+        for one in (thread, waits):
+            one.join(BOUND)
+            assert not one.is_alive(), place
+        place += 1
+    assert place > 5
+
+
+def under_way(births: Births, key: str) -> None:
+    """In a thread that is none of those who wait."""
+    births.begin(key)
+    births.hand_over(key, 0)
