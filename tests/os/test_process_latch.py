@@ -88,6 +88,27 @@ def test_the_next_one_waits_and_hears_after_it() -> None:
         thread.join()
 
 
+@pytest.mark.parametrize("what", ["falls", "waits"])
+def test_whoever_it_comes_to_others_hear_that_the_latch_fell(what: str) -> None:
+    place, there = 0, True
+    while there:
+        latch = Latch()
+        if what == "falls":
+            there = came(latch.fall, place)
+        else:
+            falls = threading.Timer(0.001, latch.fall)
+            falls.start()
+            there = came(latch.wait, place)
+            falls.join()
+        if latch.fell:
+            thread = threading.Thread(target=latch._lock.acquire, daemon=True)
+            thread.start()
+            thread.join(BOUND)
+            assert not thread.is_alive(), place
+        place += 1
+    assert place > 1
+
+
 def test_it_keeps_nobody_who_waits_for_a_launch_from_the_end_of_one() -> None:
     place, there = 0, True
     while there:
