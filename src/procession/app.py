@@ -215,7 +215,11 @@ def _supervise(
             sys.stderr.write(f"procession: {note}\n")
         project = wanted(loaded.project, options)
         door = door_of(project, loaded.file, loaded)
-        engine = make(project, loaded.launches)
+        try:
+            engine = make(project, loaded.launches)
+        except BaseException:
+            door.close()
+            raise
     except ConfigError as e:
         from procession.config.telling import told
 

@@ -294,6 +294,9 @@ def test_a_runtime_folder_that_is_open_to_others_is_not_said_to_be_empty(
         done = hand.run("logs", "web", "--log-dir", str(project.logs))
         assert "at work" in done.stdout
         assert "nobody can be asked" in done.stderr
+        said = hand.run("logs", "web", "--log-dir", "elsewhere", status=1).stderr
+        assert "logs: no logs of it are kept in" in said
+        assert f"{place} (open to others, mode 0755)" in said
         Path(place).chmod(0o700)
         hand.run("down")
         assert up.status() == 0

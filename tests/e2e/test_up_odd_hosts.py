@@ -135,14 +135,20 @@ def test_too_few_descriptors_cost_tasks_and_never_the_supervisor(project: Projec
     assert up.out.count("| here") == 30 - refused
 
 
-@pytest.mark.parametrize("limit", range(6, 34))
+@pytest.mark.parametrize("limit", range(6, 42))
 def test_next_to_no_descriptors_is_one_clear_line(project: Project, limit: int) -> None:
     project.tasks({"a": sh("echo here")})
-    up = project.up(wrap=["/bin/sh", "-c", f'ulimit -n {limit}; exec "$@"', "sh"])
+    place = project.folder / "runtime"
+    place.mkdir(0o700)
+    up = project.up(
+        wrap=["/bin/sh", "-c", f'ulimit -n {limit}; exec "$@"', "sh"],
+        env={"PROCESSION_RUNTIME_DIR": str(place)},
+    )
     status = up.status()
+    assert list(place.iterdir()) == []
     assert "Traceback" not in up.err
     assert "lost" not in up.err
-    if limit < 32:
+    if limit < 40:
         assert (status, up.out) == (1, ""), up.said()
         assert up.err.count("\n") == 1, up.said()
         assert "open files" in up.err, up.said()

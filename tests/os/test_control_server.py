@@ -101,6 +101,26 @@ def stage() -> Iterator[Stage]:
     above.rmdir()
 
 
+@pytest.mark.parametrize("lack", ["descriptor", "thread"])
+def test_a_door_that_cannot_be_opened_is_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lack: str
+) -> None:
+    def none(*_: object) -> None:
+        if lack == "thread":
+            raise RuntimeError("can't start new thread")
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    owner, name = (threading.Thread, "start") if lack == "thread" else (socket, "socket")
+    monkeypatch.setattr(owner, name, none)
+    door = Door(claim(str(tmp_path), "/srv/shop.yaml", "shop"))
+    said = door.open(Played(), About("shop", "/srv/shop.yaml", os.getpid(), 0.0))
+    assert said is not None
+    assert said.startswith("it cannot be steered from outside: ")
+    assert (tmp_path / os.listdir(tmp_path)[0] / "about.json").exists(), "it is to be seen"
+    door.close()
+    assert os.listdir(tmp_path) == []
+
+
 @pytest.mark.quick
 def test_it_shows_the_state_and_takes_wishes(stage: Stage) -> None:
     client = stage.client()

@@ -125,7 +125,6 @@ def test_a_fork_while_other_threads_hold_every_lock(ex: Executor) -> None:
         assert time.monotonic() < until
         os.sched_yield()
     locks: list[Any] = [
-        ex._births._over,
         ex._lock,
         ex._keeper.loop._sleep._pipe,  # type: ignore[union-attr]
         ex._keeper.teller._lock,

@@ -139,6 +139,13 @@ def test_of_a_command_the_last_line_is_kept(taps: Taps) -> None:
     assert tail.last_line() == "the last \\x1b[31mword"
 
 
+def test_what_looks_like_a_secret_is_not_told(taps: Taps) -> None:
+    tail = Tail()
+    os.write(taps.pipe(tail), b"cannot log in with password=hunter2\n")
+    taps.end()
+    assert tail.last_line() == "cannot log in with password=***"
+
+
 def test_of_a_long_last_line_its_beginning_is_told(taps: Taps) -> None:
     tail = Tail()
     assert tail.last_line() == ""

@@ -57,7 +57,7 @@ def test_those_of_others_are(handed: bool) -> None:
     waiter = threading.Thread(target=wait)
     births.hand_over("mine", waiter.ident or 0)
     waiter.start()
-    while not births._awaited and waiter.is_alive():
+    while not births._waiting and waiter.is_alive():
         pass
     assert not waited.is_set()
     births.begin("later")  # is refused, where it matters
@@ -65,4 +65,4 @@ def test_those_of_others_are(handed: bool) -> None:
     births.end("mine")
     waiter.join(BOUND)
     assert waited.is_set()
-    assert births._awaited == 0
+    assert births._waiting == []

@@ -101,13 +101,13 @@ def _last(given: argparse.Namespace, why: NotRunningHereError | NobodyToAskError
     from procession.cli.last_logs import last_run, told
 
     kept, place = last_run(given.log_dir, given.file, given.project)
-    if kept is None:
-        raise NotRunningHereError(
-            f"{why}; and no logs of it are kept in {one_line(place)} "
-            "(--log-dir: where `up --log-dir` put them)"
-        )
-    streams = _chosen_streams(given, kept.folder, kept.rows(), None)
     asked = isinstance(why, NotRunningHereError)
+    if kept is None:
+        none = f"no logs of it are kept in {one_line(place)}"
+        if not asked:
+            raise NobodyToAskError("logs", none, "", str(why)) from why
+        raise NotRunningHereError(f"{why}; and {none} (--log-dir: where `up --log-dir` put them)")
+    streams = _chosen_streams(given, kept.folder, kept.rows(), None)
     words = told(kept, time.time()) if asked else f"{why}; its last logs: {one_line(kept.folder)}"
     sys.stderr.write(f"procession: {words}\n")
     return _show(None, streams, given.lines, follow=False)

@@ -38,54 +38,62 @@ class Door:
     def open(self, supervisor: Supervisor, about: About) -> str | None:
         """Let others find the project, and ask. A sentence where that cannot be: the project runs
         all the same."""
-        import socket
-
-        listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        listening: sockets.socket | None = None
         try:
+            spare.load("socket")
+            import socket
+
+            listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
             listening.bind(self._claim.socket_path)
             # The folder is 0700; the mode is for who would open that. No umask: it is the whole
             # process's, which may be somebody's application.
             os.chmod(self._claim.socket_path, 0o600)
             listening.listen(BACKLOG)
             self._claim.tell(about)
-        except OSError as e:
-            listening.close()
+            thread = threading.Thread(
+                target=self._wait,
+                args=(listening, supervisor, about),
+                name="procession-door",
+                daemon=True,
+            )
+            thread.start()
+        except (OSError, RuntimeError) as e:  # the latter is all that Python says of no thread
+            if listening is not None:
+                listening.close()
             try:
                 self._claim.tell(about)  # it is to be seen all the same, and says why it is deaf
             except OSError:
                 pass  # nothing can be written there, as is told
-            return f"it cannot be steered from outside: {e.strerror or e}"
-        self._socket = listening
-        self._thread = threading.Thread(
-            target=self._wait, args=(supervisor, about), name="procession-door", daemon=True
-        )
-        self._thread.start()
+            why = e.strerror if isinstance(e, OSError) else None
+            return f"it cannot be steered from outside: {why or e}"
+        self._socket, self._thread = listening, thread
         return None
 
-    def _wait(self, supervisor: Supervisor, about: About) -> None:
+    def _wait(self, listening: sockets.socket, supervisor: Supervisor, about: About) -> None:
         import select
 
-        assert self._socket is not None
         waiting = select.poll()
-        waiting.register(self._socket, select.POLLIN)
+        waiting.register(listening, select.POLLIN)
         waiting.poll()
         if self._closing:
             return
-        server = self._make_server(supervisor, about)
+        server = self._make_server(listening, supervisor, about)
         if server is not None:
             self._server = server
             server.serve(lambda: self._closing)
 
-    def _make_server(self, supervisor: Supervisor, about: About) -> Server | None:
+    def _make_server(
+        self, listening: sockets.socket, supervisor: Supervisor, about: About
+    ) -> Server | None:
         """None: it is closed. Who asks where there is no descriptor for it waits until there is."""
         import time
 
-        while self._socket is not None and not self._closing:
+        while not self._closing:
             try:
                 spare.load("procession.control.server")
                 from procession.control.server import Server
 
-                return Server(self._socket, supervisor, about)
+                return Server(listening, supervisor, about)
             except OSError as e:
                 if e.errno not in spare.NO_ROOM:
                     raise

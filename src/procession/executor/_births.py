@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 
+from procession.process.latch import Latch
+
 
 class Births:
     """Any thread. What begins here and ends here costs no lock, unless somebody waits for it."""
@@ -11,9 +13,9 @@ class Births:
     def __init__(self) -> None:
         self.count = 0  # that began so far
         self._under_way: dict[object, tuple[int, int]] = {}  # the thread each is in, and its number
-        # Reentrant: a signal handler in the thread that holds it may call `stop`, which waits here.
-        self._over = threading.Condition(threading.RLock())
-        self._awaited = 0
+        # Of those who wait. No lock: a signal handler in the thread that has it may call `stop`,
+        # which waits here, and Ctrl-C could come before it is given back.
+        self._waiting: list[Latch] = []
 
     def __len__(self) -> int:
         return len(self._under_way)
@@ -30,9 +32,9 @@ class Births:
     def end(self, key: object) -> None:
         """Idempotent."""
         self._under_way.pop(key, None)
-        if self._awaited:  # after the `pop`: who counts himself in looks again after that
-            with self._over:
-                self._over.notify_all()
+        if self._waiting:  # after the `pop`: who comes later looks after that
+            for latch in [*self._waiting]:
+                latch.fall()
 
     def are_over(self, count: int) -> bool:
         """All that began when there were so many?"""
@@ -44,12 +46,13 @@ class Births:
         me = threading.get_ident()
         # copied: `list` makes tuples, hence collects garbage, hence lets other threads run
         keys = [key for key, (thread, _) in self._under_way.copy().items() if thread != me]
-        if not keys:
-            return
-        with self._over:
-            self._awaited += 1
+        while keys:
+            latch = Latch()
             try:
-                while any(key in self._under_way for key in keys):
-                    self._over.wait()
+                self._waiting.append(latch)
+                keys = [key for key in keys if key in self._under_way]
+                if keys:
+                    latch.wait()
             finally:
-                self._awaited -= 1
+                if latch in self._waiting:
+                    self._waiting.remove(latch)

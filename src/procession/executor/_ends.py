@@ -13,6 +13,7 @@ import time
 from collections import deque
 
 from procession.executor._stops import Stops
+from procession.process.latch import Latch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -169,12 +170,12 @@ class Ends(Stops):
             return
         if threading.get_ident() == self.turner or not self.turner:
             return
-        done = threading.Event()
+        done = Latch()
 
         def ask() -> None:
             self.has_ended.extend(ended)
             self._wave()
-            done.set()
+            done.fall()
 
         self.loop.post(ask)
         done.wait(1.0)

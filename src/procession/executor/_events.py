@@ -5,10 +5,9 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections import deque
 
+from procession.executor._backlog import Backlog
 from procession.executor._values import Event
-from procession.process.patience import slice_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,23 +25,21 @@ class Events:
     """
 
     def __init__(self, limit: int, remove: Callable[[Events], None]) -> None:
-        self.dropped = 0
-        self._waiting: deque[Event] = deque()
-        self._limit = limit
-        self._ended = False
-        self._news = threading.Condition()
+        self._backlog = Backlog(limit)
         self._remove = remove
+
+    @property
+    def dropped(self) -> int:
+        return self._backlog.dropped
 
     def __iter__(self) -> Iterator[Event]:
         return self
 
     def __next__(self) -> Event:
-        with self._news:
-            while not self._waiting:
-                if self._ended:
-                    raise StopIteration
-                self._news.wait(slice_of(None))
-            return self._waiting.popleft()
+        event: Event | None = self._backlog.take()
+        if event is None:
+            raise StopIteration
+        return event
 
     def __enter__(self) -> Events:
         return self
@@ -51,17 +48,10 @@ class Events:
         self.close()
 
     def put(self, event: Event) -> None:
-        with self._news:
-            if len(self._waiting) >= self._limit:
-                self._waiting.popleft()
-                self.dropped += 1
-            self._waiting.append(event)
-            self._news.notify()
+        self._backlog.put(event)
 
     def end(self) -> None:
-        with self._news:
-            self._ended = True
-            self._news.notify_all()
+        self._backlog.end()
 
     def close(self) -> None:
         """Idempotent; what waits may still be taken."""

@@ -21,6 +21,7 @@ from procession.process.containment import MARKS
 from procession.process.crowd import application_trees
 from procession.process.cursor import pid_cursor
 from procession.process.exits import ExitWatcher
+from procession.process.latch import Latch
 
 if sys.platform != "win32":
     from procession.process import brief
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     from procession.executor._handle import ExecHandle
     from procession.process._tree import Trees
     from procession.process.cursor import PidCursor
-    from procession.process.latch import Latch
 
 _YOUNG = 0.02  # seconds a caller has to come and wait, before the loop watches a process itself
 _WAITED = 0.1  # seconds more for one whose caller does wait
@@ -143,17 +143,17 @@ class Keeper(Ends):
 
     def await_end(self, handle: ExecHandle, timeout: float | None) -> bool:
         """Of the leader, on hosts where the waiting caller cannot ask by itself."""
-        fallen = threading.Event()
+        latch = Latch()
 
         def look() -> None:
             if handle.poll() is not None:
-                fallen.set()
+                latch.fall()
             else:
                 self.loop.at(time.monotonic() + _YOUNG, look)
 
         self.want(handle)
         self.loop.post(look)
-        return fallen.wait(timeout)
+        return latch.wait(timeout)
 
     # --- the loop's own thread -------------------------------------------------------------------
 

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import codecs
 import operator
-import threading
 from collections import deque
 
+from procession.executor._backlog import Backlog
 from procession.executor._events import guarded
 from procession.executor._values import Output
 from procession.logs import fds
-from procession.process.patience import slice_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -78,46 +77,33 @@ class Lines:
         self, limit: int = 10_000, *, encoding: str = "utf-8", errors: str = "replace"
     ) -> None:
         check_text(encoding, errors)
-        self.dropped = 0
         self.encoding = encoding
         self.errors = errors
         self.taken = False
-        self._lines: deque[str] = deque()
-        self._limit = at_least(1, "lines", limit)
-        self._ended = False
+        self._backlog = Backlog(at_least(1, "lines", limit))
         self._failure: Exception | None = None
-        self._news = threading.Condition()
+
+    @property
+    def dropped(self) -> int:
+        return self._backlog.dropped
 
     def __iter__(self) -> Iterator[str]:
         return self
 
     def __next__(self) -> str:
-        with self._news:
-            while not self._lines:
-                if self._failure is not None:
-                    failure, self._failure = self._failure, None
-                    raise failure
-                if self._ended:
-                    raise StopIteration
-                self._news.wait(slice_of(None))
-            return self._lines.popleft()
+        line: str | None = self._backlog.take()
+        if line is not None:
+            return line
+        failure, self._failure = self._failure, None
+        raise failure or StopIteration
 
     def put(self, line: str) -> bool:
         """False: there was no room, and the oldest line made it."""
-        with self._news:
-            full = len(self._lines) >= self._limit
-            if full:
-                self._lines.popleft()
-                self.dropped += 1
-            self._lines.append(line)
-            self._news.notify()
-            return not full
+        return self._backlog.put(line)
 
     def end(self, failure: Exception | None = None) -> None:
-        with self._news:
-            self._ended = True
-            self._failure = self._failure or failure
-            self._news.notify_all()
+        self._failure = self._failure or failure
+        self._backlog.end()
 
 
 def at_least(least: int, what: str, limit: int) -> int:

@@ -34,6 +34,7 @@ class Reports:
         self._port = 0
         self._thread: Thread | None = None
         self._turn = 0  # number of the thread
+        self._before: Thread | None = None  # the last that was told to end
         self._later: set[int] = set()
         self._lock = allocate_lock()
 
@@ -70,6 +71,7 @@ class Reports:
         returned does it, and waits for that: to be called without the locks that `ended` takes."""
         thread, self._thread = self._thread, None
         turn, port = self._turn, self._port
+        self._before = thread or self._before
         if close:
             with self._lock:
                 self._port = 0
@@ -86,6 +88,8 @@ class Reports:
 
     def _hear(self, port: int, turn: int) -> None:
         look_at: float | None = None
+        if self._later:  # the one before was told, and ended
+            look_at = time.monotonic() + _LATER
         while True:
             left = None if look_at is None else max(0.0, look_at - time.monotonic())
             report = win.next_report(port, win.INFINITE if left is None else int(left * 1000) + 1)
@@ -94,7 +98,9 @@ class Reports:
                 if key == _STOP and message == turn:
                     return
                 if key == _STOP:
-                    win.post(port, message, key)  # for the one before, which is about to end
+                    before = self._before
+                    if before is not None and before.is_alive():
+                        win.post(port, message, key)  # for that one, which is about to end
                 elif message in _ENDS and self._ended(key, pid):
                     win.post(port, message, key, pid)  # nobody else would tell of it again
             elif left is None:

@@ -27,11 +27,17 @@ class Latch:
     def fell(self) -> bool:
         return self._fell
 
+    # Who waits next gets the lock, which is given back without a call of ours: Python looks for
+    # Ctrl-C where a function of it begins, and nobody would give it back after that.
+
     def fall(self) -> None:
         """Idempotent, in any thread."""
         if not self._fell:
             self._fell = True
-            self._pass_on()
+            try:
+                self._lock.release()
+            except RuntimeError:
+                pass  # nobody has it
 
     def wait(self, timeout: float | None = None) -> bool:
         """Up to `timeout` seconds (None: no bound). Has it fallen?"""
@@ -41,15 +47,11 @@ class Latch:
             self._wait_in_slices(timeout)
         finally:
             if self._fell:
-                self._pass_on()  # also where Ctrl-C came just when we had it
+                try:
+                    self._lock.release()  # also where Ctrl-C came just when we had it
+                except RuntimeError:
+                    pass  # nobody has it
         return self._fell
-
-    def _pass_on(self) -> None:
-        """The next one who waits may have the lock."""
-        try:
-            self._lock.release()
-        except RuntimeError:
-            pass  # nobody has it
 
     def _wait_in_slices(self, timeout: float | None) -> None:
         until = None if timeout is None else time.monotonic() + timeout

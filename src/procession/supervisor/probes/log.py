@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from procession.errors import one_line
 from procession.logs.search import Search, Sought
+from procession.secrets import masked_words
 from procession.supervisor.probes.sign import Sign
 
 TYPE_CHECKING = False
@@ -87,9 +89,8 @@ class Tail:
     def end(self) -> None: ...
 
     def last_line(self) -> str:
-        """The last line that is not empty, for a message. After the end of the pipe."""
-        from procession.errors import one_line
-
+        """The last line that is not empty, for a message, without what looks like a secret. After
+        the end of the pipe."""
         lines = self._kept.decode("utf-8", "replace").split("\n")
         last = next((line.strip() for line in reversed(lines) if line.strip()), "")
-        return one_line(last[:WORDS])
+        return one_line(masked_words(last)[:WORDS])
