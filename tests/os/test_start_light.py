@@ -93,10 +93,14 @@ PATTERNS = r"""
 import sys
 THREADS
 import procession.config.yaml
+import copy
+import pickle
 import yaml
 from yaml.reader import Reader
 
 print(type(Reader.NON_PRINTABLE).__name__, __import__("re").compile("a") is not None)
+for copied in (copy.copy, copy.deepcopy, lambda one: pickle.loads(pickle.dumps(one))):
+    print(type(copied(Reader.NON_PRINTABLE)).__name__)
 text = "when: 2001-02-03\nnumbers: [1.5, 0x1F, 10:30, ~, yes]\n"
 for loader in (yaml.SafeLoader, yaml.CSafeLoader):
     print(yaml.load(text, loader))
@@ -121,6 +125,7 @@ def test_patterns_that_were_put_off_are_there_when_they_are_needed() -> None:
     alone, among_threads = told(""), told("import threading")
     assert alone[0] == "Postponed True"
     assert among_threads[0] == "Pattern True", "another thread may be compiling one of its own"
+    assert alone[1:4] == ["Pattern"] * 3, "of a copy"
     assert alone[1:] == among_threads[1:]
-    assert "datetime.date(2001, 2, 3)" in alone[1]
+    assert "datetime.date(2001, 2, 3)" in alone[4]
     assert "special characters are not allowed" in alone[-2]

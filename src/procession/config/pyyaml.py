@@ -23,11 +23,15 @@ class Postponed:
 
     __slots__ = ("_asked",)
 
-    def __init__(self, *asked: Any) -> None:
-        self._asked = asked
+    def __init__(self, pattern: Any, flags: int = 0) -> None:
+        self._asked = pattern, flags
 
     def __getattr__(self, name: str) -> Any:
         return getattr(_compile(*self._asked), name)  # `re` keeps what it compiled
+
+    def __reduce__(self) -> Any:
+        """Copies are the pattern itself."""
+        return _compile, self._asked
 
 
 def _alone() -> bool:
