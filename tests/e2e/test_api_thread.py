@@ -7,6 +7,7 @@ directory or subreaper flag of this process is other than before.
 from __future__ import annotations
 
 import json
+import math
 import os
 import signal
 import subprocess
@@ -14,6 +15,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -139,6 +141,27 @@ def test_who_will_not_be_ready_is_told_at_once_with_its_last_words(
         assert "\n  bad | no database" in words
         assert [row.exit for row in failed.value.rows] == ["exited with 4"]
         assert run.status is None
+
+
+@pytest.mark.quick
+def test_a_time_that_is_none_is_told_before_anything_moves(
+    project: Project, inside: Inside
+) -> None:
+    with inside(task("one", actor("obedient", "one"))) as run:
+        run.ready(timeout=20)
+        wrong: Any = "5s"
+        for call in (run.ready, run.start, run.stop, run.restart, run.wait):
+            with pytest.raises(TypeError, match=r"^timeout is '5s'; expected seconds, 0 or more$"):
+                call("one", timeout=wrong)
+        with pytest.raises(TypeError, match=r"^timeout is '5s'; expected seconds"):
+            run.down(timeout=wrong)
+        with pytest.raises(ValueError, match=r"^timeout is nan; expected seconds"):
+            run.stop("one", timeout=math.nan)
+        (row,) = run.ps()
+        assert (row.state, row.wanted, row.run) == ("running", True, 1)
+        with pytest.raises(LateError):  # what was left of a longer time is over
+            run.wait("one", timeout=-1)
+        run.ready("one", timeout=math.inf)
 
 
 def test_a_task_that_was_left_out_is_told_so(project: Project, inside: Inside) -> None:

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import tempfile
 from pathlib import Path
@@ -177,6 +178,13 @@ def test_mistakes_are_one_line_and_move_nothing(project: Project, hand: Hand) ->
     assert "no project called nothing runs; what runs is" in said
     assert hand.run("ps", "-p", "demo", "--json", cwd=Path("/")).stdout != "[]\n"
     assert "demo" in hand.run("ps", "--all").stdout
+    (told,) = json.loads(hand.run("ps", "--all", "--json").stdout)
+    assert (told["project"], told["left_out"]) == ("demo", [])
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.settimeout(20)
+        connection.connect(told["socket"])
+        connection.sendall(b"GET /v1/project HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert connection.recv(12) == b"HTTP/1.1 200"
 
 
 @pytest.mark.quick

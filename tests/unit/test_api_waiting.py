@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
+from procession.api._life import Life
 from procession.api._waiting import Goals
 from procession.control import goals
+from procession.control.protocol import ROW_KEYS
 from procession.supervisor.steering import Steering
 
 pytestmark = pytest.mark.quick
@@ -32,6 +35,7 @@ class Looked:
         """By the names of replicas; `ready` and `begins` are running."""
         rows = [
             {
+                **dict.fromkeys(ROW_KEYS),
                 "name": name,
                 "state": "running" if state in ("ready", "begins") else state,
                 "ready": state == "ready",
@@ -66,3 +70,20 @@ def test_it_has_come_when_all_are_ready_at_the_same_time() -> None:
     assert told == []
     assert looked.show(web="ready", slow="ready")
     assert (len(told), waiting.judge.open, waiting.judge.failed) == (1, [], {})
+
+
+def test_who_has_come_when_the_time_is_over_is_not_late() -> None:
+    looked = Looked()
+    life = Life(
+        cast(Any, SimpleNamespace(name="demo")), cast(Any, None), cast(Any, None), cast(Any, None)
+    )
+    life._steering = cast(Steering, looked)
+    plan = life._until("stopped", {"web": goals.stopped}, 0.0)
+    for state in ("stopping", "stopped"):
+        waiting = next(plan)
+        waiting.begin(lambda: None)
+        looked.show(web=state)
+        waiting.cancel()
+    with pytest.raises(StopIteration) as over:
+        next(plan)
+    assert [(row.name, row.state) for row in over.value.value] == [("web", "stopped")]

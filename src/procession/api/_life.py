@@ -9,10 +9,12 @@ from __future__ import annotations
 import atexit
 import os
 import threading
+from math import inf
 
 from procession.api._waiting import Coming, Goals, Moment, Waiting, block, block_async
 from procession.control import goals
 from procession.control.protocol import ENDS, chosen, nobody
+from procession.core.timeouts import seconds
 from procession.core.view import Row
 from procession.errors import (
     HostError,
@@ -190,6 +192,7 @@ class Life:
     # --- plans -------------------------------------------------------------------------------
 
     def _ready(self, names: Sequence[str], timeout: float | None) -> Plan[list[Row]]:
+        _check(timeout)
         rows = yield from self._look(names)
         if not names:
             everybody, rows = rows, goals.meant(rows)
@@ -202,6 +205,7 @@ class Life:
         return (yield from self._until(goals.DONE["ready"], wanted, timeout))
 
     def _wish(self, verb: str, names: Sequence[str], timeout: float | None) -> Plan[list[Row]]:
+        _check(timeout)  # before anything moves
         if not names:
             raise UsageError(verb, "no task is named", "", "Name tasks; `down` is for all of them")
         rows = yield from self._look(names)
@@ -217,6 +221,7 @@ class Life:
         return (yield from self._until(goals.DONE[verb], wanted, timeout))
 
     def _wait(self, names: Sequence[str], timeout: float | None) -> Plan[int]:
+        _check(timeout)
         if not names:
             return (yield from self._until_end(timeout))
         rows = yield from self._look(names)
@@ -228,6 +233,7 @@ class Life:
         return 0
 
     def _down(self, force: bool, timeout: float | None, why: str) -> Plan[int]:
+        _check(timeout)
         self._steer()
         self._wish_down(why, force=force)
         return (yield from self._until_end(timeout))
@@ -259,17 +265,19 @@ class Life:
     ) -> Plan[list[Row]]:
         waiting = Goals(self._steer(), wanted, timeout)
         yield waiting
-        rows = [row for row in waiting.rows if row["name"] in wanted]
-        judge = waiting.judge
+        judge, rows = waiting.judge, waiting.rows
+        if not judge.is_over:
+            if waiting.ended:  # it was lost
+                yield Coming(self._end)
+                self._raise_failure()
+            rows = yield from self._look(())  # the latest words of a check are no change of state
+            judge.look(rows)  # nor is anybody late who has come by now
+        rows = [row for row in rows if row["name"] in wanted]
         if judge.failed:
             bad = [row for row in rows if row["name"] in judge.failed]
             words = "\n".join(judge.failed.values())
             raise TaskFailedError(words + (yield from self._last_words(bad)), _rows_of(bad))
-        if judge.open and waiting.ended:  # it was lost
-            yield Coming(self._end)
-            self._raise_failure()
         if judge.open:
-            rows = yield from self._look(())  # the latest words of a check are no change of state
             late = [row for row in rows if row["name"] in judge.open]
             words = goals.late(what, timeout or 0.0, late)
             raise LateError(words + (yield from self._last_words(late)), _rows_of(late))
@@ -314,6 +322,13 @@ class Life:
         except StopIteration as e:
             value: T = e.value
         return value
+
+
+def _check(timeout: float | None) -> None:
+    """Raises TypeError or ValueError for what is no time. One that is over already (less than 0,
+    as what is left of a longer one may be) is a time."""
+    if timeout is not None:
+        seconds("timeout", timeout, least=-inf)
 
 
 def _rows_of(rows: Iterable[dict[str, Any]]) -> list[Row]:

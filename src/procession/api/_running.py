@@ -26,8 +26,9 @@ class Running(Life):
     Every method may be called from any thread, and each `..._async` from a coroutine of asyncio,
     trio or anyio. Names are those of tasks or replicas; UsageError for one that nobody has. Every
     `timeout` is in seconds (None: no bound); past it LateError, a TimeoutError, says who was waited
-    for and why it took so long. To stop waiting (a timeout, a cancelled coroutine, Ctrl-C) takes no
-    wish back. In a forked child it is not to be used: ProcessionError.
+    for and why it took so long. TypeError for what is no number, ValueError for NaN, before
+    anything moves. To stop waiting (a timeout, a cancelled coroutine, Ctrl-C) takes no wish back.
+    In a forked child it is not to be used: ProcessionError.
     """
 
     def __repr__(self) -> str:

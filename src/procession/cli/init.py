@@ -21,7 +21,8 @@ FILE = "procession.yaml"
 STARTER = """\
 # What belongs together, started in this order by `procession`, stopped by Ctrl-C.
 # Lines that begin with `#` are examples: take the `# ` away to use one.
-# Every key, and what it means: `procession check --show`, and the reference page.
+# Every key, and what it means: `procession schema`, or docs/reference.md. What this file comes to,
+# with all that it leaves unsaid: `procession check --show`.
 
 # name: shop                   # else the folder's name
 

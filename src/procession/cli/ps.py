@@ -103,16 +103,20 @@ if sys.platform == "win32":
 else:
 
     def _projects(as_json: bool) -> int:
-        from procession.control.address import NoFolderError, running, runtime_folder
+        from procession.control.address import SOCKET, NoFolderError, running, runtime_folder
 
         try:
-            found = [about for _, about in running(runtime_folder(os.environ, make=False))]
+            found = running(runtime_folder(os.environ, make=False))
         except NoFolderError:
             found = []
         if as_json:
             import json
 
-            print_out(json.dumps([about.__dict__ for about in found], indent=2) + "\n")
+            told = [
+                {**about.__dict__, "socket": os.path.join(folder, SOCKET)}
+                for folder, about in found
+            ]
+            print_out(json.dumps(told, indent=2) + "\n")
             return 0
         import time
 
@@ -123,7 +127,7 @@ else:
                 duration(max(0.0, time.time() - about.since)),
                 one_line(about.file),
             )
-            for about in found
+            for _, about in found
         ]
         head = ("PROJECT", "PID", "SINCE", "FILE")
         widths = [

@@ -25,7 +25,8 @@ from procession.errors import ProcessionError, one_line
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+    from typing import Any
 
     from procession.control.client import Client
     from procession.control.goals import Goal
@@ -188,17 +189,28 @@ def _await(
         left = LONGEST_WAIT if until is None else max(0.0, until - asked)
         answer = client.replicas(version, left)
         version = answer["version"]
-        for words in judge.look(answer["replicas"]):
-            print_out(f"{one_line(words)}\n")
+        rows = _look(judge, answer)
+        late = until is not None and time.monotonic() >= until
+        if late and not judge.is_over:
+            # anew: the latest words of a check are no change of state, and are not waited for
+            rows = _look(judge, client.replicas())
         if judge.is_over:
             return 1 if judge.failed else 0
-        if patience is not None and until is not None and time.monotonic() >= until:
-            # anew: the latest words of a check are no change of state, and are not waited for
-            open_ = [r for r in client.replicas()["replicas"] if r["name"] in judge.open]
-            words = goals.late(goals.DONE[wish], patience, open_)
+        if late and patience is not None:
+            words = goals.late(
+                goals.DONE[wish], patience, [r for r in rows if r["name"] in judge.open]
+            )
             sys.stderr.write(f"procession: {words}\n")
             return TIMED_OUT
         _bound_the_rate(asked)
+
+
+def _look(judge: goals.Judge, answer: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Tell each verdict that is made of these rows; the rows."""
+    rows: list[dict[str, Any]] = answer["replicas"]
+    for words in judge.look(rows):
+        print_out(f"{one_line(words)}\n")
+    return rows
 
 
 def _bound_the_rate(asked: float) -> None:

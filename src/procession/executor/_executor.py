@@ -8,6 +8,7 @@ import threading
 import time
 from subprocess import DEVNULL
 
+from procession.core.timeouts import seconds
 from procession.executor import _request as requests
 from procession.executor._commands import Commands
 from procession.executor._driver import Driver
@@ -17,7 +18,7 @@ from procession.executor._hosts import check_host, remember
 from procession.executor._launching import OPEN, STOPPED, STOPPING
 from procession.executor._queue import SERVING
 from procession.executor._request import DISCARD, UNSET, Request
-from procession.executor._stopping import GRACE, as_ladder, seconds
+from procession.executor._stopping import GRACE, as_ladder
 from procession.executor._values import ExecutorStopped
 from procession.process.containment import KINDS, MARKS
 

@@ -9,8 +9,9 @@ import stat
 import sys
 from subprocess import DEVNULL, PIPE, STDOUT
 
+from procession.core.timeouts import seconds
 from procession.errors import HostError
-from procession.executor._stopping import DEFAULT_LADDER, seconds
+from procession.executor._stopping import DEFAULT_LADDER
 from procession.executor._streams import Capture, Lines, at_least, check_text
 from procession.executor._values import named
 

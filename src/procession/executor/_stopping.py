@@ -10,6 +10,7 @@ from signal import valid_signals
 
 from procession.core import stop as ladders
 from procession.core.stop import Ask, GiveUp, Kill, Ladder, Step
+from procession.core.timeouts import seconds
 from procession.executor import _values as words
 from procession.process._tree import TARGETS
 from procession.process.handle import signal_name, signal_number
@@ -54,15 +55,6 @@ def _checked(step: Step | CommandStep) -> Step:
     if sys.platform != "win32" and number not in valid_signals():
         raise ValueError(f"this host has no signal {name!r}")
     return Step(name, step.to, seconds("wait", step.wait))
-
-
-def seconds(name: str, value: float) -> float:
-    """Raises ValueError or TypeError for a time that is none; infinity is one."""
-    if not isinstance(value, int | float):
-        raise TypeError(f"{name} is {value!r}; expected seconds, 0 or more")
-    if not value >= 0:  # NaN is not either
-        raise ValueError(f"{name} is {value!r}; expected seconds, 0 or more")
-    return value
 
 
 DEFAULT_LADDER = default_ladder()
