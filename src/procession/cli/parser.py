@@ -17,6 +17,15 @@ if TYPE_CHECKING:
 _UNKNOWN = "unrecognized arguments: "
 
 
+class First(argparse.Action):
+    """The first of several `-f`, by which `up` has the project known that it lays together of them:
+    so the same words mean the same project here."""
+
+    def __call__(self, parser: object, namespace: object, values: object, _: object = None) -> None:
+        if getattr(namespace, self.dest) is None:
+            setattr(namespace, self.dest, values)
+
+
 class Parser(argparse.ArgumentParser):
     """Prints its help by `print_out`: argparse's own way says nothing of a disk that is full.
 

@@ -6,7 +6,7 @@ import os
 import sys
 import time
 
-from procession.cli.parser import Parser
+from procession.cli.parser import First, Parser
 from procession.errors import HostError, ProcessionError, UsageError, one_line
 
 TYPE_CHECKING = False
@@ -35,7 +35,8 @@ def parser_for(
     parser.add_argument(
         *(("-f", "--file") if short else ("--file",)),
         metavar="FILE",
-        help="the project's file (default: the one in this folder)",
+        action=First,
+        help="the project's file, of several the first (default: the one in this folder)",
     )
     parser.add_argument(
         "-p", "--project", metavar="NAME", help="the project's name, wherever its file is"
