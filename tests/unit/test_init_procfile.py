@@ -119,9 +119,13 @@ def test_a_file_without_a_task_is_told(text: str) -> None:
         convert(Source("Procfile", text))
 
 
-@given(st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0"), max_size=40))
+@given(st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0\n"), max_size=40))
 @example('\\0 "\\ud800" %s {{ x }}')
 @example("a\u00ad\u2060b")
+@example("0\x1e#")
+@example("a\u2028#")
+@example("a\r#")
+@example("a\t\x1eb")
 def test_any_command_comes_out_as_it_went_in(command: str) -> None:
     try:
         task = one(command)

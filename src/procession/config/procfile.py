@@ -75,7 +75,9 @@ def _tasks(source: Source, problems: list[Problem]) -> dict[str, str]:
     """Commands by name; what is wrong goes to `problems`."""
     tasks: dict[str, str] = {}
     taken: dict[str, int] = {}  # by name without case: the line
-    for number, line in enumerate(source.text.splitlines(), 1):
+    # not `splitlines`: to a Procfile's runner what Unicode has besides is of the line
+    for number, ended in enumerate(source.text.split("\n"), 1):
+        line = ended.removesuffix("\r")
         if not line.strip() or line.lstrip().startswith("#"):
             continue
         found = _LINE.fullmatch(line)
@@ -85,7 +87,7 @@ def _tasks(source: Source, problems: list[Problem]) -> dict[str, str]:
         else:
             name, command = found.groups()
             wrong = _wrong(name, taken)
-            if wrong is None and not command.isprintable() and "\t" not in command:
+            if wrong is None and not command.replace("\t", " ").isprintable():
                 wrong = "a character that does not print", "a shell command", ""
         if wrong is not None or found is None:
             problems.append(source.problem(Mark(number, 1), *(wrong or ("", "", ""))))
