@@ -9,6 +9,7 @@ import sys
 from procession._record import Record
 from procession.core.single import OWN_FAILURE
 from procession.errors import HostError, ProcessionError, UsageError
+from procession.process.spare import NO_ROOM
 from procession.supervisor import unstarted
 
 TYPE_CHECKING = False
@@ -250,7 +251,7 @@ def _worded(trouble: object) -> str:
 
 
 # The host has no room for it: not the command's doing.
-_NO_ROOM = frozenset({errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE})
+_NO_ROOM = NO_ROOM | {errno.EAGAIN}
 
 
 def _failed(e: OSError | ValueError, command: Command) -> NotStarted:
